@@ -1,0 +1,101 @@
+/**
+ * Programs: lists of CPU and device operations on a few pages. The same program is run by the agent in a guest
+ * (qemu/guest) and by the model (model/apply.ts).
+ */
+
+/** Test processes are numbered in order of creation; 0 is the program's first process. */
+export type ProcessId = number;
+/** Index into {@link Program.regions}. A region is a fixed range of virtual addresses, the same in every process. */
+export type RegionId = number;
+/** A minor of test_hmm: 0 and 1 are device private, 2 and 3 device coherent. */
+export type DeviceMinor = number;
+
+/** At most this many processes, regions and pages per region in one program (the agent's tables have this size). */
+export const MAX_PROCESSES = 4;
+export const MAX_REGIONS = 4;
+export const MAX_REGION_PAGES = 64;
+export const MAX_STEPS = 1024;
+
+/** A run of pages inside one region, in units of 4 KiB pages from the region's first page. `count` ≥ 1. */
+export interface PageRange {
+	region: RegionId;
+	first: number;
+	count: number;
+}
+
+export type Protection = "none" | "read" | "read-write";
+
+/** Operations that are test_hmm ioctls on a device fd of the process `by`. Each needs an `open` before it. */
+export type DeviceOp =
+	| "read"
+	| "write"
+	| "migrate-to-dev"
+	| "migrate-to-sys"
+	| "snapshot";
+
+/**
+ * One step. `by` is the process that acts.
+ *
+ * - `mmap` maps the whole region MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE; `munmap` unmaps `at`.
+ * - `cpu-read` reads each page of `at`, lowest first; `cpu-write` fills each page with its {@link pageToken}.
+ * - `fork` makes process `child`, with a copy of every mapping and of every open device fd of `by`.
+ *   (An inherited fd still mirrors the mm of its opener.)
+ * - `exit` ends process `by` (its fds close); the last step of a program may leave processes, which then end
+ *   in ascending order.
+ * - `open` opens /dev/hmm_dmirror{device} in `by`; `close` closes that fd. One fd per process and device.
+ * - Device ops act through the fd that `by` has for `device`. `write` writes {@link pageToken}s.
+ */
+export type Step =
+	| { op: "mmap"; by: ProcessId; region: RegionId; protection: Protection }
+	| { op: "munmap"; by: ProcessId; at: PageRange }
+	| { op: "cpu-read"; by: ProcessId; at: PageRange }
+	| { op: "cpu-write"; by: ProcessId; at: PageRange }
+	| { op: "fork"; by: ProcessId; child: ProcessId }
+	| { op: "exit"; by: ProcessId }
+	| { op: "open"; by: ProcessId; device: DeviceMinor }
+	| { op: "close"; by: ProcessId; device: DeviceMinor }
+	| { op: DeviceOp; by: ProcessId; device: DeviceMinor; at: PageRange };
+
+export interface Region {
+	name: string;
+	/** 1..MAX_REGION_PAGES */
+	pages: number;
+}
+
+export interface Program {
+	name: string;
+	about?: string;
+	regions: Region[];
+	steps: Step[];
+}
+
+/** Bytes between the starts of two regions: a region never shares a 2 MiB block with another. */
+export const REGION_STRIDE = 0x40000000;
+/** Virtual address of region 0; 2 MiB aligned, far from what the kernel chooses by itself on both architectures. */
+export const REGION_BASE = 0x200000000000;
+/** A region starts this many pages into its 2 MiB block, so that no order-9 page can cover it. */
+export const REGION_OFFSET_PAGES = 16;
+export const PAGE_SIZE = 4096;
+
+/** Virtual address (bytes) of page `page` of region `region`; the agent computes the same. */
+export function pageAddress(region: RegionId, page: number): number {
+	return (
+		REGION_BASE +
+		region * REGION_STRIDE +
+		(REGION_OFFSET_PAGES + page) * PAGE_SIZE
+	);
+}
+
+/**
+ * The 64-bit word that step `step` (0-based) writes into every word of page `page` of its region: never zero, and
+ * different for each step, region and page, so that a page in the wrong place shows.
+ */
+export function pageToken(
+	step: number,
+	region: RegionId,
+	page: number,
+): bigint {
+	return (
+		(BigInt(step + 1) << 32n) | (BigInt(region + 1) << 16n) | BigInt(page + 1)
+	);
+}
