@@ -1,5 +1,5 @@
-import { mkdir, statfs } from "node:fs/promises";
-import { infrastructureError } from "./errors.ts";
+import { mkdir, statfs } from 'node:fs/promises';
+import { infrastructureError } from './errors.ts';
 
 const GiB = 1024 ** 3;
 
@@ -9,21 +9,17 @@ const GiB = 1024 ** 3;
  *
  * @throws HmmdiffError `E_DISK` (exit status 3).
  */
-export async function requireFreeSpace(
-	directory: string,
-	bytes: number,
-	what: string,
-): Promise<void> {
-	await mkdir(directory, { recursive: true });
-	const { bavail, bsize } = await statfs(directory);
-	const free = bavail * bsize;
-	if (free < bytes) {
-		throw infrastructureError(
-			"E_DISK",
-			`${what} needs ${(bytes / GiB).toFixed(1)} GiB in ${directory}, but only ${(free / GiB).toFixed(1)} GiB are free`,
-			{
-				hint: 'Free some space, run "hmmdiff clean", or set XDG_CACHE_HOME to a larger disk.',
-			},
-		);
-	}
+export async function requireFreeSpace(directory: string, bytes: number, what: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const { bavail, bsize } = await statfs(directory);
+  const free = bavail * bsize;
+  if (free < bytes) {
+    throw infrastructureError(
+      'E_DISK',
+      `${what} needs ${(bytes / GiB).toFixed(1)} GiB in ${directory}, but only ${(free / GiB).toFixed(1)} GiB are free`,
+      {
+        hint: 'Free some space, run "hmmdiff clean", or set XDG_CACHE_HOME to a larger disk.',
+      },
+    );
+  }
 }

@@ -1,19 +1,16 @@
-import { ExecaError, execa, type Options } from "execa";
-import { infrastructureError } from "./errors.ts";
+import { ExecaError, execa, type Options } from 'execa';
+import { infrastructureError } from './errors.ts';
 
 export interface CommandResult {
-	stdout: string;
-	stderr: string;
-	exitCode: number;
+  stdout: string;
+  stderr: string;
+  exitCode: number;
 }
 
-export type CommandOptions = Pick<
-	Options,
-	"cwd" | "env" | "input" | "reject" | "maxBuffer"
-> & {
-	signal?: AbortSignal | undefined;
-	/** What to do when the command fails. */
-	hint?: string | undefined;
+export type CommandOptions = Pick<Options, 'cwd' | 'env' | 'input' | 'reject' | 'maxBuffer'> & {
+  signal?: AbortSignal | undefined;
+  /** What to do when the command fails. */
+  hint?: string | undefined;
 };
 
 /**
@@ -23,35 +20,35 @@ export type CommandOptions = Pick<
  * false; a command that cannot be started at all is always thrown.
  */
 export async function run(
-	code: string,
-	command: string,
-	args: readonly string[],
-	{ signal, hint, reject, ...options }: CommandOptions = {},
+  code: string,
+  command: string,
+  args: readonly string[],
+  { signal, hint, reject, ...options }: CommandOptions = {},
 ): Promise<CommandResult> {
-	try {
-		const { stdout, stderr } = await execa(command, args, {
-			...options,
-			...(options.input === undefined ? { stdin: "ignore" } : {}),
-			cancelSignal: signal,
-		});
-		return { stdout: String(stdout), stderr: String(stderr), exitCode: 0 };
-	} catch (error) {
-		signal?.throwIfAborted();
-		if (!(error instanceof ExecaError)) throw error;
-		const { stdout, stderr, exitCode } = error;
-		if (reject === false && exitCode !== undefined) {
-			return { stdout: String(stdout), stderr: String(stderr), exitCode };
-		}
-		throw infrastructureError(code, `${error.shortMessage}${tail(error)}`, {
-			hint,
-			cause: error,
-		});
-	}
+  try {
+    const { stdout, stderr } = await execa(command, args, {
+      ...options,
+      ...(options.input === undefined ? { stdin: 'ignore' } : {}),
+      cancelSignal: signal,
+    });
+    return { stdout: String(stdout), stderr: String(stderr), exitCode: 0 };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!(error instanceof ExecaError)) throw error;
+    const { stdout, stderr, exitCode } = error;
+    if (reject === false && exitCode !== undefined) {
+      return { stdout: String(stdout), stderr: String(stderr), exitCode };
+    }
+    throw infrastructureError(code, `${error.shortMessage}${tail(error)}`, {
+      hint,
+      cause: error,
+    });
+  }
 }
 
 function tail(error: ExecaError): string {
-	const lines = String(error.stderr || error.stdout || "")
-		.trimEnd()
-		.split("\n");
-	return lines[0] === "" ? "" : `\n${lines.slice(-15).join("\n")}`;
+  const lines = String(error.stderr || error.stdout || '')
+    .trimEnd()
+    .split('\n');
+  return lines[0] === '' ? '' : `\n${lines.slice(-15).join('\n')}`;
 }

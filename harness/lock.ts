@@ -1,12 +1,12 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdir, open } from "node:fs/promises";
-import { dirname } from "node:path";
-import { infrastructureError } from "./errors.ts";
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { infrastructureError } from './errors.ts';
 
 /** A held lock. Pass `fd` to a child's stdio and the lock lasts until that child has ended, too. */
 export interface Lock {
-	readonly fd: number;
+  readonly fd: number;
 }
 
 /**
@@ -19,42 +19,38 @@ export interface Lock {
  * @throws HmmdiffError `E_LOCK` when flock cannot run.
  */
 export async function withLock<T>(
-	file: string,
-	work: (lock: Lock) => Promise<T>,
-	options: { onWait?: () => void; signal?: AbortSignal | undefined } = {},
+  file: string,
+  work: (lock: Lock) => Promise<T>,
+  options: { onWait?: () => void; signal?: AbortSignal | undefined } = {},
 ): Promise<T> {
-	await mkdir(dirname(file), { recursive: true });
-	const handle = await open(file, "a");
-	const flock = async (...args: string[]): Promise<number | null> => {
-		const child = spawn("flock", [...args, "3"], {
-			stdio: ["ignore", "ignore", "inherit", handle.fd],
-			signal: options.signal,
-		});
-		const [status] = await once(child, "exit");
-		return status;
-	};
-	try {
-		let status = await flock("--nonblock", "--conflict-exit-code", "75");
-		if (status === 75) {
-			options.onWait?.();
-			status = await flock();
-		}
-		if (status !== 0) throw new Error(`flock ended with status ${status}`);
-	} catch (cause) {
-		await handle.close();
-		options.signal?.throwIfAborted();
-		throw infrastructureError(
-			"E_LOCK",
-			`cannot lock ${file}: ${(cause as Error).message}`,
-			{
-				hint: "flock(1) is in the package util-linux.",
-				cause,
-			},
-		);
-	}
-	try {
-		return await work({ fd: handle.fd });
-	} finally {
-		await handle.close();
-	}
+  await mkdir(dirname(file), { recursive: true });
+  const handle = await open(file, 'a');
+  const flock = async (...args: string[]): Promise<number | null> => {
+    const child = spawn('flock', [...args, '3'], {
+      stdio: ['ignore', 'ignore', 'inherit', handle.fd],
+      signal: options.signal,
+    });
+    const [status] = await once(child, 'exit');
+    return status;
+  };
+  try {
+    let status = await flock('--nonblock', '--conflict-exit-code', '75');
+    if (status === 75) {
+      options.onWait?.();
+      status = await flock();
+    }
+    if (status !== 0) throw new Error(`flock ended with status ${status}`);
+  } catch (cause) {
+    await handle.close();
+    options.signal?.throwIfAborted();
+    throw infrastructureError('E_LOCK', `cannot lock ${file}: ${(cause as Error).message}`, {
+      hint: 'flock(1) is in the package util-linux.',
+      cause,
+    });
+  }
+  try {
+    return await work({ fd: handle.fd });
+  } finally {
+    await handle.close();
+  }
 }

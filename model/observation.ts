@@ -2,101 +2,101 @@
  * What a run of a program on a real kernel yields, as numbers that the kernel handed out: nothing is interpreted
  * here. The agent's binary form is described in qemu/guest/protocol.h and decoded by harness/programs/transcript.ts.
  */
-import type { DeviceMinor, ProcessId, RegionId } from "./program.ts";
+import type { DeviceMinor, ProcessId, RegionId } from './program.ts';
 
 /** How the call of a step ended. `errno` is a name such as 'EINVAL'; `signal` is 'SIGSEGV' or 'SIGBUS'. */
 export type Outcome =
-	| { kind: "ok" }
-	| { kind: "errno"; errno: string }
-	| {
-			kind: "signal";
-			signal: string /** page of `at` that was being accessed */;
-			page: number;
-	  };
+  | { kind: 'ok' }
+  | { kind: 'errno'; errno: string }
+  | {
+      kind: 'signal';
+      signal: string /** page of `at` that was being accessed */;
+      page: number;
+    };
 
 /** What `read`, `migrate-to-dev` or `cpu-read` saw in one page. */
 export interface PageBytes {
-	/** The page's first 64-bit word. */
-	word: bigint;
-	/** True when all 512 words of the page are equal. */
-	uniform: boolean;
+  /** The page's first 64-bit word. */
+  word: bigint;
+  /** True when all 512 words of the page are equal. */
+  uniform: boolean;
 }
 
 /** One page of one process, as /proc shows it. */
 export interface PageObservation {
-	/** The raw 64-bit entry of /proc/PID/pagemap (fs/proc/task_mmu.c). */
-	pagemap: bigint;
-	/** Only for present pages with a PFN: the raw words of /proc/kpageflags and /proc/kpagecount. */
-	kpageflags?: bigint;
-	kpagecount?: bigint;
-	/** Only for present pages: first and last 64-bit word, read by the process itself. */
-	words?: readonly [bigint, bigint];
+  /** The raw 64-bit entry of /proc/PID/pagemap (fs/proc/task_mmu.c). */
+  pagemap: bigint;
+  /** Only for present pages with a PFN: the raw words of /proc/kpageflags and /proc/kpagecount. */
+  kpageflags?: bigint;
+  kpagecount?: bigint;
+  /** Only for present pages: first and last 64-bit word, read by the process itself. */
+  words?: readonly [bigint, bigint];
 }
 
 /** HMM_DMIRROR_SNAPSHOT of a region through one fd of the process that owns the region. */
 export interface SnapshotObservation {
-	device: DeviceMinor;
-	outcome: Outcome;
-	/** One byte per page of the region (HMM_DMIRROR_PROT_*). Empty when the call failed. */
-	bytes: Uint8Array;
+  device: DeviceMinor;
+  outcome: Outcome;
+  /** One byte per page of the region (HMM_DMIRROR_PROT_*). Empty when the call failed. */
+  bytes: Uint8Array;
 }
 
 export interface RegionObservation {
-	process: ProcessId;
-	region: RegionId;
-	/** One per page of the region, mapped or not. */
-	pages: PageObservation[];
-	/** One per device fd that this process itself opened, in ascending order of minor. */
-	snapshots: SnapshotObservation[];
+  process: ProcessId;
+  region: RegionId;
+  /** One per page of the region, mapped or not. */
+  pages: PageObservation[];
+  /** One per device fd that this process itself opened, in ascending order of minor. */
+  snapshots: SnapshotObservation[];
 }
 
 export type TraceEventName =
-	| "set_migration_pte"
-	| "remove_migration_pte"
-	| "set_migration_pmd"
-	| "remove_migration_pmd"
-	| "mm_migrate_pages"
-	| "mm_migrate_pages_start";
+  | 'set_migration_pte'
+  | 'remove_migration_pte'
+  | 'set_migration_pmd'
+  | 'remove_migration_pmd'
+  | 'mm_migrate_pages'
+  | 'mm_migrate_pages_start';
 
 export interface TraceEvent {
-	name: TraceEventName;
-	/** Virtual address in bytes; 0n for events that have none. */
-	addr: bigint;
-	/** Raw page-table entry; 0n for events that have none. */
-	entry: bigint;
-	order: number;
+  name: TraceEventName;
+  /** Virtual address in bytes; 0n for events that have none. */
+  addr: bigint;
+  /** Raw page-table entry; 0n for events that have none. */
+  entry: bigint;
+  order: number;
 }
 
 export interface StepObservation {
-	/** 0-based index of the step in its program. */
-	step: number;
-	outcome: Outcome;
-	/** hmm_dmirror_cmd.cpages and .faults after an ioctl that returned 0; undefined otherwise. */
-	cpages?: number;
-	faults?: number;
-	/** Pages that the call read, in order: `cpu-read`, `read`, `migrate-to-dev`, when they succeeded. */
-	data?: PageBytes[];
-	/** Trace events since the step before, in the order of the ring buffer. */
-	events: TraceEvent[];
-	/** Every living process in ascending order, each with its regions in ascending order. */
-	regions: RegionObservation[];
+  /** 0-based index of the step in its program. */
+  step: number;
+  outcome: Outcome;
+  /** hmm_dmirror_cmd.cpages and .faults after an ioctl that returned 0; undefined otherwise. */
+  cpages?: number;
+  faults?: number;
+  /** Pages that the call read, in order: `cpu-read`, `read`, `migrate-to-dev`, when they succeeded. */
+  data?: PageBytes[];
+  /** Trace events since the step before, in the order of the ring buffer. */
+  events: TraceEvent[];
+  /** Every living process in ascending order, each with its regions in ascending order. */
+  regions: RegionObservation[];
 }
 
 /** How the run of a whole program ended. */
 export type ProgramEnd =
-	| { kind: "done" }
-	/** A test process died by a signal that the agent did not expect. */
-	| { kind: "crashed"; process: ProcessId; signal: string; step: number }
-	/** No progress for the agent's time limit. */
-	| {
-			kind: "hung";
-			step: number /** /proc/PID/stack of each process, when it could be read */;
-			stacks: string[];
-	  };
+  | { kind: 'done' }
+  /** A test process died by a signal that the agent did not expect. */
+  | { kind: 'crashed'; process: ProcessId; signal: string; step: number }
+  /** No progress for the agent's time limit. */
+  | {
+      kind: 'hung';
+      step: number /** /proc/PID/stack of each process, when it could be read */;
+      stacks: string[];
+    };
 
 export interface ProgramTranscript {
-	steps: StepObservation[];
-	end: ProgramEnd;
-	/** Trace events after the last step and while the processes ended. */
-	finalEvents: TraceEvent[];
+  steps: StepObservation[];
+  end: ProgramEnd;
+  /** Trace events after the last step and while the processes ended. */
+  finalEvents: TraceEvent[];
 }

@@ -18,20 +18,15 @@ export const MAX_STEPS = 1024;
 
 /** A run of pages inside one region, in units of 4 KiB pages from the region's first page. `count` ≥ 1. */
 export interface PageRange {
-	region: RegionId;
-	first: number;
-	count: number;
+  region: RegionId;
+  first: number;
+  count: number;
 }
 
-export type Protection = "none" | "read" | "read-write";
+export type Protection = 'none' | 'read' | 'read-write';
 
 /** Operations that are test_hmm ioctls on a device fd of the process `by`. Each needs an `open` before it. */
-export type DeviceOp =
-	| "read"
-	| "write"
-	| "migrate-to-dev"
-	| "migrate-to-sys"
-	| "snapshot";
+export type DeviceOp = 'read' | 'write' | 'migrate-to-dev' | 'migrate-to-sys' | 'snapshot';
 
 /**
  * One step. `by` is the process that acts.
@@ -46,27 +41,27 @@ export type DeviceOp =
  * - Device ops act through the fd that `by` has for `device`. `write` writes {@link pageToken}s.
  */
 export type Step =
-	| { op: "mmap"; by: ProcessId; region: RegionId; protection: Protection }
-	| { op: "munmap"; by: ProcessId; at: PageRange }
-	| { op: "cpu-read"; by: ProcessId; at: PageRange }
-	| { op: "cpu-write"; by: ProcessId; at: PageRange }
-	| { op: "fork"; by: ProcessId; child: ProcessId }
-	| { op: "exit"; by: ProcessId }
-	| { op: "open"; by: ProcessId; device: DeviceMinor }
-	| { op: "close"; by: ProcessId; device: DeviceMinor }
-	| { op: DeviceOp; by: ProcessId; device: DeviceMinor; at: PageRange };
+  | { op: 'mmap'; by: ProcessId; region: RegionId; protection: Protection }
+  | { op: 'munmap'; by: ProcessId; at: PageRange }
+  | { op: 'cpu-read'; by: ProcessId; at: PageRange }
+  | { op: 'cpu-write'; by: ProcessId; at: PageRange }
+  | { op: 'fork'; by: ProcessId; child: ProcessId }
+  | { op: 'exit'; by: ProcessId }
+  | { op: 'open'; by: ProcessId; device: DeviceMinor }
+  | { op: 'close'; by: ProcessId; device: DeviceMinor }
+  | { op: DeviceOp; by: ProcessId; device: DeviceMinor; at: PageRange };
 
 export interface Region {
-	name: string;
-	/** 1..MAX_REGION_PAGES */
-	pages: number;
+  name: string;
+  /** 1..MAX_REGION_PAGES */
+  pages: number;
 }
 
 export interface Program {
-	name: string;
-	about?: string;
-	regions: Region[];
-	steps: Step[];
+  name: string;
+  about?: string;
+  regions: Region[];
+  steps: Step[];
 }
 
 /** Bytes between the starts of two regions: a region never shares a 2 MiB block with another. */
@@ -79,23 +74,13 @@ export const PAGE_SIZE = 4096;
 
 /** Virtual address (bytes) of page `page` of region `region`; the agent computes the same. */
 export function pageAddress(region: RegionId, page: number): number {
-	return (
-		REGION_BASE +
-		region * REGION_STRIDE +
-		(REGION_OFFSET_PAGES + page) * PAGE_SIZE
-	);
+  return REGION_BASE + region * REGION_STRIDE + (REGION_OFFSET_PAGES + page) * PAGE_SIZE;
 }
 
 /**
  * The 64-bit word that step `step` (0-based) writes into every word of page `page` of its region: never zero, and
  * different for each step, region and page, so that a page in the wrong place shows.
  */
-export function pageToken(
-	step: number,
-	region: RegionId,
-	page: number,
-): bigint {
-	return (
-		(BigInt(step + 1) << 32n) | (BigInt(region + 1) << 16n) | BigInt(page + 1)
-	);
+export function pageToken(step: number, region: RegionId, page: number): bigint {
+  return (BigInt(step + 1) << 32n) | (BigInt(region + 1) << 16n) | BigInt(page + 1);
 }
