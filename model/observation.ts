@@ -76,6 +76,8 @@ export interface StepObservation {
   faults?: number;
   /** Pages that the call read, in order: `cpu-read`, `read`, `migrate-to-dev`, when they succeeded. */
   data?: PageBytes[];
+  /** What the step `snapshot` returned, one byte per page of `at`, when it succeeded. */
+  bytes?: Uint8Array;
   /** Trace events since the step before, in the order of the ring buffer. */
   events: TraceEvent[];
   /** Every living process in ascending order, each with its regions in ascending order. */

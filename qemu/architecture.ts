@@ -61,6 +61,7 @@ export abstract class Architecture {
     return [
       `console=${this.serialConsole}`,
       'printk.time=1',
+      'hostname=hmmdiff',
       'panic=-1',
       'reboot=t',
       'oops=panic',

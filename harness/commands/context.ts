@@ -1,0 +1,35 @@
+import { availableParallelism } from 'node:os';
+import { InvalidArgumentError } from 'commander';
+import { RunEvents } from '../events.ts';
+import type { SourceContext } from '../kernels/source.ts';
+import { cachePaths } from '../paths.ts';
+import { showProgress } from '../report/progress.ts';
+
+/** Runs a command's work with an event stream that is shown on stderr. */
+export async function withProgress<T>(
+  signal: AbortSignal,
+  work: (context: SourceContext & { signal: AbortSignal }) => Promise<T>,
+): Promise<T> {
+  const events = new RunEvents();
+  const stop = showProgress(events);
+  try {
+    return await work({ cache: cachePaths(), events, signal });
+  } finally {
+    stop();
+  }
+}
+
+/** Default of `--jobs`. */
+export const defaultJobs = availableParallelism();
+
+/** Parser of options that count something. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('a whole number of at least 1 is needed.');
+  return value;
+}
+
+export function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}

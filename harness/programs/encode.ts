@@ -1,0 +1,173 @@
+import {
+  MAX_PROCESSES,
+  MAX_REGION_PAGES,
+  MAX_REGIONS,
+  MAX_STEPS,
+  type PageRange,
+  type Program,
+  type Step,
+} from '../../model/program.ts';
+import { type HmmdiffError, inputError } from '../errors.ts';
+import {
+  FRAME_MAGIC,
+  FrameType,
+  MAX_DEVICES,
+  OBSERVATIONS,
+  type ObservationKind,
+  OPERATIONS,
+  PROTECTIONS,
+  ProgramFlag,
+  StructSize,
+} from './protocol.ts';
+
+export const ALL_OBSERVATIONS = Object.keys(OBSERVATIONS) as ObservationKind[];
+
+export interface EncodeOptions {
+  /** Comes back with the answer; 1..2^32-1. */
+  sequence: number;
+  /** Milliseconds without progress after which the agent calls the program hung. */
+  limitMs: number;
+  /** @default all */
+  observe?: readonly ObservationKind[];
+  /**
+   * Has each step written to the guest's console before it is run, so that the console names the step that panics.
+   * Slow.
+   * @default false
+   */
+  announce?: boolean;
+}
+
+/**
+ * The frame that has the agent run `program`.
+ *
+ * @throws HmmdiffError `program-invalid` for a program that the agent would refuse: beyond its limits, or with a step
+ *   by a process that does not live or through a device that it has not open
+ */
+export function encodeProgram(program: Program, options: EncodeOptions): Buffer {
+  const observe = observationBits(program, options.observe ?? ALL_OBSERVATIONS);
+  checkNumber(program, 'the sequence number', options.sequence, 1, 0xffffffff);
+  checkNumber(program, 'the time limit in ms', options.limitMs, 1, 0xffffffff);
+  checkNumber(program, 'the number of regions', program.regions.length, 1, MAX_REGIONS);
+  checkNumber(program, 'the number of steps', program.steps.length, 1, MAX_STEPS);
+
+  const length = StructSize.program_header + program.steps.length * StructSize.program_step;
+  const frame = Buffer.alloc(StructSize.frame_header + length);
+  frame.writeUInt32LE(FRAME_MAGIC, 0);
+  frame.writeUInt16LE(FrameType.program, 4);
+  frame.writeUInt32LE(options.sequence, 8);
+  frame.writeUInt32LE(length, 12);
+
+  const header = frame.subarray(StructSize.frame_header);
+  header.writeUInt32LE(observe, 0);
+  header.writeUInt32LE(options.announce ? ProgramFlag.announce : 0, 4);
+  header.writeUInt32LE(options.limitMs, 8);
+  header.writeUInt16LE(program.regions.length, 12);
+  header.writeUInt16LE(program.steps.length, 14);
+  for (const [index, region] of program.regions.entries()) {
+    checkNumber(program, `the number of pages of region ${index}`, region.pages, 1, MAX_REGION_PAGES);
+    header.writeUInt16LE(region.pages, 16 + 2 * index);
+  }
+
+  const lives = new Lives(program);
+  let offset = StructSize.program_header;
+  for (const [index, step] of program.steps.entries()) {
+    const where = `step ${index} (${step.op})`;
+    checkNumber(program, `${where}: process`, step.by, 0, MAX_PROCESSES - 1);
+    lives.check(where, step);
+    const range = rangeOf(program, where, step);
+    header.writeUInt8(OPERATIONS[step.op], offset);
+    header.writeUInt8(step.by, offset + 1);
+    header.writeUInt8(argumentOf(program, where, step), offset + 2);
+    header.writeUInt8(range.region, offset + 3);
+    header.writeUInt16LE(range.first, offset + 4);
+    header.writeUInt16LE(range.count, offset + 6);
+    offset += StructSize.program_step;
+  }
+  return frame;
+}
+
+function invalid(program: Program, message: string): HmmdiffError {
+  return inputError('program-invalid', `program "${program.name}": ${message}`);
+}
+
+function checkNumber(program: Program, what: string, value: number, least: number, most: number): void {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw invalid(program, `${what} is ${value}; it must be ${least}..${most}`);
+  }
+}
+
+function observationBits(program: Program, kinds: readonly ObservationKind[]): number {
+  if (!kinds.includes('pagemap') && (kinds.includes('kpage') || kinds.includes('words'))) {
+    throw invalid(program, 'kpage and words cannot be observed without pagemap, which says what is present');
+  }
+  return kinds.reduce((bits, kind) => bits | OBSERVATIONS[kind], 0);
+}
+
+function rangeOf(program: Program, where: string, step: Step): PageRange {
+  if (step.op === 'mmap') {
+    checkNumber(program, `${where}: region`, step.region, 0, program.regions.length - 1);
+    return { region: step.region, first: 0, count: 0 };
+  }
+  if (!('at' in step)) return { region: 0, first: 0, count: 0 };
+
+  checkNumber(program, `${where}: region`, step.at.region, 0, program.regions.length - 1);
+  const pages = program.regions[step.at.region]?.pages ?? 0;
+  checkNumber(program, `${where}: first page`, step.at.first, 0, pages - 1);
+  checkNumber(
+    program,
+    `${where}: number of pages from page ${step.at.first}`,
+    step.at.count,
+    1,
+    pages - step.at.first,
+  );
+  return step.at;
+}
+
+function argumentOf(program: Program, where: string, step: Step): number {
+  if (step.op === 'mmap') return PROTECTIONS[step.protection];
+  if (step.op === 'fork') return step.child;
+  if (!('device' in step)) return 0;
+  checkNumber(program, `${where}: device`, step.device, 0, MAX_DEVICES - 1);
+  return step.device;
+}
+
+/** Which processes live and what they have open, if every call succeeds. */
+class Lives {
+  readonly #program: Program;
+  readonly #open = new Map<number, Set<number>>([[0, new Set()]]);
+  readonly #ended = new Set<number>();
+
+  constructor(program: Program) {
+    this.#program = program;
+  }
+
+  check(where: string, step: Step): void {
+    const open = this.#open.get(step.by);
+    if (open === undefined) {
+      throw invalid(
+        this.#program,
+        `${where}: process ${step.by} ${this.#ended.has(step.by) ? 'has ended' : 'was never forked'}`,
+      );
+    }
+    if (step.op === 'fork') {
+      checkNumber(this.#program, `${where}: child`, step.child, 1, MAX_PROCESSES - 1);
+      if (this.#open.has(step.child) || this.#ended.has(step.child)) {
+        throw invalid(this.#program, `${where}: there was a process ${step.child} before`);
+      }
+      this.#open.set(step.child, new Set(open));
+    } else if (step.op === 'exit') {
+      this.#open.delete(step.by);
+      this.#ended.add(step.by);
+    } else if (step.op === 'open') {
+      if (open.has(step.device)) {
+        throw invalid(this.#program, `${where}: process ${step.by} has device ${step.device} open already`);
+      }
+      open.add(step.device);
+    } else if ('device' in step) {
+      if (!open.has(step.device)) {
+        throw invalid(this.#program, `${where}: process ${step.by} does not have device ${step.device} open`);
+      }
+      if (step.op === 'close') open.delete(step.device);
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The numbers of qemu/guest/protocol.h, which describes the frames. test/harness/programs/protocol.test.ts compares
+ * the two.
+ */
+import type { TraceEventName } from '../../model/observation.ts';
+import type { Protection, Step } from '../../model/program.ts';
+
+export const PROTOCOL_VERSION = 1;
+/** "HMDF" */
+export const FRAME_MAGIC = 0x46444d48;
+export const MAX_DEVICES = 4;
+
+export const FrameType = { hello: 1, program: 2, transcript: 3, error: 4 } as const;
+
+/** Sizes of the structs in bytes. */
+export const StructSize = {
+  frame_header: 16,
+  program_header: 24,
+  program_step: 8,
+  transcript_header: 40,
+  step_record: 40,
+  page_record: 16,
+  region_record: 24,
+  snapshot_record: 8,
+  event_record: 24,
+} as const;
+
+/** What the agent can observe after each step. `kpage` and `words` need `pagemap`. */
+export const OBSERVATIONS = { pagemap: 1, kpage: 2, words: 4, snapshot: 8, trace: 16 } as const;
+export type ObservationKind = keyof typeof OBSERVATIONS;
+
+export const ProgramFlag = { announce: 1 } as const;
+
+export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
+  mmap: 1,
+  munmap: 2,
+  'cpu-read': 3,
+  'cpu-write': 4,
+  fork: 5,
+  exit: 6,
+  open: 7,
+  close: 8,
+  read: 9,
+  write: 10,
+  'migrate-to-dev': 11,
+  'migrate-to-sys': 12,
+  snapshot: 13,
+};
+
+export const PROTECTIONS: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 2 };
+
+export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;
+export const TranscriptFlag = { stuck: 1 } as const;
+export const OutcomeKind = { ok: 0, errno: 1, signal: 2 } as const;
+export const StepFlag = { counts: 1, data: 2, bytes: 4 } as const;
+
+/** Index: enum event_name. */
+export const TRACE_EVENTS: readonly (TraceEventName | undefined)[] = [
+  undefined,
+  'set_migration_pte',
+  'remove_migration_pte',
+  'set_migration_pmd',
+  'remove_migration_pmd',
+  'mm_migrate_pages',
+  'mm_migrate_pages_start',
+];

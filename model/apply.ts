@@ -1,0 +1,84 @@
+import { cpuRead, cpuWrite, mmap, munmap } from './cpu.ts';
+import { close, open } from './device-file.ts';
+import { toDevice, toSystem } from './device-migrate.ts';
+import { read, write } from './mirror.ts';
+import { type Expected, failWith } from './outcome.ts';
+import { exit, fork } from './process.ts';
+import type { DeviceOp, ProcessId, Step } from './program.ts';
+import { snapshot } from './snapshot.ts';
+import { type DeviceFile, type ExpectedEvent, processOf, type State } from './state.ts';
+
+/** What a step must yield at once. What can be observed after it is {@link observe}'s. */
+export interface StepExpectation extends Expected {
+  /** In the order of the ring buffer. */
+  events: ExpectedEvent[];
+}
+
+/**
+ * Applies one step to `state`, in place.
+ *
+ * @param index 0-based index of the step in its program, which the words that it writes depend on
+ * @throws HazardError for a device access that oopses or warns on a real kernel (model/safe.ts)
+ */
+export function apply(state: State, step: Step, index: number): StepExpectation {
+  state.events = [];
+  const expected = dispatch(state, step, index);
+  return { ...expected, events: state.events };
+}
+
+/**
+ * The end of a program: the processes that are left end in ascending order.
+ *
+ * @returns the trace events of their ends
+ */
+export function applyEnd(state: State): ExpectedEvent[] {
+  state.events = [];
+  for (const process of state.processes) if (process) exit(state, process);
+  return state.events;
+}
+
+function dispatch(state: State, step: Step, index: number): Expected {
+  const process = processOf(state, step.by);
+  switch (step.op) {
+    case 'mmap':
+      return mmap(state, process, step.region, step.protection);
+    case 'munmap':
+      return munmap(state, process, step.at);
+    case 'cpu-read':
+      return cpuRead(state, process, step.at);
+    case 'cpu-write':
+      return cpuWrite(state, process, step.at, index);
+    case 'fork':
+      return fork(state, process, step.child);
+    case 'exit':
+      return exit(state, process);
+    case 'open':
+      return open(state, process, step.device);
+    case 'close':
+      return close(state, process, step.device);
+    default:
+      return deviceStep(state, step, index);
+  }
+}
+
+function deviceStep(state: State, step: Extract<Step, { op: DeviceOp }>, index: number): Expected {
+  const file = fileOf(state, step.by, step.device);
+  if (!file) return failWith('EBADF', 'ioctl');
+  switch (step.op) {
+    case 'read':
+      return read(state, file, step.at);
+    case 'write':
+      return write(state, file, step.at, index);
+    case 'migrate-to-dev':
+      return toDevice(state, file, step.at);
+    case 'migrate-to-sys':
+      return toSystem(state, file, step.at);
+    case 'snapshot':
+      return snapshot(file, step.at);
+  }
+}
+
+/** The file behind the descriptor that a process has for a minor. */
+export function fileOf(state: State, process: ProcessId, device: number): DeviceFile | null {
+  return processOf(state, process).devices[device]?.file ?? null;
+}

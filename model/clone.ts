@@ -1,0 +1,77 @@
+import type { AnonVma, DeviceFile, DevicePte, Frame, Mm, Process, Pte, State, Vma } from './state.ts';
+
+/** An independent copy of a state: frames keep their ids, and what is shared in `state` is shared in the copy. */
+export function cloneState(state: State): State {
+  const anonVmas = new Map<AnonVma, AnonVma>();
+  const vmas = new Map<Vma, Vma>();
+  const frames = new Map<Frame, Frame>();
+  const files = new Map<DeviceFile, DeviceFile>();
+  const mms = new Map<Mm, Mm>();
+
+  const anonVmaOf = (old: AnonVma): AnonVma => {
+    const known = anonVmas.get(old);
+    if (known) return known;
+    const copy: AnonVma = { ...old, tree: [] };
+    anonVmas.set(old, copy);
+    copy.parent = anonVmaOf(old.parent);
+    copy.root = anonVmaOf(old.root);
+    copy.tree = old.tree.map(vmaOf);
+    return copy;
+  };
+  const vmaOf = (old: Vma): Vma => {
+    const known = vmas.get(old);
+    if (known) return known;
+    const copy: Vma = { ...old, mm: mmOf(old.mm), anonVma: null, chain: [] };
+    vmas.set(old, copy);
+    copy.anonVma = old.anonVma && anonVmaOf(old.anonVma);
+    copy.chain = old.chain.map(anonVmaOf);
+    return copy;
+  };
+  const frameOf = (old: Frame): Frame => {
+    const known = frames.get(old);
+    if (known) return known;
+    const copy: Frame = { ...old };
+    frames.set(old, copy);
+    copy.anonVma = old.anonVma && anonVmaOf(old.anonVma);
+    copy.migrator = old.migrator && fileOf(old.migrator);
+    return copy;
+  };
+  const fileOf = (old: DeviceFile): DeviceFile => {
+    const known = files.get(old);
+    if (known) return known;
+    const copy: DeviceFile = { ...old, mm: mmOf(old.mm), pt: [] };
+    files.set(old, copy);
+    copy.pt = old.pt.map((table) => table.map((entry) => entry && devicePteOf(entry)));
+    return copy;
+  };
+  const devicePteOf = (old: DevicePte): DevicePte => ({ ...old, frame: frameOf(old.frame) });
+  const pteOf = (old: Pte): Pte => ({ ...old, frame: frameOf(old.frame) });
+  const mmOf = (old: Mm): Mm => {
+    const known = mms.get(old);
+    if (known) return known;
+    const copy: Mm = { ...old, vmas: [], ptes: [], mirrors: [] };
+    mms.set(old, copy);
+    copy.vmas = old.vmas.map((list) => list.map(vmaOf));
+    copy.ptes = old.ptes.map((table) => table.map((pte) => pte && pteOf(pte)));
+    copy.mirrors = old.mirrors.map(fileOf);
+    return copy;
+  };
+  const processOf = (old: Process): Process => ({
+    ...old,
+    mm: mmOf(old.mm),
+    devices: old.devices.map((descriptor) => descriptor && { ...descriptor, file: fileOf(descriptor.file) }),
+  });
+
+  return {
+    ...state,
+    zero: frameOf(state.zero),
+    processes: state.processes.map((process) => process && processOf(process)),
+    devices: state.devices.map((device) => ({
+      ...device,
+      free: [...device.free],
+      live: new Set([...device.live].map(frameOf)),
+    })),
+    events: state.events.map((event) => ({ ...event, entry: pteOf(event.entry) })),
+    batched: new Set([...state.batched].map(frameOf)),
+  };
+}

@@ -1,0 +1,65 @@
+/** Steps that a process does with plain loads and stores, and with mmap(2) and munmap(2). */
+import { handleFault } from './fault.ts';
+import { type Expected, failWith, succeed } from './outcome.ts';
+import type { PageRange, Protection, RegionId } from './program.ts';
+import type { Process, Pte, State } from './state.ts';
+import { tokenNumber } from './token.ts';
+import { findVma, mapRegion, unmapRange } from './vma.ts';
+
+/** mmap(2) of a region; EEXIST when any page of it is mapped (MAP_FIXED_NOREPLACE). */
+export function mmap(state: State, process: Process, region: RegionId, protection: Protection): Expected {
+  return mapRegion(state, process.mm, region, protection)
+    ? succeed('do_mmap')
+    : failWith('EEXIST', 'do_mmap (MAP_FIXED_NOREPLACE)');
+}
+
+/** munmap(2); no error where nothing is mapped. */
+export function munmap(state: State, process: Process, at: PageRange): Expected {
+  unmapRange(state, process.mm, at.region, at.first, at.first + at.count);
+  return succeed('do_vmi_munmap');
+}
+
+/** Loads from each page, lowest first, until one is refused. */
+export function cpuRead(state: State, process: Process, at: PageRange): Expected {
+  const data: number[] = [];
+  for (let page = at.first; page < at.first + at.count; page++) {
+    const pte = access(state, process, at.region, page, false);
+    if (!pte) return segmentationFault(page);
+    data.push(pte.frame.word);
+  }
+  return succeed('handle_mm_fault', { data });
+}
+
+/** Fills each page with its token, lowest first, until one is refused. */
+export function cpuWrite(state: State, process: Process, at: PageRange, step: number): Expected {
+  for (let page = at.first; page < at.first + at.count; page++) {
+    const pte = access(state, process, at.region, page, true);
+    if (!pte) return segmentationFault(page);
+    // What the MMU does by itself: no soft-dirty bit.
+    pte.dirty = true;
+    pte.frame.word = tokenNumber(step, at.region, page);
+  }
+  return succeed('handle_mm_fault');
+}
+
+/** Faults until the access goes through; null when the mapping does not allow it (arch/.../mm/fault.c). */
+function access(state: State, process: Process, region: RegionId, page: number, write: boolean): Pte | null {
+  const vma = findVma(process.mm, region, page);
+  if (!vma || !(write ? vma.write : vma.read)) return null;
+  const ptes = process.mm.ptes[region]!;
+  for (;;) {
+    const pte = ptes[page]!;
+    if (pte?.kind === 'present' && (pte.write || !write)) {
+      pte.young = true;
+      return pte;
+    }
+    handleFault(state, vma, page, write);
+  }
+}
+
+function segmentationFault(page: number): Expected {
+  return {
+    outcome: { kind: 'signal', signal: 'SIGSEGV', page },
+    rule: 'access_error (arch/*/mm/fault.c)',
+  };
+}

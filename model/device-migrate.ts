@@ -1,0 +1,56 @@
+/** HMM_DMIRROR_MIGRATE_TO_DEV and HMM_DMIRROR_MIGRATE_TO_SYS (lib/test_hmm.c). */
+import { migrateToDevice, migrateToSystem } from './migrate.ts';
+import { type Expected, failWith, succeed } from './outcome.ts';
+import type { PageRange } from './program.ts';
+import type { DeviceFile, State, Vma } from './state.ts';
+import { findVma } from './vma.ts';
+
+/**
+ * dmirror_migrate_to_device(): piece by piece; those before a failing one stay migrated. At the end the pages are
+ * read back through the device's own page table, and one that it lacks is ENOENT.
+ */
+export function toDevice(state: State, file: DeviceFile, at: PageRange): Expected {
+  const rule = 'dmirror_migrate_to_device';
+  const error = eachPiece(state, file, at, rule, (vma, first, end) => {
+    migrateToDevice(state, file, vma, first, end);
+  });
+  if (error) return error;
+
+  const data: number[] = [];
+  for (let page = at.first; page < at.first + at.count; page++) {
+    const entry = file.pt[at.region]![page];
+    if (!entry) return failWith('ENOENT', 'dmirror_do_read');
+    data.push(entry.frame.word);
+  }
+  return succeed(rule, { cpages: at.count, faults: 0, data });
+}
+
+/** dmirror_migrate_to_system(): pages that are not on this device are skipped; cpages counts those that moved. */
+export function toSystem(state: State, file: DeviceFile, at: PageRange): Expected {
+  const rule = 'dmirror_migrate_to_system';
+  let cpages = 0;
+  const error = eachPiece(state, file, at, rule, (vma, first, end) => {
+    cpages += migrateToSystem(state, file, vma, first, end);
+  });
+  return error ?? succeed(rule, { cpages, faults: 0 });
+}
+
+/** One migrate_vma() per vma and at most Profile.migratePieces pages. */
+function eachPiece(
+  state: State,
+  file: DeviceFile,
+  { region, first, count }: PageRange,
+  rule: string,
+  migrate: (vma: Vma, first: number, end: number) => void,
+): Expected | null {
+  if (!file.mm.alive) return failWith('EINVAL', `${rule} (mmget_not_zero)`);
+  const end = first + count;
+  for (let page = first; page < end; ) {
+    const vma = findVma(file.mm, region, page);
+    if (!vma?.read) return failWith('EINVAL', `${rule} (vma_lookup)`);
+    const next = Math.min(end, page + state.profile.migratePieces, vma.end);
+    migrate(vma, page, next);
+    page = next;
+  }
+  return null;
+}

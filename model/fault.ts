@@ -1,0 +1,108 @@
+/** handle_mm_fault() for private anonymous memory (mm/memory.c). */
+import { migrateToSystem } from './migrate.ts';
+import { invalidate } from './notifier.ts';
+import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
+import {
+  dropMapping,
+  type Frame,
+  newRamFrame,
+  type Pte,
+  type Rule,
+  type State,
+  settleOnLru,
+  type Vma,
+} from './state.ts';
+
+/**
+ * One page fault at `page` of `vma`, whose permissions were checked. Like the kernel's, it may leave the page short
+ * of what was asked for (a device page only comes back, whatever the access); the caller faults again.
+ */
+export function handleFault(state: State, vma: Vma, page: number, write: boolean): void {
+  const pte = vma.mm.ptes[vma.region]![page]!;
+  if (pte === null) anonymousPage(state, vma, page, write);
+  else if (pte.kind === 'device') deviceFault(state, vma, page, pte);
+  else if (write && !pte.write) writeProtectFault(state, vma, page, pte);
+  else touch(pte, write);
+}
+
+/** The end of handle_pte_fault(): pte_mkyoung(), and pte_mkdirty(), which on x86 also makes it soft-dirty. */
+function touch(pte: Pte, write: boolean): void {
+  pte.young = true;
+  if (write) markDirty(pte);
+}
+
+function markDirty(pte: Pte): void {
+  pte.dirty = true;
+  pte.softDirty = true;
+}
+
+/** do_anonymous_page(): the zero page for a read, a page of its own for a write. */
+function anonymousPage(state: State, vma: Vma, page: number, write: boolean): void {
+  if (write) mapNewPage(state, vma, page, 0, 'do_anonymous_page');
+  else setPte(vma, page, presentPte(state.zero, false, 'do_anonymous_page'));
+}
+
+function mapNewPage(state: State, vma: Vma, page: number, word: number, rule: Rule): void {
+  anonVmaPrepare(state, vma);
+  const frame = newRamFrame(state, word);
+  addNewAnonRmap(frame, vma);
+  const pte = presentPte(frame, vma.write, rule);
+  markDirty(pte);
+  setPte(vma, page, pte);
+}
+
+function presentPte(frame: Frame, write: boolean, rule: Rule): Pte {
+  return {
+    kind: 'present',
+    frame,
+    write,
+    readExclusive: false,
+    young: true,
+    dirty: false,
+    softDirty: false,
+    rule,
+  };
+}
+
+function setPte(vma: Vma, page: number, pte: Pte): void {
+  vma.mm.ptes[vma.region]![page] = pte;
+}
+
+/**
+ * do_swap_page() and dmirror_devmem_fault(): exactly this page returns to RAM, in every process that maps it. The
+ * file that migrated it loses its entry at the faulting address, also when another process faulted.
+ */
+function deviceFault(state: State, vma: Vma, page: number, pte: Pte): void {
+  migrateToSystem(state, pte.frame.migrator!, vma, page, page + 1);
+}
+
+/** do_wp_page(): the page is reused if it is ours alone, else copied. */
+function writeProtectFault(state: State, vma: Vma, page: number, pte: Pte): void {
+  const { frame } = pte;
+  if (frame.kind === 'ram' && (frame.exclusive || reuseAnonFolio(state, frame, vma))) {
+    frame.exclusive = true;
+    // wp_page_reuse()
+    pte.write = true;
+    pte.young = true;
+    markDirty(pte);
+    pte.rule = 'wp_page_reuse';
+  } else {
+    // wp_page_copy(): MMU_NOTIFY_CLEAR, then the old page loses this mapping.
+    anonVmaPrepare(state, vma);
+    invalidate(vma.mm, vma.region, page, page + 1);
+    mapNewPage(state, vma, page, frame.word, 'wp_page_copy');
+    dropMapping(state, frame);
+  }
+}
+
+/**
+ * wp_can_reuse_anon_folio(): ours is the only reference. A reference of this CPU's LRU batch does not count, since it
+ * is drained.
+ */
+function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
+  if (frame.mapcount > 1) return false;
+  settleOnLru(state, frame);
+  // folio_move_anon_rmap()
+  frame.anonVma = vma.anonVma;
+  return true;
+}

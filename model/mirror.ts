@@ -1,0 +1,171 @@
+/**
+ * HMM_DMIRROR_READ and HMM_DMIRROR_WRITE (lib/test_hmm.c, dmirror_read and dmirror_write), and the
+ * hmm_range_fault() (mm/hmm.c) under them.
+ */
+import { handleFault } from './fault.ts';
+import { type Expected, failWith, succeed } from './outcome.ts';
+import type { PageRange, RegionId } from './program.ts';
+import type { DeviceFile, DevicePte, Mm, Pte, State } from './state.ts';
+import { tokenNumber } from './token.ts';
+import { findVma } from './vma.ts';
+
+/** Pages that dmirror_fault() gives to one hmm_range_fault(). */
+const FAULT_PIECE = 32;
+
+/**
+ * The step would make test_hmm use a device page as if it were its backing page, which oopses, or store a read-only
+ * page for a write, which warns. Programs must not do it (model/safe.ts).
+ */
+export class HazardError extends Error {
+  override readonly name = 'HazardError';
+}
+
+export function read(state: State, file: DeviceFile, at: PageRange): Expected {
+  const data: number[] = [];
+  return mirrored(state, file, at, false, 'dmirror_read', ({ frame }) => data.push(frame.word), data);
+}
+
+/** Pages that were written before a failing fault stay written. */
+export function write(state: State, file: DeviceFile, at: PageRange, step: number): Expected {
+  return mirrored(state, file, at, true, 'dmirror_write', ({ frame }, page) => {
+    frame.word = tokenNumber(step, at.region, page);
+  });
+}
+
+/**
+ * Pages are copied while the device's own page table has them (for a write: tagged writable). At the first that it
+ * lacks, everything from there to the end is faulted in and entered, and the copy goes on.
+ */
+function mirrored(
+  state: State,
+  file: DeviceFile,
+  { region, first, count }: PageRange,
+  write: boolean,
+  rule: string,
+  copy: (entry: DevicePte, page: number) => void,
+  data?: number[],
+): Expected {
+  const end = first + count;
+  let faults = 0;
+  let page = first;
+  for (;;) {
+    for (; page < end; page++) {
+      const entry = file.pt[region]![page];
+      if (!entry || (write && !entry.write)) break;
+      copy(entry, page);
+    }
+    if (page === end) return succeed(rule, { cpages: count, faults, ...(data && { data }) });
+
+    const error = fault(state, file, region, page, end, write);
+    if (error) return error;
+    faults++;
+  }
+}
+
+/** dmirror_fault(): pieces that were done before a failing one stay entered. */
+function fault(
+  state: State,
+  file: DeviceFile,
+  region: RegionId,
+  first: number,
+  end: number,
+  write: boolean,
+): Expected | null {
+  if (!file.mm.alive) return failWith('EFAULT', 'dmirror_fault (mmget_not_zero)');
+  for (let start = first; start < end; start += FAULT_PIECE) {
+    const stop = Math.min(start + FAULT_PIECE, end);
+    const error = rangeFault(state, file, region, start, stop, write);
+    if (error) return error;
+    enter(file, region, start, stop, write);
+  }
+  return null;
+}
+
+/** dmirror_do_fault(): the result of hmm_range_fault() into the device's own page table. */
+function enter(file: DeviceFile, region: RegionId, first: number, end: number, write: boolean): void {
+  for (let page = first; page < end; page++) {
+    const pte = file.mm.ptes[region]![page]!;
+    if (pte.kind === 'device') {
+      throw new HazardError(
+        `page ${page} of region ${region} is on device ${file.minor}, which would enter the device page itself`,
+      );
+    }
+    file.pt[region]![page] = { frame: pte.frame, write: pte.write };
+    if (write && !pte.write)
+      throw new Error('hmm_range_fault() granted a write that the page does not allow');
+  }
+}
+
+/** hmm_range_fault(): walks, faults from the first page that needs it to the end of its vma, walks on. */
+function rangeFault(
+  state: State,
+  file: DeviceFile,
+  region: RegionId,
+  first: number,
+  end: number,
+  write: boolean,
+): Expected | null {
+  const { mm } = file;
+  let page = first;
+  while (page < end) {
+    const vma = findVma(mm, region, page);
+    if (!vma) return failWith('EFAULT', 'hmm_vma_walk_hole');
+    if (!vma.read) return failWith('EFAULT', 'hmm_vma_walk_test');
+    const stop = Math.min(vma.end, end);
+    while (page < stop && !needsFault(mm, region, page, file, write)) page++;
+    if (page === stop) continue;
+    // hmm_do_fault()
+    if (write && !vma.write) return failWith('EPERM', 'hmm_do_fault');
+    for (let at = page; at < stop; at++) handleFault(state, vma, at, write);
+  }
+  return null;
+}
+
+/** hmm_vma_handle_pte(): a page on the device itself is taken as it is, even for a write. */
+function needsFault(mm: Mm, region: RegionId, page: number, file: DeviceFile, write: boolean): boolean {
+  const pte: Pte | null = mm.ptes[region]![page]!;
+  if (pte === null) return true;
+  if (pte.kind === 'device') return pte.frame.minor !== file.minor;
+  return write && !pte.write;
+}
+
+/**
+ * Whether {@link read} or {@link write} of these pages would enter a page of the device itself: the state is not
+ * changed.
+ */
+export function isHazardous(file: DeviceFile, { region, first, count }: PageRange, write: boolean): boolean {
+  const end = first + count;
+  const table = file.pt[region]!;
+  let page = first;
+  while (page < end && table[page] && (!write || table[page]!.write)) page++;
+  if (!file.mm.alive) return false;
+  for (let start = page; start < end; start += FAULT_PIECE) {
+    const verdict = pieceEntersDevicePage(file, region, start, Math.min(start + FAULT_PIECE, end), write);
+    if (verdict !== 'fine') return verdict === 'hazard';
+  }
+  return false;
+}
+
+/** What one hmm_range_fault() would come to: pages from a faulting one on return to RAM, those before it stay. */
+function pieceEntersDevicePage(
+  file: DeviceFile,
+  region: RegionId,
+  first: number,
+  end: number,
+  write: boolean,
+): 'fine' | 'fails' | 'hazard' {
+  const { mm } = file;
+  let hazard = false;
+  let page = first;
+  while (page < end) {
+    const vma = findVma(mm, region, page);
+    if (!vma?.read) return 'fails';
+    const stop = Math.min(vma.end, end);
+    for (; page < stop && !needsFault(mm, region, page, file, write); page++) {
+      if (mm.ptes[region]![page]!.kind === 'device') hazard = true;
+    }
+    if (page < stop && write && !vma.write) return 'fails';
+    page = stop;
+  }
+  return hazard ? 'hazard' : 'fine';
+}

@@ -1,0 +1,103 @@
+/** What can be seen of a state from outside: /proc/PID/pagemap, /proc/kpageflags and kpagecount, bytes, SNAPSHOT. */
+import { openPagemap } from './device-file.ts';
+import { type ExpectedPageFlags, pageFlags } from './page-flags.ts';
+import type { DeviceMinor, ProcessId, RegionId } from './program.ts';
+import { snapshotByte } from './snapshot.ts';
+import type { Frame, Process, Pte, Rule, State, Vma } from './state.ts';
+import { findVma } from './vma.ts';
+
+/** One page of one process. */
+export interface ExpectedPage {
+  /** The frame behind the entry; null when there is none. */
+  frame: Frame | null;
+  /** The entry; null when there is none. */
+  pte: Pte | null;
+  /** Bit 55 of pagemap: of the entry, or of the whole vma (pte_to_pagemap_entry). */
+  softDirty: boolean;
+  /** Bit 56 of pagemap: present, and mapped once (__folio_page_mapped_exclusively). */
+  exclusive: boolean;
+  /** Of present pages only. */
+  flags?: ExpectedPageFlags;
+  /** /proc/kpagecount of present pages: how many entries map the page; 0 for the zero page. */
+  count?: number;
+  /** The word that fills the page, of present pages. */
+  word?: number;
+  /** What made the page as it is. */
+  rule: Rule;
+}
+
+export interface ExpectedSnapshot {
+  device: DeviceMinor;
+  /** One byte per page of the region. */
+  bytes: Uint8Array;
+}
+
+export interface ExpectedRegion {
+  process: ProcessId;
+  region: RegionId;
+  pages: ExpectedPage[];
+  /** Through each file that the process itself opened, in ascending order of minor. */
+  snapshots: ExpectedSnapshot[];
+}
+
+/** Every region of every living process, mapped or not, in ascending order. */
+export function observe(state: State): ExpectedRegion[] {
+  const regions: ExpectedRegion[] = [];
+  for (const process of state.processes) {
+    if (!process) continue;
+    for (let region = 0; region < state.regions.length; region++) {
+      regions.push(observeRegion(state, process, region));
+    }
+  }
+  return regions;
+}
+
+/**
+ * The trace that observing leaves: each process reads its present pages, which makes their entries young, and keeps
+ * its pagemap open. To be called once after each step's {@link observe}.
+ */
+export function markObserved(state: State): void {
+  for (const process of state.processes) {
+    if (!process) continue;
+    openPagemap(process);
+    for (const ptes of process.mm.ptes) for (const pte of ptes) if (pte?.kind === 'present') pte.young = true;
+  }
+}
+
+function observeRegion(state: State, process: Process, region: RegionId): ExpectedRegion {
+  const { mm } = process;
+  const length = state.regions[region]!;
+  const pages: ExpectedPage[] = [];
+  for (let page = 0; page < length; page++) {
+    pages.push(observePage(state, findVma(mm, region, page), mm.ptes[region]![page]!));
+  }
+  const snapshots: ExpectedSnapshot[] = [];
+  for (const [device, descriptor] of process.devices.entries()) {
+    if (!descriptor?.own) continue;
+    const bytes = new Uint8Array(length);
+    for (let page = 0; page < length; page++) bytes[page] = snapshotByte(mm, device, region, page);
+    snapshots.push({ device, bytes });
+  }
+  return { process: process.id, region, pages, snapshots };
+}
+
+function observePage(state: State, vma: Vma | undefined, pte: Pte | null): ExpectedPage {
+  const vmaSoftDirty = vma?.softDirty ?? false;
+  if (pte === null) {
+    const rule = vma ? 'pte_to_pagemap_entry (pte_none)' : 'pagemap_pte_hole';
+    return { frame: null, pte, softDirty: vmaSoftDirty, exclusive: false, rule };
+  }
+  const { frame, rule } = pte;
+  const softDirty = vmaSoftDirty || (state.profile.softDirty && pte.softDirty);
+  if (pte.kind !== 'present') return { frame, pte, softDirty, exclusive: false, rule };
+  return {
+    frame,
+    pte,
+    softDirty,
+    exclusive: frame.mapcount === 1,
+    flags: pageFlags(frame),
+    count: frame.mapcount,
+    word: frame.word,
+    rule,
+  };
+}

@@ -1,0 +1,85 @@
+/** /proc/kpageflags (fs/proc/page.c, stable_page_flags): which bits a page in RAM must show. */
+import type { Frame } from './state.ts';
+
+/** Bits of kpageflags by the names of include/uapi/linux/kernel-page-flags.h and its kernel-internal sibling. */
+export const PAGE_FLAG_BITS = {
+  LOCKED: 0,
+  ERROR: 1,
+  REFERENCED: 2,
+  UPTODATE: 3,
+  DIRTY: 4,
+  LRU: 5,
+  ACTIVE: 6,
+  SLAB: 7,
+  WRITEBACK: 8,
+  RECLAIM: 9,
+  BUDDY: 10,
+  MMAP: 11,
+  ANON: 12,
+  SWAPCACHE: 13,
+  SWAPBACKED: 14,
+  COMPOUND_HEAD: 15,
+  COMPOUND_TAIL: 16,
+  HUGE: 17,
+  UNEVICTABLE: 18,
+  HWPOISON: 19,
+  NOPAGE: 20,
+  KSM: 21,
+  THP: 22,
+  OFFLINE: 23,
+  ZERO_PAGE: 24,
+  IDLE: 25,
+  PGTABLE: 26,
+  RESERVED: 32,
+  MLOCKED: 33,
+  /** PG_owner_2, which is PG_anon_exclusive for anonymous pages (6.12: the same bit as MAPPEDTODISK). */
+  ANON_EXCLUSIVE: 34,
+  PRIVATE: 35,
+  PRIVATE_2: 36,
+  OWNER_PRIVATE: 37,
+  ARCH: 38,
+  SOFTDIRTY: 40,
+  ARCH_2: 41,
+  ARCH_3: 42,
+} as const;
+
+export type PageFlag = keyof typeof PAGE_FLAG_BITS;
+
+/** A bit that may show either way, under the name that its use is counted by. */
+export interface FreeFlag {
+  flag: PageFlag;
+  slack: string;
+}
+
+export interface ExpectedPageFlags {
+  /** Bits that must be set; all others that are not free must be clear. */
+  set: readonly PageFlag[];
+  free: readonly FreeFlag[];
+}
+
+/** Slack: a new page waits in a per-CPU batch until something drains it (folio_add_lru, mm/folio.c). */
+export const LRU_SLACK = 'lru-batch';
+/** Slack: PG_dirty of an earlier life of the device page (Profile.devicePageFlagsCleared). */
+export const STALE_DIRTY_SLACK = 'stale-device-page-dirty';
+
+const LRU_FREE: FreeFlag = { flag: 'LRU', slack: LRU_SLACK };
+const DIRTY_FREE: FreeFlag = { flag: 'DIRTY', slack: STALE_DIRTY_SLACK };
+
+/** PG_reserved is of a page that the page allocator never had; is_zero_pfn(). */
+const ZERO_PAGE: ExpectedPageFlags = { set: ['ZERO_PAGE', 'RESERVED'], free: [] };
+
+/**
+ * A mapped page of RAM. REFERENCED, ACTIVE and UNEVICTABLE stay clear: only reclaim, GUP and mlock set them for
+ * anonymous pages (mm/folio.c), and none of those is at work.
+ */
+export function pageFlags(frame: Frame): ExpectedPageFlags {
+  if (frame.kind === 'zero') return ZERO_PAGE;
+  const set: PageFlag[] = ['UPTODATE', 'MMAP', 'ANON', 'SWAPBACKED'];
+  const free: FreeFlag[] = [];
+  if (frame.exclusive) set.push('ANON_EXCLUSIVE');
+  if (frame.dirty === undefined) free.push(DIRTY_FREE);
+  else if (frame.dirty) set.push('DIRTY');
+  if (frame.onLru) set.push('LRU');
+  else free.push(LRU_FREE);
+  return { set, free };
+}

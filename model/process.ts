@@ -1,0 +1,88 @@
+/** fork(2) and exit(2) (kernel/fork.c, mm/mmap.c, mm/memory.c, kernel/exit.c). */
+import { closeDescriptor } from './device-file.ts';
+import { invalidate, release } from './notifier.ts';
+import { type Expected, succeed } from './outcome.ts';
+import type { ProcessId } from './program.ts';
+import { anonVmaFork, unlinkAnonVmas } from './rmap.ts';
+import { type Descriptor, newProcess, type Process, type Pte, type State, type Vma } from './state.ts';
+import { zapVma } from './vma.ts';
+
+/** fork(2): mappings by dup_mmap(), descriptors by dup_fd(); an inherited file mirrors the mm of its opener. */
+export function fork(state: State, parent: Process, id: ProcessId): Expected {
+  const child = newProcess(state, id);
+  for (const [region, vmas] of parent.mm.vmas.entries()) {
+    for (const vma of vmas) {
+      const copy: Vma = { ...vma, mm: child.mm, anonVma: null, chain: [] };
+      anonVmaFork(state, copy, vma);
+      child.mm.vmas[region]!.push(copy);
+      copyPageRange(vma, copy);
+    }
+  }
+  child.devices = parent.devices.map((descriptor): Descriptor | null => {
+    if (!descriptor) return null;
+    descriptor.file.references++;
+    return { ...descriptor, own: false };
+  });
+  state.processes[id] = child;
+  return succeed('dup_mmap');
+}
+
+/**
+ * copy_page_range(): nothing is copied, and nothing invalidated, for a vma that has no anon_vma, even if it maps zero
+ * pages (vma_needs_copy).
+ */
+function copyPageRange(from: Vma, to: Vma): void {
+  if (!from.anonVma) return;
+  // MMU_NOTIFY_PROTECTION_PAGE
+  invalidate(from.mm, from.region, from.first, from.end);
+  const source = from.mm.ptes[from.region]!;
+  const target = to.mm.ptes[to.region]!;
+  for (let page = from.first; page < from.end; page++) {
+    const pte = source[page];
+    if (pte) target[page] = pte.kind === 'present' ? copyPresent(pte) : copyNonpresent(pte);
+  }
+}
+
+/** copy_present_ptes(): write-protected on both sides, old in the child. */
+function copyPresent(pte: Pte): Pte {
+  if (pte.frame.kind === 'ram') share(pte);
+  if (pte.write) {
+    pte.write = false;
+    pte.rule = 'copy_present_ptes';
+  }
+  return { ...pte, young: false, rule: 'copy_present_ptes' };
+}
+
+/** copy_nonpresent_pte(): a write entry becomes a read entry on both sides, and loses its soft-dirty bit. */
+function copyNonpresent(pte: Pte): Pte {
+  share(pte);
+  if (pte.write) {
+    pte.write = false;
+    pte.softDirty = false;
+    pte.rule = 'copy_nonpresent_pte';
+  }
+  return { ...pte, rule: 'copy_nonpresent_pte' };
+}
+
+/** folio_try_dup_anon_rmap_pte() */
+function share(pte: Pte): void {
+  pte.frame.mapcount++;
+  pte.frame.exclusive = false;
+}
+
+/** do_exit(): exit_mm() first, so that its own pages are gone when exit_files() closes devices. */
+export function exit(state: State, process: Process): Expected {
+  const { mm } = process;
+  release(state, mm);
+  mm.alive = false;
+  const vmas = mm.vmas.flat();
+  for (const vma of vmas) zapVma(state, vma);
+  for (const vma of vmas) unlinkAnonVmas(vma);
+  mm.vmas = mm.vmas.map(() => []);
+  state.processes[process.id] = null;
+
+  const descriptors = process.devices.filter((descriptor) => descriptor !== null);
+  descriptors.sort((a, b) => a.number - b.number);
+  for (const { file } of descriptors) closeDescriptor(state, file);
+  return succeed('do_exit');
+}

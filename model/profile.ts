@@ -1,0 +1,99 @@
+/**
+ * A profile: everything that makes one kernel under test behave unlike another, as data. The rules of the model ask
+ * the profile and never the name of a kernel.
+ */
+import { type Arch, PTE_LAYOUTS, type PteLayout } from './pte-layout.ts';
+import { type LeafKind, leafKinds, type SwapTypeTable } from './swap-types.ts';
+
+export type { Arch } from './pte-layout.ts';
+
+/** `pfn`: device-private pages sit in the physical address space. `offset`: in an address space of their own. */
+export type Design = 'pfn' | 'offset';
+/** A kernel whose rules differ from the others'. */
+export type KernelVersion = '7.3' | '6.12';
+
+/** What the kernel's configuration and the machine add to the choice of kernel, design and architecture. */
+export interface ProfileOptions {
+  kernel: KernelVersion;
+  design: Design;
+  arch: Arch;
+  /** CONFIG_MEM_SOFT_DIRTY. @default true on x86_64; aarch64 has none */
+  softDirty?: boolean;
+  /** CONFIG_MEMORY_FAILURE. @default true */
+  memoryFailure?: boolean;
+  /**
+   * SWP_PFN_BITS (include/linux/swapops.h): PFN bits of an entry's offset.
+   * @default 36 on aarch64 (48-bit addresses), 34 on x86_64; 40 on x86_64 with five page-table levels
+   */
+  swapPfnBits?: number;
+}
+
+export interface Profile {
+  readonly kernel: KernelVersion;
+  readonly design: Design;
+  readonly arch: Arch;
+  readonly softDirty: boolean;
+  readonly pte: PteLayout;
+  /** The kind of each swap type number. */
+  readonly leafKinds: readonly LeafKind[];
+  readonly swapPfnBits: number;
+  /** Pages of one migrate_vma() call of test_hmm: 7.3 takes PTRS_PER_PTE, 6.12 an array of 64. */
+  readonly migratePieces: number;
+  /** dmirror_migrate_alloc_and_copy(): 6.12 tags a hole's device entry writable in a VM_WRITE vma, 7.3 does not. */
+  readonly holeGetsWriteTag: boolean;
+  /**
+   * zone_device_page_init(): 7.3 clears the low flags of a device page that is handed out again, 6.12 does not, so
+   * that PG_dirty of an earlier life may come back to RAM with it.
+   */
+  readonly devicePageFlagsCleared: boolean;
+  /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
+  readonly chainCopiedReversed: boolean;
+}
+
+interface KernelTraits {
+  tables: Partial<Record<Design, SwapTypeTable>>;
+  migratePieces: number;
+  holeGetsWriteTag: boolean;
+  devicePageFlagsCleared: boolean;
+  chainCopiedReversed: boolean;
+}
+
+const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
+  '7.3': {
+    tables: { pfn: '7.3 pfn', offset: '7.3 offset' },
+    migratePieces: 512,
+    holeGetsWriteTag: false,
+    devicePageFlagsCleared: true,
+    chainCopiedReversed: true,
+  },
+  '6.12': {
+    tables: { pfn: '6.12 pfn' },
+    migratePieces: 64,
+    holeGetsWriteTag: true,
+    devicePageFlagsCleared: false,
+    chainCopiedReversed: false,
+  },
+};
+
+const DEFAULT_SWAP_PFN_BITS: Readonly<Record<Arch, number>> = { x86_64: 34, aarch64: 36 };
+
+/** @throws RangeError for a design that the kernel does not have. */
+export function makeProfile(options: ProfileOptions): Profile {
+  const { kernel, design, arch } = options;
+  const traits = KERNELS[kernel];
+  const table = traits.tables[design];
+  if (table === undefined) throw new RangeError(`kernel ${kernel} has no design ${design}`);
+  return {
+    kernel,
+    design,
+    arch,
+    softDirty: arch === 'x86_64' && (options.softDirty ?? true),
+    pte: PTE_LAYOUTS[arch],
+    leafKinds: leafKinds(table, options.memoryFailure ?? true),
+    swapPfnBits: options.swapPfnBits ?? DEFAULT_SWAP_PFN_BITS[arch],
+    migratePieces: traits.migratePieces,
+    holeGetsWriteTag: traits.holeGetsWriteTag,
+    devicePageFlagsCleared: traits.devicePageFlagsCleared,
+    chainCopiedReversed: traits.chainCopiedReversed,
+  };
+}

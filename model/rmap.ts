@@ -1,0 +1,106 @@
+/**
+ * Reverse mapping of anonymous pages (mm/rmap.c, mm/interval_tree.c). The order in which a page's mappings are visited
+ * is visible: in the order of trace events, and in which device page tables a walk invalidates before it is done.
+ */
+import type { Profile } from './profile.ts';
+import type { AnonVma, Frame, State, Vma } from './state.ts';
+
+/** anon_rmap_tree_insert(): equal starts go to the right, that is, after those that are there. */
+function insert(tree: Vma[], vma: Vma): void {
+  let at = tree.length;
+  while (at > 0 && tree[at - 1]!.first > vma.first) at--;
+  tree.splice(at, 0, vma);
+}
+
+function remove(tree: Vma[], vma: Vma): void {
+  tree.splice(tree.indexOf(vma), 1);
+}
+
+function newAnonVma(state: State, parent: AnonVma | null): AnonVma {
+  const fields = { id: state.nextId++, numChildren: 0, numActiveVmas: 1, tree: [] };
+  const anonVma = { ...fields } as unknown as AnonVma;
+  anonVma.parent = parent ?? anonVma;
+  anonVma.root = parent?.root ?? anonVma;
+  return anonVma;
+}
+
+/**
+ * __anon_vma_prepare(). Regions are never adjacent, nor are the rests of a split one, so that
+ * find_mergeable_anon_vma() finds nothing.
+ */
+export function anonVmaPrepare(state: State, vma: Vma): void {
+  if (vma.anonVma) return;
+  const anonVma = newAnonVma(state, null);
+  // The self-parent link of a new root.
+  anonVma.numChildren = 1;
+  vma.anonVma = anonVma;
+  vma.chain.unshift(anonVma);
+  insert(anonVma.tree, vma);
+}
+
+/** anon_vma_clone(): `to` joins every anon_vma of `from`; in a fork it may take an orphaned one as its own. */
+function anonVmaClone(profile: Profile, to: Vma, from: Vma, fork: boolean): void {
+  const inherited = from.chain;
+  to.chain = profile.chainCopiedReversed ? inherited.toReversed() : [...inherited];
+  for (const anonVma of to.chain.toReversed()) {
+    insert(anonVma.tree, to);
+    if (fork && !to.anonVma) maybeReuse(to, anonVma);
+  }
+  if (!fork && to.anonVma) to.anonVma.numActiveVmas++;
+}
+
+/** maybe_reuse_anon_vma(): one whose vmas were unmapped and that has one child at most. */
+function maybeReuse(vma: Vma, anonVma: AnonVma): void {
+  if (anonVma.numActiveVmas > 0 || anonVma.numChildren > 1) return;
+  vma.anonVma = anonVma;
+  anonVma.numActiveVmas++;
+}
+
+/** anon_vma_fork(): `child` is a fresh copy of `parent` in the new process. */
+export function anonVmaFork(state: State, child: Vma, parent: Vma): void {
+  if (!parent.anonVma) return;
+  anonVmaClone(state.profile, child, parent, true);
+  if (child.anonVma) return;
+  const anonVma = newAnonVma(state, parent.anonVma);
+  child.anonVma = anonVma;
+  child.chain.unshift(anonVma);
+  insert(anonVma.tree, child);
+  parent.anonVma.numChildren++;
+}
+
+/** The anon_vma side of __split_vma(): `resize` moves the border of `vma`; `added` is the new vma. */
+export function anonVmaSplit(profile: Profile, vma: Vma, added: Vma, resize: () => void): void {
+  if (!vma.anonVma) {
+    resize();
+    return;
+  }
+  anonVmaClone(profile, added, vma, false);
+  // vma_prepare() and vma_complete() take the old vma out and put it in again, after its new neighbour.
+  for (const anonVma of vma.chain) remove(anonVma.tree, vma);
+  resize();
+  for (const anonVma of vma.chain) insert(anonVma.tree, vma);
+}
+
+/** unlink_anon_vmas() */
+export function unlinkAnonVmas(vma: Vma): void {
+  if (!vma.anonVma) return;
+  for (const anonVma of vma.chain) {
+    remove(anonVma.tree, vma);
+    if (anonVma.tree.length === 0) anonVma.parent.numChildren--;
+  }
+  vma.anonVma.numActiveVmas--;
+  vma.anonVma = null;
+  vma.chain = [];
+}
+
+/** rmap_walk_anon(): the vmas that may map `frame` at `page`, in the order of the walk. */
+export function rmapWalk(frame: Frame, page: number): Vma[] {
+  return frame.anonVma!.tree.filter((vma) => vma.first <= page && page < vma.end);
+}
+
+/** folio_add_new_anon_rmap() with RMAP_EXCLUSIVE: the first mapping of a page that is born in `vma`. */
+export function addNewAnonRmap(frame: Frame, vma: Vma): void {
+  frame.mapcount = 1;
+  frame.exclusive = true;
+  frame.anonVma = vma.anonVma;
+}

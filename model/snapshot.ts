@@ -1,0 +1,40 @@
+/** HMM_DMIRROR_SNAPSHOT (lib/test_hmm.c, dmirror_snapshot and dmirror_mkentry; mm/hmm.c). It never faults. */
+import { type Expected, failWith, succeed } from './outcome.ts';
+import type { DeviceMinor, PageRange, RegionId } from './program.ts';
+import type { DeviceFile, Mm } from './state.ts';
+import { findVma } from './vma.ts';
+
+/** Bits of a byte that SNAPSHOT returns (lib/test_hmm_uapi.h). */
+export const SnapshotBits = {
+  none: 0x00,
+  read: 0x01,
+  write: 0x02,
+  pmd: 0x04,
+  pud: 0x08,
+  zero: 0x10,
+  devicePrivateLocal: 0x20,
+  devicePrivateRemote: 0x30,
+  deviceCoherentLocal: 0x40,
+  deviceCoherentRemote: 0x50,
+  error: 0xff,
+} as const;
+
+export function snapshot(file: DeviceFile, at: PageRange): Expected {
+  return file.mm.alive
+    ? succeed('dmirror_snapshot', { cpages: at.count, faults: 0 })
+    : failWith('EINVAL', 'dmirror_snapshot (mmget_not_zero)');
+}
+
+/** What SNAPSHOT through a file of `minor` says of one page of the mm that the file mirrors. */
+export function snapshotByte(mm: Mm, minor: DeviceMinor, region: RegionId, page: number): number {
+  const vma = findVma(mm, region, page);
+  // hmm_vma_walk_hole() outside of vmas, hmm_vma_walk_test() where VM_READ is missing.
+  if (!vma?.read) return SnapshotBits.error;
+  const pte = mm.ptes[region]![page]!;
+  if (pte === null) return SnapshotBits.none;
+  // hmm_vma_handle_pte(): a device page of another owner is as good as none.
+  if (pte.kind === 'device' && pte.frame.minor !== minor) return SnapshotBits.none;
+  const access = pte.write ? SnapshotBits.write : SnapshotBits.read;
+  if (pte.kind === 'device') return SnapshotBits.devicePrivateLocal | access;
+  return (pte.frame.kind === 'zero' ? SnapshotBits.zero : SnapshotBits.none) | access;
+}

@@ -1,0 +1,274 @@
+/**
+ * The state of the model: processes with their mappings and page-table entries, page frames with identity, device
+ * files with their own page tables. Plain data; the rules that change it stand in the files beside this one.
+ *
+ * The state is changed in place, for speed. {@link cloneState} makes an independent copy.
+ */
+import type { Profile } from './profile.ts';
+import type { DeviceMinor, ProcessId, Region, RegionId } from './program.ts';
+
+/** The function of the kernel that a rule stands for, as a reader of a divergence wants to see it. */
+export type Rule = string;
+
+/** An anon_vma (mm/rmap.c): which vmas may map the anonymous pages that were born in one of them. */
+export interface AnonVma {
+  readonly id: number;
+  parent: AnonVma;
+  root: AnonVma;
+  numChildren: number;
+  numActiveVmas: number;
+  /** The interval tree in its in-order: by the vma's first page, and by time of insertion where those are equal. */
+  tree: Vma[];
+}
+
+/** A vm_area_struct of a region: pages `first` to `end` (exclusive). */
+export interface Vma {
+  readonly mm: Mm;
+  readonly region: RegionId;
+  first: number;
+  end: number;
+  /** VM_READ and VM_WRITE. */
+  readonly read: boolean;
+  readonly write: boolean;
+  /** VM_SOFTDIRTY. */
+  softDirty: boolean;
+  anonVma: AnonVma | null;
+  /** vma->anon_vma_chain from its head on. */
+  chain: AnonVma[];
+}
+
+export type FrameKind = 'zero' | 'ram' | 'device';
+
+/** A struct page of order 0. Its whole content is one repeated word, since every operation fills whole pages. */
+export interface Frame {
+  readonly id: number;
+  readonly kind: FrameKind;
+  /** Device frames: the minor whose chunk the page is from; -1 for RAM. */
+  readonly minor: DeviceMinor;
+  /** The 64-bit word that fills the page; below 2^53. */
+  word: number;
+  mapcount: number;
+  /** folio->mapping of an anonymous page. */
+  anonVma: AnonVma | null;
+  /** PageAnonExclusive. */
+  exclusive: boolean;
+  /** PG_dirty. Undefined: a kernel may show either (see Profile.devicePageFlagsCleared). */
+  dirty: boolean | undefined;
+  /** PG_lru: certainly set, or still in a per-CPU batch of mm/folio.c that may be drained at any time. */
+  onLru: boolean;
+  /** Device frames: the dmirror that the backing page points to, which is the file that migrated the page. */
+  migrator: DeviceFile | null;
+  /** Device frames: the page's place among all pages of its minor, chunk by chunk; decides the order of eviction. */
+  position: number;
+}
+
+/** A page-table entry that is not none. */
+export interface Pte {
+  kind: 'present' | 'device' | 'migration';
+  frame: Frame;
+  write: boolean;
+  /** Migration entries only: a read entry of an exclusive page. */
+  readExclusive: boolean;
+  young: boolean;
+  dirty: boolean;
+  softDirty: boolean;
+  /** What set the entry. */
+  rule: Rule;
+}
+
+/** An entry of the device's own page table (dmirror->pt): the page, and whether it has DPT_XA_TAG_WRITE. */
+export interface DevicePte {
+  frame: Frame;
+  write: boolean;
+}
+
+/** An open file of /dev/hmm_dmirrorN (struct dmirror). */
+export interface DeviceFile {
+  readonly minor: DeviceMinor;
+  /** The mm of the process that opened it, which it mirrors for good. */
+  readonly mm: Mm;
+  /** Descriptors of all processes that refer to it. */
+  references: number;
+  /** dmirror->pt by region and page. */
+  pt: (DevicePte | null)[][];
+}
+
+/** An mm_struct. */
+export interface Mm {
+  readonly id: ProcessId;
+  /** False once its process has exited: mmget_not_zero() fails. */
+  alive: boolean;
+  /** By region, each in ascending order. */
+  vmas: Vma[][];
+  /** By region and page; null is pte_none. */
+  ptes: (Pte | null)[][];
+  /** Files that mirror it: those whose notifier is registered. */
+  mirrors: DeviceFile[];
+}
+
+export interface Descriptor {
+  file: DeviceFile;
+  /** Opened by this process, not inherited. */
+  own: boolean;
+  /** Its number among the descriptors that this model knows; exit closes them in ascending order. */
+  number: number;
+}
+
+export interface Process {
+  readonly id: ProcessId;
+  readonly mm: Mm;
+  /** By minor. */
+  devices: (Descriptor | null)[];
+  /** Number of the descriptor through which the process reads its own pagemap; -1 while it is not open. */
+  pagemap: number;
+}
+
+/** The allocator of a private minor (dmirror_devmem_alloc_page): a stack of free pages. */
+export interface Device {
+  readonly minor: DeviceMinor;
+  /** Freed pages, the next to be handed out last. */
+  free: number[];
+  /** The highest position that was never handed out. */
+  fresh: number;
+  /** Live frames. */
+  live: Set<Frame>;
+}
+
+/** What a trace event must say. */
+export interface ExpectedEvent {
+  name: 'set_migration_pte' | 'remove_migration_pte';
+  region: RegionId;
+  page: number;
+  entry: Readonly<Pte>;
+  rule: Rule;
+}
+
+export interface State {
+  readonly profile: Profile;
+  /** Pages of each region. */
+  readonly regions: readonly number[];
+  /** By process id; null for those that were not created yet or have ended. */
+  processes: (Process | null)[];
+  devices: Device[];
+  readonly zero: Frame;
+  nextId: number;
+  /** Trace events of the step that is being applied. */
+  events: ExpectedEvent[];
+  /** RAM frames that may still be in the CPU's LRU batch. */
+  batched: Set<Frame>;
+}
+
+export const PRIVATE_MINORS: readonly DeviceMinor[] = [0, 1];
+/** Pages of one chunk of test_hmm (DEVMEM_CHUNK_SIZE): 256 MiB. */
+export const CHUNK_PAGES = 65536;
+
+/** One process, 0, without mappings and open files. */
+export function initialState(profile: Profile, regions: readonly Pick<Region, 'pages'>[]): State {
+  const state: State = {
+    profile,
+    regions: regions.map((region) => region.pages),
+    processes: [],
+    devices: PRIVATE_MINORS.map((minor) => ({ minor, free: [], fresh: CHUNK_PAGES - 1, live: new Set() })),
+    zero: newFrame(0, 'zero', -1),
+    nextId: 1,
+    events: [],
+    batched: new Set(),
+  };
+  state.processes.push(newProcess(state, 0));
+  return state;
+}
+
+export function newProcess(state: State, id: ProcessId): Process {
+  const mm: Mm = {
+    id,
+    alive: true,
+    vmas: state.regions.map(() => []),
+    ptes: emptyTables(state),
+    mirrors: [],
+  };
+  return { id, mm, devices: state.devices.map(() => null), pagemap: -1 };
+}
+
+/** A table of nulls by region and page. */
+export function emptyTables<T>(state: Pick<State, 'regions'>): (T | null)[][] {
+  return state.regions.map((pages) => new Array<T | null>(pages).fill(null));
+}
+
+function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame {
+  return {
+    id,
+    kind,
+    minor,
+    word: 0,
+    mapcount: 0,
+    anonVma: null,
+    exclusive: false,
+    dirty: false,
+    onLru: false,
+    migrator: null,
+    position: -1,
+  };
+}
+
+/** A RAM page that is on its way to the LRU (folio_add_lru). */
+export function newRamFrame(state: State, word: number): Frame {
+  const frame = newFrame(state.nextId++, 'ram', -1);
+  frame.word = word;
+  state.batched.add(frame);
+  return frame;
+}
+
+/** dmirror_devmem_alloc_page(): the last freed page, else the highest that was never used. */
+export function newDeviceFrame(state: State, file: DeviceFile, word: number): Frame {
+  const device = state.devices[file.minor]!;
+  const frame = newFrame(state.nextId++, 'device', file.minor);
+  frame.word = word;
+  frame.migrator = file;
+  frame.position = device.free.pop() ?? device.fresh--;
+  device.live.add(frame);
+  return frame;
+}
+
+/** The last reference is gone: dmirror_devmem_free() pushes a device page back to its stack. */
+export function freeFrame(state: State, frame: Frame): void {
+  if (frame.kind === 'device') {
+    const device = state.devices[frame.minor]!;
+    device.live.delete(frame);
+    device.free.push(frame.position);
+  } else {
+    state.batched.delete(frame);
+  }
+}
+
+/** Removes one mapping of `frame`; the page is freed with the last. The zero page is not counted. */
+export function dropMapping(state: State, frame: Frame): void {
+  if (frame.kind === 'zero') return;
+  frame.mapcount--;
+  if (frame.mapcount === 0) freeFrame(state, frame);
+}
+
+/** lru_add_drain() (mm/folio.c): the pages of this CPU's batch get PG_lru. All test processes share one CPU. */
+export function drainLru(state: State): void {
+  for (const frame of state.batched) frame.onLru = true;
+  state.batched.clear();
+}
+
+/**
+ * `frame` has PG_lru, so the batch that it was in is drained: pages that came before it have it too. Later ones may be
+ * in the next batch.
+ */
+export function settleOnLru(state: State, frame: Frame): void {
+  if (frame.onLru) return;
+  for (const earlier of state.batched) {
+    earlier.onLru = true;
+    state.batched.delete(earlier);
+    if (earlier === frame) return;
+  }
+}
+
+/** @throws Error for a process that does not live: a program that was not checked. */
+export function processOf(state: State, id: ProcessId): Process {
+  const process = state.processes[id];
+  if (!process) throw new Error(`process ${id} does not live`);
+  return process;
+}

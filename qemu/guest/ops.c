@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The operations. Whatever they need beyond the regions under test lies in `shared`; the outcome, and what the call
+ * read, go into the step's record.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <test_hmm_uapi.h>
+
+#include "guard.h"
+#include "ops.h"
+#include "process.h"
+#include "program.h"
+#include "shared.h"
+
+static void record_errno(int code)
+{
+	struct step_record *record = current_record();
+
+	record->outcome = OUTCOME_ERRNO;
+	record->code = code;
+}
+
+/* For calls that return a negative number on failure. */
+static bool succeeded(long result)
+{
+	if (result < 0)
+		record_errno(errno);
+	return result >= 0;
+}
+
+static uint64_t start_of(const struct program_step *s)
+{
+	return region_address(s->region, s->first);
+}
+
+static void record_guard(const struct program_step *s)
+{
+	struct step_record *record = current_record();
+
+	record->outcome = OUTCOME_SIGNAL;
+	record->code = guard.signal;
+	record->page = s->first + (guard.address - start_of(s)) / PAGE_BYTES;
+}
+
+static struct page_record look_at(const volatile uint64_t *words)
+{
+	const uint64_t first = words[0];
+	uint64_t differences = 0;
+
+	for (unsigned int i = 1; i < PAGE_WORDS; i++)
+		differences |= words[i] ^ first;
+	return (struct page_record){ .word = first, .uniform = !differences };
+}
+
+static struct page_record *append_data(unsigned int pages)
+{
+	struct step_record *record = current_record();
+
+	record->flags |= STEP_HAS_DATA;
+	record->data = pages;
+	return transcript_append(pages * sizeof(struct page_record));
+}
+
+static void do_mmap(const struct program_step *s)
+{
+	static const int protections[] = {
+		[PROTECTION_NONE] = PROT_NONE,
+		[PROTECTION_READ] = PROT_READ,
+		[PROTECTION_READ_WRITE] = PROT_READ | PROT_WRITE,
+	};
+	void *start = (void *)region_address(s->region, 0);
+
+	if (mmap(start, program.header.pages[s->region] * PAGE_BYTES, protections[s->argument],
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+		record_errno(errno);
+}
+
+static void do_cpu_read(const struct program_step *s)
+{
+	const uint64_t start = start_of(s);
+	struct page_record *data = append_data(s->count);
+
+	if (GUARD(start, start + s->count * PAGE_BYTES)) {
+		for (unsigned int i = 0; i < s->count; i++)
+			data[i] = look_at((const uint64_t *)(start + i * PAGE_BYTES));
+		guard_off();
+	} else {
+		current_record()->flags &= ~STEP_HAS_DATA;
+		current_record()->data = 0;
+		transcript_trim(data, 0);
+		record_guard(s);
+	}
+}
+
+static void do_cpu_write(const struct program_step *s, unsigned int step)
+{
+	const uint64_t start = start_of(s);
+
+	if (GUARD(start, start + s->count * PAGE_BYTES)) {
+		for (unsigned int i = 0; i < s->count; i++) {
+			volatile uint64_t *words = (uint64_t *)(start + i * PAGE_BYTES);
+			const uint64_t token = page_token(step, s->region, s->first + i);
+
+			for (unsigned int w = 0; w < PAGE_WORDS; w++)
+				words[w] = token;
+		}
+		guard_off();
+	} else {
+		record_guard(s);
+	}
+}
+
+static bool do_fork(const struct program_step *s)
+{
+	struct control *c = &shared->control;
+	const pid_t pid = spawn(s->argument, CLONE_PARENT);
+
+	if (pid == 0) {
+		become_child(s->argument);
+		return true;
+	}
+	if (succeeded(pid))
+		c->alive |= 1u << s->argument;
+	return false;
+}
+
+static void do_open(const struct program_step *s)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/hmm_dmirror%u", s->argument);
+	self.device[s->argument] = open(path, O_RDWR | O_CLOEXEC);
+	self.own[s->argument] = succeeded(self.device[s->argument]);
+}
+
+static void do_close(const struct program_step *s)
+{
+	succeeded(close(self.device[s->argument]));
+	self.device[s->argument] = -1;
+	self.own[s->argument] = false;
+}
+
+/* One test_hmm ioctl on the step's pages, with `shared->bounce` as its buffer. A device that is not open is EBADF. */
+static bool do_ioctl(const struct program_step *s, unsigned long request)
+{
+	struct step_record *record = current_record();
+	struct hmm_dmirror_cmd cmd = {
+		.addr = start_of(s),
+		.ptr = (uintptr_t)shared->bounce,
+		.npages = s->count,
+	};
+
+	if (!succeeded(ioctl(self.device[s->argument], request, &cmd)))
+		return false;
+	record->flags |= STEP_HAS_COUNTS;
+	record->cpages = cmd.cpages;
+	record->faults = cmd.faults;
+	return true;
+}
+
+static void do_device_read(const struct program_step *s, unsigned long request)
+{
+	struct page_record *data;
+
+	/* Pages that the kernel should have filled and did not must not look like those of the step before. */
+	for (unsigned int i = 0; i < s->count; i++)
+		memset(shared->bounce + i * PAGE_BYTES, 0xa5, PAGE_BYTES);
+	if (!do_ioctl(s, request))
+		return;
+	data = append_data(s->count);
+	for (unsigned int i = 0; i < s->count; i++)
+		data[i] = look_at((const uint64_t *)(shared->bounce + i * PAGE_BYTES));
+}
+
+static void do_device_write(const struct program_step *s, unsigned int step)
+{
+	uint64_t *words = (uint64_t *)shared->bounce;
+
+	for (unsigned int i = 0; i < s->count; i++)
+		for (unsigned int w = 0; w < PAGE_WORDS; w++)
+			*words++ = page_token(step, s->region, s->first + i);
+	do_ioctl(s, HMM_DMIRROR_WRITE);
+}
+
+static void do_snapshot(const struct program_step *s)
+{
+	struct step_record *record = current_record();
+
+	if (!do_ioctl(s, HMM_DMIRROR_SNAPSHOT))
+		return;
+	record->flags |= STEP_HAS_BYTES;
+	record->data = s->count;
+	memcpy(transcript_append(s->count), shared->bounce, s->count);
+}
+
+bool run_step(unsigned int step)
+{
+	const struct program_step *s = &program.steps[step];
+
+	switch (s->op) {
+	case OP_MMAP:
+		do_mmap(s);
+		break;
+	case OP_MUNMAP:
+		succeeded(munmap((void *)start_of(s), s->count * PAGE_BYTES));
+		break;
+	case OP_CPU_READ:
+		do_cpu_read(s);
+		break;
+	case OP_CPU_WRITE:
+		do_cpu_write(s, step);
+		break;
+	case OP_FORK:
+		return do_fork(s);
+	case OP_EXIT:
+		shared->control.leaving = self.number;
+		_exit(0);
+	case OP_OPEN:
+		do_open(s);
+		break;
+	case OP_CLOSE:
+		do_close(s);
+		break;
+	case OP_READ:
+		do_device_read(s, HMM_DMIRROR_READ);
+		break;
+	case OP_WRITE:
+		do_device_write(s, step);
+		break;
+	case OP_MIGRATE_TO_DEV:
+		do_device_read(s, HMM_DMIRROR_MIGRATE_TO_DEV);
+		break;
+	case OP_MIGRATE_TO_SYS:
+		do_ioctl(s, HMM_DMIRROR_MIGRATE_TO_SYS);
+		break;
+	case OP_SNAPSHOT:
+		do_snapshot(s);
+		break;
+	}
+	return false;
+}

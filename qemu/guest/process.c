@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "process.h"
+#include "shared.h"
+
+struct process self;
+
+pid_t spawn(unsigned int number, unsigned long flags)
+{
+	/*
+	 * The raw call: it stores the pid before the child can run, and runs no handlers. The third argument is the
+	 * place for the pid on all architectures.
+	 */
+	return syscall(SYS_clone, flags | CLONE_PARENT_SETTID | SIGCHLD, NULL, &shared->control.pid[number],
+		       NULL, NULL);
+}
+
+static void become(unsigned int number)
+{
+	self.number = number;
+	self.pagemap = -1;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		fail("prctl(PR_SET_PDEATHSIG)");
+}
+
+void become_first_process(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	for (unsigned int d = 0; d < MAX_DEVICES; d++)
+		self.device[d] = -1;
+	become(0);
+
+	/* On one CPU the trace events of all processes are in one ring buffer, and so in order. */
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		fail("sched_setaffinity to CPU %u", cpu);
+}
+
+void become_child(unsigned int number)
+{
+	if (self.pagemap >= 0)
+		close(self.pagemap);
+	for (unsigned int d = 0; d < MAX_DEVICES; d++)
+		self.own[d] = false;
+	become(number);
+}

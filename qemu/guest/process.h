@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a process of a program has for itself. It is private memory, so a fork hands it on as the kernel hands on the
+ * file descriptors that it names.
+ */
+#ifndef HMMDIFF_PROCESS_H
+#define HMMDIFF_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "protocol.h"
+
+struct process {
+	unsigned int	number;
+	int		pagemap;		/* of this process; -1 until it is needed */
+	int		device[MAX_DEVICES];	/* -1: not open */
+	bool		own[MAX_DEVICES];	/* opened by this process, so it mirrors this mm */
+};
+
+extern struct process self;
+
+/*
+ * Forks process `number` of the program. `flags` are for clone(2): a process that forks gives CLONE_PARENT, so that
+ * all are children of the agent, which thus sees every end. Returns the pid, 0 in the child, -1 with errno.
+ */
+pid_t spawn(unsigned int number, unsigned long flags);
+
+/* Makes the program's first process of a copy of the agent, to run on `cpu` alone. */
+void become_first_process(unsigned int cpu);
+
+/* Makes process `number` of a copy of the process that forked it. */
+void become_child(unsigned int number);
+
+#endif

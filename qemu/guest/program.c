@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The program frame, checked before anything is run: the agent must survive any bytes. The host checks the same
+ * with better messages (harness/programs/encode.ts).
+ */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "program.h"
+
+struct program program;
+
+/* What is known before the run about each process. */
+struct lives {
+	bool	alive[MAX_PROCESSES];
+	bool	used[MAX_PROCESSES];
+	bool	open[MAX_PROCESSES][MAX_DEVICES];
+};
+
+static char message[160];
+
+__attribute__((format(printf, 1, 2)))
+static const char *wrong(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	return message;
+}
+
+static const char *check_header(size_t length)
+{
+	const struct program_header *h = &program.header;
+
+	if (length < sizeof(*h))
+		return wrong("%zu bytes are too few for a program header", length);
+	if (h->regions == 0 || h->regions > MAX_REGIONS)
+		return wrong("%u regions, not 1..%u", h->regions, MAX_REGIONS);
+	for (unsigned int r = 0; r < h->regions; r++)
+		if (h->pages[r] == 0 || h->pages[r] > MAX_REGION_PAGES)
+			return wrong("region %u has %u pages, not 1..%u", r, h->pages[r], MAX_REGION_PAGES);
+	if (h->steps == 0 || h->steps > MAX_STEPS)
+		return wrong("%u steps, not 1..%u", h->steps, MAX_STEPS);
+	if (length != sizeof(*h) + h->steps * sizeof(struct program_step))
+		return wrong("%zu bytes do not hold %u steps", length, h->steps);
+	if (h->limit_ms == 0)
+		return wrong("no time limit");
+	if (h->observe & ~OBSERVE_ALL)
+		return wrong("unknown observations 0x%x", h->observe & ~OBSERVE_ALL);
+	if ((h->observe & (OBSERVE_KPAGE | OBSERVE_WORDS)) && !(h->observe & OBSERVE_PAGEMAP))
+		return wrong("kpage and words cannot be observed without pagemap");
+	if (h->flags & ~PROGRAM_ANNOUNCE)
+		return wrong("unknown flags 0x%x", h->flags & ~PROGRAM_ANNOUNCE);
+	return NULL;
+}
+
+static bool has_range(unsigned int op)
+{
+	return op == OP_MUNMAP || op == OP_CPU_READ || op == OP_CPU_WRITE || op >= OP_READ;
+}
+
+static const char *check_operands(unsigned int i, const struct program_step *s)
+{
+	if (s->op < OP_MMAP || s->op > OP_SNAPSHOT)
+		return wrong("step %u: unknown operation %u", i, s->op);
+	if (s->by >= MAX_PROCESSES)
+		return wrong("step %u: process %u, not 0..%u", i, s->by, MAX_PROCESSES - 1);
+	if ((s->op == OP_MMAP || has_range(s->op)) && s->region >= program.header.regions)
+		return wrong("step %u: region %u does not exist", i, s->region);
+	if (has_range(s->op) && (s->count == 0 || s->first + s->count > program.header.pages[s->region]))
+		return wrong("step %u: pages %u+%u are not within region %u", i, s->first, s->count, s->region);
+	if (s->op == OP_MMAP && s->argument > PROTECTION_READ_WRITE)
+		return wrong("step %u: unknown protection %u", i, s->argument);
+	if (s->op == OP_FORK && s->argument >= MAX_PROCESSES)
+		return wrong("step %u: process %u, not 0..%u", i, s->argument, MAX_PROCESSES - 1);
+	if (s->op >= OP_OPEN && s->argument >= MAX_DEVICES)
+		return wrong("step %u: device %u, not 0..%u", i, s->argument, MAX_DEVICES - 1);
+	return NULL;
+}
+
+static const char *check_lives(unsigned int i, const struct program_step *s, struct lives *l)
+{
+	if (!l->alive[s->by])
+		return wrong("step %u: process %u does not live", i, s->by);
+
+	switch (s->op) {
+	case OP_FORK:
+		if (l->used[s->argument])
+			return wrong("step %u: there was a process %u before", i, s->argument);
+		l->alive[s->argument] = l->used[s->argument] = true;
+		for (unsigned int d = 0; d < MAX_DEVICES; d++)
+			l->open[s->argument][d] = l->open[s->by][d];
+		break;
+	case OP_EXIT:
+		l->alive[s->by] = false;
+		break;
+	case OP_OPEN:
+		if (l->open[s->by][s->argument])
+			return wrong("step %u: process %u has device %u open", i, s->by, s->argument);
+		l->open[s->by][s->argument] = true;
+		break;
+	case OP_CLOSE:
+		l->open[s->by][s->argument] = false;
+		break;
+	}
+	return NULL;
+}
+
+const char *check_program(size_t length)
+{
+	struct lives lives = { .alive = { true }, .used = { true } };
+	const char *error = check_header(length);
+
+	for (unsigned int i = 0; !error && i < program.header.steps; i++) {
+		error = check_operands(i, &program.steps[i]);
+		if (!error)
+			error = check_lives(i, &program.steps[i], &lives);
+	}
+	return error;
+}

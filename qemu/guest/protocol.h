@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the host and the agent say to each other over a byte stream (an ssh channel or a virtio-serial port).
+ * The host's half is harness/programs/protocol.ts, encode.ts and transcript.ts.
+ *
+ *	agent: HELLO
+ *	host:  PROGRAM 1, PROGRAM 2, ...	need not wait for answers
+ *	agent: TRANSCRIPT 1 | ERROR 1, ...	one answer per program, in their order
+ *	host:  closes its side; the agent ends with status 0
+ *
+ * Every frame is a struct frame_header and `length` bytes of payload. All numbers are little-endian, all structs
+ * multiples of 8 bytes long, and every part of a payload starts at a multiple of 8 bytes (shorter parts are padded
+ * with zeros), so that both sides may overlay the structs.
+ *
+ * HELLO	payload: JSON text, see hello.c.
+ * PROGRAM	payload: struct program_header, then `steps` times struct program_step.
+ * TRANSCRIPT	payload: struct transcript_header, then
+ *		`steps` times a step: struct step_record and what follows it (below),
+ *		`stacks` times a text: u64 length, bytes, padding,
+ *		`final_events` times struct event_record: since the last step, and while the processes ended.
+ * ERROR	payload: text. The program with this sequence number was not run, or the agent itself failed on it.
+ *		Sequence 0: the stream made no sense; the agent ends with status 2.
+ *
+ * A step is
+ *	struct step_record
+ *	if STEP_HAS_DATA: `data` times struct page_record
+ *	if STEP_HAS_BYTES: `data` bytes and padding (what SNAPSHOT returned)
+ *	`regions` times a region observation: processes in ascending order, regions in ascending order
+ *	`events` times struct event_record
+ *
+ * A region observation is
+ *	struct region_record
+ *	u64 pagemap[pages]
+ *	u64 kpageflags[bits set in kpage_mask], u64 kpagecount[the same]
+ *	u64 words[bits set in words_mask][2]: first and last word of the page
+ *	`snapshots` times: struct snapshot_record, `bytes` bytes and padding
+ */
+#ifndef HMMDIFF_PROTOCOL_H
+#define HMMDIFF_PROTOCOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROTOCOL_VERSION	1
+#define FRAME_MAGIC		0x46444d48u	/* "HMDF" */
+
+/* The limits and addresses of model/program.ts. */
+#define MAX_PROCESSES		4
+#define MAX_REGIONS		4
+#define MAX_REGION_PAGES	64
+#define MAX_STEPS		1024
+#define MAX_DEVICES		4
+#define PAGE_BYTES		4096
+#define PAGE_WORDS		(PAGE_BYTES / 8)
+#define REGION_BASE		0x200000000000ull
+#define REGION_STRIDE		0x40000000ull
+#define REGION_OFFSET_PAGES	16
+
+/* Trace events beyond this many in one step are counted as lost. */
+#define MAX_STEP_EVENTS		1024
+
+enum frame_type {
+	FRAME_HELLO		= 1,
+	FRAME_PROGRAM		= 2,
+	FRAME_TRANSCRIPT	= 3,
+	FRAME_ERROR		= 4,
+};
+
+struct frame_header {
+	uint32_t	magic;
+	uint16_t	type;
+	uint16_t	reserved;	/* 0 */
+	uint32_t	sequence;	/* of the program, chosen by the host, not 0; 0 in HELLO */
+	uint32_t	length;		/* bytes of payload */
+};
+
+/* What to observe after every step; kpage and words need pagemap, which says which pages are present. */
+enum observe_bit {
+	OBSERVE_PAGEMAP		= 1 << 0,
+	OBSERVE_KPAGE		= 1 << 1,	/* kpageflags and kpagecount of present pages */
+	OBSERVE_WORDS		= 1 << 2,	/* first and last word of present pages */
+	OBSERVE_SNAPSHOT	= 1 << 3,	/* HMM_DMIRROR_SNAPSHOT through fds that the process opened itself */
+	OBSERVE_TRACE		= 1 << 4,
+	OBSERVE_ALL		= (1 << 5) - 1,
+};
+
+enum program_flag {
+	/* Each step is written to /dev/kmsg before it is run, so that the console names the one that panics. */
+	PROGRAM_ANNOUNCE	= 1 << 0,
+};
+
+struct program_header {
+	uint32_t	observe;	/* enum observe_bit */
+	uint32_t	flags;		/* enum program_flag */
+	uint32_t	limit_ms;	/* without progress for so long, the program is hung; not 0 */
+	uint16_t	regions;
+	uint16_t	steps;
+	uint16_t	pages[MAX_REGIONS];	/* of each region; 0 for those that the program lacks */
+};
+
+enum step_op {
+	OP_MMAP		= 1,	/* argument: enum step_protection */
+	OP_MUNMAP	= 2,
+	OP_CPU_READ	= 3,
+	OP_CPU_WRITE	= 4,
+	OP_FORK		= 5,	/* argument: the child */
+	OP_EXIT		= 6,
+	OP_OPEN		= 7,	/* argument: the device, as for all that follow */
+	OP_CLOSE	= 8,
+	OP_READ		= 9,
+	OP_WRITE	= 10,
+	OP_MIGRATE_TO_DEV = 11,
+	OP_MIGRATE_TO_SYS = 12,
+	OP_SNAPSHOT	= 13,
+};
+
+enum step_protection {
+	PROTECTION_NONE		= 0,
+	PROTECTION_READ		= 1,
+	PROTECTION_READ_WRITE	= 2,
+};
+
+struct program_step {
+	uint8_t		op;		/* enum step_op */
+	uint8_t		by;		/* the process that acts */
+	uint8_t		argument;
+	uint8_t		region;
+	uint16_t	first;		/* page of the region */
+	uint16_t	count;		/* pages; 0 for steps without a range */
+};
+
+enum end_kind {
+	END_DONE	= 0,
+	END_CRASHED	= 1,	/* `process` died of `signal` during `step` */
+	END_HUNG	= 2,	/* no progress during `step` */
+};
+
+enum transcript_flag {
+	/* Some process of the program could not be killed: this guest is not to be trusted with more programs. */
+	TRANSCRIPT_STUCK	= 1 << 0,
+};
+
+struct transcript_header {
+	uint32_t	end;		/* enum end_kind */
+	uint32_t	flags;		/* enum transcript_flag */
+	uint32_t	process;
+	uint32_t	signal;
+	uint32_t	step;
+	uint32_t	steps;		/* completed steps, which follow */
+	uint32_t	stray_events;	/* trace events at addresses outside of all regions; not shipped */
+	uint32_t	lost_events;	/* trace events that the ring buffer or MAX_STEP_EVENTS dropped */
+	uint32_t	stacks;		/* texts about the processes of a hung program */
+	uint32_t	final_events;
+};
+
+enum outcome_kind {
+	OUTCOME_OK	= 0,
+	OUTCOME_ERRNO	= 1,	/* code: errno */
+	OUTCOME_SIGNAL	= 2,	/* code: signal; page: page of the region that was accessed */
+};
+
+enum step_flag {
+	STEP_HAS_COUNTS	= 1 << 0,	/* cpages and faults: the ioctl returned 0 */
+	STEP_HAS_DATA	= 1 << 1,
+	STEP_HAS_BYTES	= 1 << 2,
+};
+
+struct step_record {
+	uint32_t	step;		/* 0-based */
+	uint8_t		outcome;	/* enum outcome_kind */
+	uint8_t		flags;		/* enum step_flag */
+	uint16_t	code;
+	uint32_t	page;
+	uint32_t	data;
+	uint32_t	regions;
+	uint32_t	events;
+	uint64_t	cpages;
+	uint64_t	faults;
+};
+
+struct page_record {
+	uint64_t	word;		/* the page's first */
+	uint32_t	uniform;	/* 1: all words of the page are equal */
+	uint32_t	reserved;
+};
+
+struct region_record {
+	uint8_t		process;
+	uint8_t		region;
+	uint8_t		pages;		/* 0 when the pagemap was not asked for */
+	uint8_t		snapshots;
+	uint32_t	reserved;
+	uint64_t	kpage_mask;	/* bit n: page n has kpageflags and kpagecount */
+	uint64_t	words_mask;	/* bit n: page n has words */
+};
+
+struct snapshot_record {
+	uint8_t		device;
+	uint8_t		outcome;	/* enum outcome_kind */
+	uint16_t	code;
+	uint32_t	bytes;		/* 0 when the call failed */
+};
+
+enum event_name {
+	EVENT_SET_MIGRATION_PTE		= 1,
+	EVENT_REMOVE_MIGRATION_PTE	= 2,
+	EVENT_SET_MIGRATION_PMD		= 3,
+	EVENT_REMOVE_MIGRATION_PMD	= 4,
+	EVENT_MM_MIGRATE_PAGES		= 5,
+	EVENT_MM_MIGRATE_PAGES_START	= 6,
+};
+
+struct event_record {
+	uint64_t	addr;		/* 0 for events that have none */
+	uint64_t	entry;		/* raw page-table entry; 0 for events that have none */
+	uint32_t	name;		/* enum event_name */
+	int32_t		order;
+};
+
+_Static_assert(sizeof(struct frame_header) == 16, "frame_header");
+_Static_assert(sizeof(struct program_header) == 24, "program_header");
+_Static_assert(sizeof(struct program_step) == 8, "program_step");
+_Static_assert(sizeof(struct transcript_header) == 40, "transcript_header");
+_Static_assert(sizeof(struct step_record) == 40, "step_record");
+_Static_assert(sizeof(struct page_record) == 16, "page_record");
+_Static_assert(sizeof(struct region_record) == 24, "region_record");
+_Static_assert(sizeof(struct snapshot_record) == 8, "snapshot_record");
+_Static_assert(sizeof(struct event_record) == 24, "event_record");
+_Static_assert(MAX_REGION_PAGES <= 64, "the masks of a region_record have 64 bits");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is written as the structs lie in memory");
+
+static inline uint64_t region_address(unsigned int region, unsigned int page)
+{
+	return REGION_BASE + region * REGION_STRIDE + (uint64_t)(REGION_OFFSET_PAGES + page) * PAGE_BYTES;
+}
+
+/* The word that step `step` writes into every word of a page; never 0 and different for each page and step. */
+static inline uint64_t page_token(unsigned int step, unsigned int region, unsigned int page)
+{
+	return (uint64_t)(step + 1) << 32 | (uint64_t)(region + 1) << 16 | (page + 1);
+}
+
+#endif

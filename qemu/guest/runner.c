@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The agent's side of a running program: it waits for the ends of its processes, and watches that there is progress.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "announce.h"
+#include "hung.h"
+#include "process.h"
+#include "program.h"
+#include "runner.h"
+#include "sequence.h"
+#include "shared.h"
+#include "trace.h"
+
+/* How long killed processes may take to go. The eviction of a device takes some 10 ms. */
+#define KILL_GRACE_MS	5000
+
+static unsigned int test_cpu;
+static unsigned int cpu_count;
+static sigset_t child_signal;
+
+int runner_init(void)
+{
+	cpu_set_t set;
+
+	sigemptyset(&child_signal);
+	sigaddset(&child_signal, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &child_signal, NULL))
+		return -1;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return -1;
+	cpu_count = CPU_COUNT(&set);
+	for (unsigned int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			test_cpu = cpu;
+	/* A test process that spins in the kernel must not keep the agent from saying so. */
+	if (cpu_count > 1)
+		CPU_CLR(test_cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
+}
+
+unsigned int runner_cpu(void)
+{
+	return test_cpu;
+}
+
+unsigned int runner_cpus(void)
+{
+	return cpu_count;
+}
+
+/* Waits until a child has ended, for `ms` at most. */
+static void wait_for_child(unsigned int ms)
+{
+	const struct timespec limit = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l };
+
+	/* The time is up, or some other signal came: the caller looks at the clock and at its children anyway. */
+	(void)sigtimedwait(&child_signal, NULL, &limit);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+}
+
+static unsigned int process_of(pid_t pid)
+{
+	unsigned int process = 0;
+
+	while (process < MAX_PROCESSES && shared->control.pid[process] != pid)
+		process++;
+	return process;
+}
+
+/* Takes note of the end of a process. Returns false when the program cannot go on. */
+static bool note_end(unsigned int process, int status, struct transcript_header *header)
+{
+	struct control *c = &shared->control;
+
+	c->alive &= ~(1u << process);
+	c->pid[process] = 0;
+	if (WIFSIGNALED(status)) {
+		header->end = END_CRASHED;
+		header->process = process;
+		header->signal = WTERMSIG(status);
+		header->step = c->step;
+		return false;
+	}
+	if (WEXITSTATUS(status) || c->leaving != process) {
+		errno = 0;
+		note_failure("process %u ended with status %d in step %u", process, WEXITSTATUS(status), c->step);
+		return false;
+	}
+	sequence_after_exit();
+	return true;
+}
+
+/* Reaps what has ended. Returns false when the program cannot go on. */
+static bool reap(struct transcript_header *header)
+{
+	bool go_on = true;
+	int status;
+	pid_t pid;
+
+	while (go_on && (pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		const unsigned int process = process_of(pid);
+
+		/* Others are left from a program that was hung. */
+		if (process < MAX_PROCESSES)
+			go_on = note_end(process, status, header);
+	}
+	return go_on;
+}
+
+/* Kills what is left of the program. Returns false when something stays. */
+static bool kill_processes(void)
+{
+	const uint64_t limit = now_ms() + KILL_GRACE_MS;
+	unsigned int left;
+
+	for (unsigned int p = 0; p < MAX_PROCESSES; p++)
+		if (shared->control.pid[p] > 0)
+			kill(shared->control.pid[p], SIGKILL);
+	for (;;) {
+		left = 0;
+		for (unsigned int p = 0; p < MAX_PROCESSES; p++) {
+			pid_t *pid = &shared->control.pid[p];
+
+			if (*pid > 0 && waitpid(*pid, NULL, WNOHANG) != 0)
+				*pid = 0;
+			left += *pid > 0;
+		}
+		if (!left || now_ms() >= limit)
+			return !left;
+		wait_for_child(limit - now_ms());
+	}
+}
+
+/* Until the program is over, one way or the other. */
+static void supervise(struct transcript_header *header)
+{
+	struct control *c = &shared->control;
+	const unsigned int limit = program.header.limit_ms;
+	unsigned int progress = atomic_load(&c->progress);
+	uint64_t since = now_ms();
+
+	while (c->turn != NOBODY && reap(header)) {
+		const unsigned int latest = atomic_load(&c->progress);
+		const uint64_t now = now_ms();
+
+		if (latest != progress) {
+			progress = latest;
+			since = now;
+		} else if (now - since >= limit) {
+			header->end = END_HUNG;
+			header->step = c->step;
+			return;
+		}
+		/* `since` may be late by one wait: "hung" comes after limit to twice the limit. */
+		if (c->turn != NOBODY)
+			wait_for_child(limit - (now - since));
+	}
+}
+
+/* Checks what the program needs of this guest and has not been looked at yet. */
+static bool prepare(void)
+{
+	errno = 0;
+	if (program.header.observe & OBSERVE_TRACE) {
+		if (trace_unavailable) {
+			note_failure("no trace events: %s", trace_unavailable);
+			return false;
+		}
+		trace_discard();
+	}
+	if (program.header.flags & PROGRAM_ANNOUNCE && announce_init()) {
+		note_failure("/dev/kmsg");
+		return false;
+	}
+	return true;
+}
+
+void run_program(uint32_t sequence, struct transcript_header *header)
+{
+	struct control *c = &shared->control;
+	pid_t pid;
+
+	*header = (struct transcript_header){ 0 };
+	shared_reset(sequence);
+	if (!prepare())
+		return;
+
+	sequence_start(test_cpu);
+	pid = spawn(0, 0);
+	if (pid < 0) {
+		note_failure("fork");
+		return;
+	}
+	if (pid == 0) {
+		become_first_process(test_cpu);
+		sequence_play();
+	}
+	supervise(header);
+
+	/* A step that was begun and not completed is left out. */
+	c->used = c->committed;
+	if (header->end == END_HUNG)
+		header->stacks = append_stacks();
+	if (!kill_processes())
+		header->flags |= TRANSCRIPT_STUCK;
+	if (program.header.observe & OBSERVE_TRACE)
+		header->final_events = trace_append_all();
+	header->steps = c->steps;
+	header->stray_events = c->stray_events;
+	header->lost_events = c->lost_events;
+}

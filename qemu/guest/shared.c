@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "shared.h"
+
+/* Pages of the transcript beyond this many bytes are given back after a program that needed them. */
+#define TRANSCRIPT_KEEP	(1ul << 20)
+
+struct shared *shared;
+
+int shared_init(void)
+{
+	/* NORESERVE: the transcript's most is far more than a program uses. */
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (shared == MAP_FAILED)
+		return -1;
+	/* A system call of a step must not be the first to need these pages. */
+	memset(shared->bounce, 0, sizeof(shared->bounce));
+	memset(shared->trace_page, 0, sizeof(shared->trace_page));
+	return 0;
+}
+
+void shared_reset(uint32_t sequence)
+{
+	struct control *c = &shared->control;
+	size_t used = c->used;
+
+	memset(c, 0, sizeof(*c));
+	c->sequence = sequence;
+	c->leaving = NOBODY;
+	if (used > TRANSCRIPT_KEEP)
+		madvise(shared->transcript + TRANSCRIPT_KEEP,
+			((used + PAGE_BYTES - 1) & ~(size_t)(PAGE_BYTES - 1)) - TRANSCRIPT_KEEP, MADV_REMOVE);
+}
+
+void *transcript_append(size_t bytes)
+{
+	struct control *c = &shared->control;
+	uint8_t *part = shared->transcript + c->used;
+
+	c->used += (bytes + 7) & ~(size_t)7;
+	memset(part + bytes, 0, shared->transcript + c->used - (part + bytes));
+	return part;
+}
+
+void transcript_trim(void *part, size_t bytes)
+{
+	shared->control.used = (uint8_t *)part - shared->transcript;
+	transcript_append(bytes);
+}
+
+struct step_record *current_record(void)
+{
+	return (struct step_record *)(shared->transcript + shared->control.record);
+}
+
+unsigned int next_alive(unsigned int process)
+{
+	while (process < MAX_PROCESSES && !is_alive(process))
+		process++;
+	return process;
+}
+
+static void vnote_failure(const char *format, va_list arguments)
+{
+	char *error = shared->control.error;
+	const size_t size = sizeof(shared->control.error);
+	const int code = errno;
+	int length;
+
+	if (error[0])
+		return;
+	length = vsnprintf(error, size, format, arguments);
+	if (code && length >= 0 && (size_t)length < size)
+		snprintf(error + length, size - length, ": %s", strerror(code));
+}
+
+void note_failure(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vnote_failure(format, arguments);
+	va_end(arguments);
+}
+
+void fail(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vnote_failure(format, arguments);
+	va_end(arguments);
+	_exit(1);
+}

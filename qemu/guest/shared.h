@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The memory that the agent shares with the processes of the program that is being run: whose turn it is, the
+ * transcript so far, and the buffers that system calls copy to and from. It is MAP_SHARED, so a fork copies none of
+ * it, and far from the regions under test.
+ */
+#ifndef HMMDIFF_SHARED_H
+#define HMMDIFF_SHARED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "protocol.h"
+
+#define NOBODY		MAX_PROCESSES
+#define TRACE_PAGE_MAX	16384
+
+/* A transcript that holds the most of everything, so that appending to it never fails. */
+#define REGION_BYTES_MAX							\
+	(sizeof(struct region_record) + MAX_REGION_PAGES * 5 * 8 +		\
+	 MAX_DEVICES * (sizeof(struct snapshot_record) + MAX_REGION_PAGES))
+#define STEP_BYTES_MAX								\
+	(sizeof(struct step_record) + MAX_REGION_PAGES * sizeof(struct page_record) +	\
+	 MAX_PROCESSES * MAX_REGIONS * REGION_BYTES_MAX +			\
+	 MAX_STEP_EVENTS * sizeof(struct event_record))
+#define TRANSCRIPT_BYTES_MAX	((MAX_STEPS + 1ul) * STEP_BYTES_MAX)
+
+enum phase {
+	PHASE_ACT,		/* `turn` runs the step */
+	PHASE_OBSERVE,		/* `turn` observes itself */
+	PHASE_END,		/* all steps are done; `turn` exits */
+};
+
+struct control {
+	/* Written only by the process whose turn it is; by the agent when that process has exited. */
+	uint32_t	sequence;
+	uint32_t	step;
+	uint32_t	phase;
+	uint32_t	turn;		/* NOBODY: the program is over */
+	uint32_t	alive;		/* bit per process */
+	uint32_t	leaving;	/* the process that is exiting because it should; else NOBODY */
+	pid_t		pid[MAX_PROCESSES];
+
+	/* The transcript: bytes in use, bytes of completed steps, offset of the current step's record. */
+	size_t		used;
+	size_t		committed;
+	size_t		record;
+	uint32_t	steps;
+	uint32_t	stray_events;
+	uint32_t	lost_events;
+
+	/* Grows with everything that is done; the agent's watch on it tells slow from hung. */
+	atomic_uint	progress;
+	/* Futexes: 1 tells process n that it is its turn. */
+	atomic_uint	go[MAX_PROCESSES];
+
+	/* The first failure of the agent itself, "" while there is none. */
+	char		error[200];
+};
+
+struct shared {
+	struct control	control __attribute__((aligned(PAGE_BYTES)));
+	uint8_t		trace_page[TRACE_PAGE_MAX] __attribute__((aligned(PAGE_BYTES)));
+	uint8_t		bounce[MAX_REGION_PAGES * PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
+	uint8_t		transcript[TRANSCRIPT_BYTES_MAX] __attribute__((aligned(PAGE_BYTES)));
+};
+
+extern struct shared *shared;
+
+/* Maps the shared memory. Returns 0, -1 with errno. */
+int shared_init(void);
+
+/* Makes it ready for a new program. */
+void shared_reset(uint32_t sequence);
+
+/* Gives `bytes` (rounded up to 8, the rounding zeroed) at the end of the transcript. */
+void *transcript_append(size_t bytes);
+
+/* Takes back what was appended beyond the first `bytes` of `part`, the last part appended. */
+void transcript_trim(void *part, size_t bytes);
+
+/* The record of the step that is being made. */
+struct step_record *current_record(void);
+
+static inline bool is_alive(unsigned int process)
+{
+	return shared->control.alive & 1u << process;
+}
+
+/* The first living process from `process` on, or NOBODY. */
+unsigned int next_alive(unsigned int process);
+
+/* Notes that the agent itself failed, with the name of errno if that is not 0; the program has no transcript then. */
+__attribute__((format(printf, 1, 2)))
+void note_failure(const char *format, ...);
+
+/* The same in a process of the program, which ends. */
+__attribute__((format(printf, 1, 2), noreturn))
+void fail(const char *format, ...);
+
+#endif

@@ -1,0 +1,51 @@
+import { generateKeyPairSync } from 'node:crypto';
+import ssh2 from 'ssh2';
+import type { InitramfsEntry } from './initramfs.ts';
+
+const ED25519 = 'ssh-ed25519';
+
+/** The keys of one run: one that lets hmmdiff in, and one that proves the guest to be the one it started. */
+export interface SessionKeys {
+  /** hmmdiff's private key, in OpenSSH's form. */
+  clientPrivateKey: string;
+  /** The line for the guest's authorized_keys. */
+  clientPublicLine: string;
+  /** The guest's private host key, in dropbear's form. */
+  hostKeyFile: Buffer;
+  /** The guest's public host key as it appears in the ssh handshake. */
+  hostPublicBlob: Buffer;
+}
+
+/** Makes a fresh pair of ed25519 key pairs; they live in memory and in the guest's initramfs only. */
+export function createSessionKeys(): SessionKeys {
+  const client = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'hmmdiff' });
+  const host = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  const seed = Buffer.from(host.d as string, 'base64url');
+  const publicKey = Buffer.from(host.x as string, 'base64url');
+  return {
+    clientPrivateKey: client.private,
+    clientPublicLine: client.public,
+    // dropbear's key files are the ssh wire form of the type's name and the secret, here seed and public key.
+    hostKeyFile: Buffer.concat([sshString(ED25519), sshString(Buffer.concat([seed, publicKey]))]),
+    hostPublicBlob: Buffer.concat([sshString(ED25519), sshString(publicKey)]),
+  };
+}
+
+/** Entries for the guest; put them into an archive of their own, behind the one of the userland. */
+export function sessionKeyEntries(keys: SessionKeys): InitramfsEntry[] {
+  return [
+    { type: 'directory', path: '/root', mode: 0o700 },
+    { type: 'directory', path: '/root/.ssh', mode: 0o700 },
+    { type: 'file', path: '/root/.ssh/authorized_keys', content: `${keys.clientPublicLine}\n`, mode: 0o600 },
+    { type: 'directory', path: '/etc/dropbear', mode: 0o700 },
+    { type: 'file', path: '/etc/dropbear/host_key', content: keys.hostKeyFile, mode: 0o600 },
+  ];
+}
+
+/** RFC 4251's "string": a length of 4 bytes, most significant first, and the bytes. */
+function sshString(value: string | Buffer): Buffer {
+  const bytes = Buffer.from(value as string);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}
