@@ -16,7 +16,7 @@ export interface Lock {
  * So the kernel releases it however this process ends, SIGKILL included, and nobody has to guess from a time stamp
  * whether a lock is stale.
  *
- * @throws HmmdiffError `E_LOCK` when flock cannot run.
+ * @throws HmmdiffError `lock` when flock cannot run.
  */
 export async function withLock<T>(
   file: string,
@@ -43,7 +43,7 @@ export async function withLock<T>(
   } catch (cause) {
     await handle.close();
     options.signal?.throwIfAborted();
-    throw infrastructureError('E_LOCK', `cannot lock ${file}: ${(cause as Error).message}`, {
+    throw infrastructureError('lock', `cannot lock ${file}: ${(cause as Error).message}`, {
       hint: 'flock(1) is in the package util-linux.',
       cause,
     });

@@ -6,14 +6,14 @@ import { inputError } from './errors.ts';
 /**
  * Reads a YAML file and checks it by a schema.
  *
- * @throws HmmdiffError `E_YAML` (exit status 2) whose message has one line per problem, each `file:line:column: …`.
+ * @throws HmmdiffError `yaml` (exit status 2) whose message has one line per problem, each `file:line:column: …`.
  */
 export async function readYamlFile<T extends z.ZodType>(file: string, schema: T): Promise<z.output<T>> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw inputError('E_YAML', `${file}: cannot be read: ${(cause as Error).message}`, { cause });
+    throw inputError('yaml', `${file}: cannot be read: ${(cause as Error).message}`, { cause });
   }
   return parseYaml(file, text, schema);
 }
@@ -28,7 +28,7 @@ export function parseYaml<T extends z.ZodType>(file: string, text: string, schem
   };
   if (document.errors.length > 0) {
     throw inputError(
-      'E_YAML',
+      'yaml',
       document.errors.map((error) => `${at(error.pos[0])}: ${firstLine(error.message)}`).join('\n'),
     );
   }
@@ -37,7 +37,7 @@ export function parseYaml<T extends z.ZodType>(file: string, text: string, schem
   const problems = flatten(result.error.issues).map(
     (issue) => `${at(offsetOf(document, issue))}: ${where(issue.path)}${issue.message}`,
   );
-  throw inputError('E_YAML', [...new Set(problems)].join('\n'));
+  throw inputError('yaml', [...new Set(problems)].join('\n'));
 }
 
 /** The issues of the best matching branch of a union say more than "Invalid input". */

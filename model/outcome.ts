@@ -9,11 +9,16 @@ export interface Expected {
   faults?: number;
   /** The word that fills each page that the call reads, in order; when the call succeeds. */
   data?: number[];
+  /** What SNAPSHOT returns, one byte per page of its range; when the call succeeds. */
+  bytes?: Uint8Array;
   /** The kernel function that decides the outcome. */
   rule: Rule;
 }
 
-export function succeed(rule: Rule, rest: Pick<Expected, 'cpages' | 'faults' | 'data'> = {}): Expected {
+export function succeed(
+  rule: Rule,
+  rest: Pick<Expected, 'cpages' | 'faults' | 'data' | 'bytes'> = {},
+): Expected {
   return { outcome: { kind: 'ok' }, rule, ...rest };
 }
 

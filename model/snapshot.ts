@@ -19,10 +19,12 @@ export const SnapshotBits = {
   error: 0xff,
 } as const;
 
-export function snapshot(file: DeviceFile, at: PageRange): Expected {
-  return file.mm.alive
-    ? succeed('dmirror_snapshot', { cpages: at.count, faults: 0 })
-    : failWith('EINVAL', 'dmirror_snapshot (mmget_not_zero)');
+export function snapshot(file: DeviceFile, { region, first, count }: PageRange): Expected {
+  if (!file.mm.alive) return failWith('EINVAL', 'dmirror_snapshot (mmget_not_zero)');
+  const bytes = Uint8Array.from({ length: count }, (_, i) =>
+    snapshotByte(file.mm, file.minor, region, first + i),
+  );
+  return succeed('dmirror_snapshot', { cpages: count, faults: 0, bytes });
 }
 
 /** What SNAPSHOT through a file of `minor` says of one page of the mm that the file mirrors. */

@@ -60,6 +60,8 @@ export interface Frame {
   migrator: DeviceFile | null;
   /** Device frames: the page's place among all pages of its minor, chunk by chunk; decides the order of eviction. */
   position: number;
+  /** Whether `position` follows from the stack of free pages, or was seen, and is not a guess. */
+  positionKnown: boolean;
 }
 
 /** A page-table entry that is not none. */
@@ -127,8 +129,8 @@ export interface Process {
 export interface Device {
   readonly minor: DeviceMinor;
   /** Freed pages, the next to be handed out last. */
-  free: number[];
-  /** The highest position that was never handed out. */
+  free: { position: number; known: boolean }[];
+  /** The highest position that was never handed out, of a device that nobody used before. */
   fresh: number;
   /** Live frames. */
   live: Set<Frame>;
@@ -207,6 +209,7 @@ function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame {
     onLru: false,
     migrator: null,
     position: -1,
+    positionKnown: false,
   };
 }
 
@@ -218,13 +221,18 @@ export function newRamFrame(state: State, word: number): Frame {
   return frame;
 }
 
-/** dmirror_devmem_alloc_page(): the last freed page, else the highest that was never used. */
+/**
+ * dmirror_devmem_alloc_page(): the page that was freed last. Beyond those that this program freed, the stack is as
+ * earlier programs left it; a fresh device hands out its highest page.
+ */
 export function newDeviceFrame(state: State, file: DeviceFile, word: number): Frame {
   const device = state.devices[file.minor]!;
   const frame = newFrame(state.nextId++, 'device', file.minor);
   frame.word = word;
   frame.migrator = file;
-  frame.position = device.free.pop() ?? device.fresh--;
+  const freed = device.free.pop();
+  frame.position = freed?.position ?? device.fresh--;
+  frame.positionKnown = freed?.known ?? false;
   device.live.add(frame);
   return frame;
 }
@@ -234,7 +242,7 @@ export function freeFrame(state: State, frame: Frame): void {
   if (frame.kind === 'device') {
     const device = state.devices[frame.minor]!;
     device.live.delete(frame);
-    device.free.push(frame.position);
+    device.free.push({ position: frame.position, known: frame.positionKnown });
   } else {
     state.batched.delete(frame);
   }

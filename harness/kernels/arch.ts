@@ -41,7 +41,7 @@ export const archBuilds: Record<Arch, ArchBuild> = {
   },
 };
 
-/** @throws HmmdiffError `E_ARCH` for an architecture that hmmdiff has no machine for. */
+/** @throws HmmdiffError `arch` for an architecture that hmmdiff has no machine for. */
 export function parseArch(name: string): Arch {
   const alias: Record<string, Arch> = {
     amd64: 'x86_64',
@@ -50,7 +50,7 @@ export function parseArch(name: string): Arch {
   };
   const arch = architectures.find((known) => known === name) ?? alias[name];
   if (arch) return arch;
-  throw inputError('E_ARCH', `--arch ${name}: unknown architecture`, {
+  throw inputError('arch', `--arch ${name}: unknown architecture`, {
     hint: `Known: ${architectures.join(', ')}.`,
   });
 }

@@ -47,7 +47,7 @@ const COMPILED = /^ {2}(CC|AS|CC \[M\]|AS \[M\]|HOSTCC)\s/;
  * Builds the kernel of `tree` for `arch`, or finds it in the cache. The key is made of source, config requests,
  * compiler and architecture. A killed build resumes; two runs that want the same build share one.
  *
- * @throws HmmdiffError `E_CONFIG`, `E_COMPILER`, `E_DISK`, or `E_BUILD` (exit status 1: the tree does not compile).
+ * @throws HmmdiffError `config`, `compiler`, `disk`, or `build` (exit status 1: the tree does not compile).
  */
 export async function buildKernel(tree: SourceTree, arch: Arch, options: BuildOptions): Promise<KernelBuild> {
   const { cache, events, signal } = options;
@@ -167,7 +167,7 @@ async function compile(
   }
   const [status] = await ended.catch((cause) => {
     signal?.throwIfAborted();
-    throw infrastructureError('E_BUILD_START', `make cannot be started: ${cause.message}`, {
+    throw infrastructureError('build-start', `make cannot be started: ${cause.message}`, {
       hint: 'Run "hmmdiff doctor".',
       cause,
     });
@@ -180,7 +180,7 @@ async function compile(
 function buildFailure(build: KernelBuild, stderr: string): HmmdiffError {
   if (/No space left on device/.test(stderr)) {
     return infrastructureError(
-      'E_DISK',
+      'disk',
       `the disk is full: building ${build.tree.origin} for ${build.arch} stopped`,
       {
         hint: 'Free some space or run "hmmdiff clean", then run again: the build resumes.',
@@ -193,7 +193,7 @@ function buildFailure(build: KernelBuild, stderr: string): HmmdiffError {
   );
   const shown = first < 0 ? lines.slice(-20) : lines.slice(first, first + 20);
   return new HmmdiffError(
-    'E_BUILD',
+    'build',
     ExitStatus.finding,
     `${build.tree.origin} does not compile for ${build.arch}:\n${shown.join('\n')}`,
     { hint: `Objects so far are kept in ${build.output}; correct the tree and run again.` },

@@ -11,7 +11,7 @@ import { evaluate, findDefinitions } from './kconfig.ts';
 /**
  * The fragments of a build: common, the architecture's, then those that the user adds by name or path.
  *
- * @throws HmmdiffError `E_FRAGMENT` for a name that is neither in kernel-configs nor a file.
+ * @throws HmmdiffError `fragment` for a name that is neither in kernel-configs nor a file.
  */
 export function fragmentFiles(arch: Arch, extra: readonly string[] = []): string[] {
   return [
@@ -21,13 +21,9 @@ export function fragmentFiles(arch: Arch, extra: readonly string[] = []): string
       const known = join(kernelConfigsDir, `${name}.config`);
       const file = /^[\w-]+$/.test(name) && existsSync(known) ? known : resolve(name);
       if (existsSync(file)) return file;
-      throw inputError(
-        'E_FRAGMENT',
-        `--config ${name}: neither a fragment of ${kernelConfigsDir} nor a file`,
-        {
-          hint: 'For example: --config debug.',
-        },
-      );
+      throw inputError('fragment', `--config ${name}: neither a fragment of ${kernelConfigsDir} nor a file`, {
+        hint: 'For example: --config debug.',
+      });
     }),
   ];
 }
@@ -36,7 +32,7 @@ export function fragmentFiles(arch: Arch, extra: readonly string[] = []): string
  * Writes .config into a Kbuild output directory: tinyconfig, the requests, olddefconfig; then checks each request.
  *
  * @param make the make command with O=, ARCH= and CROSS_COMPILE=, without a target
- * @throws HmmdiffError `E_CONFIG` (exit status 2): one line per request that did not stick, with its unmet dependency.
+ * @throws HmmdiffError `config` (exit status 2): one line per request that did not stick, with its unmet dependency.
  */
 export async function configure(
   tree: string,
@@ -46,7 +42,7 @@ export async function configure(
   signal?: AbortSignal,
 ): Promise<void> {
   const [command, ...args] = make as [string, ...string[]];
-  const target = (name: string) => run('E_KCONFIG', command, [...args, '-s', name], { cwd: tree, signal });
+  const target = (name: string) => run('kconfig', command, [...args, '-s', name], { cwd: tree, signal });
   await target('tinyconfig');
   await appendFile(join(output, '.config'), formatRequests(requests));
   await target('olddefconfig');
@@ -59,7 +55,7 @@ export async function configure(
     if (why) problems.push(`${request.file}:${request.line}: ${why}`);
   }
   if (problems.length > 0) {
-    throw inputError('E_CONFIG', `config requests that did not stick in ${tree}:\n${problems.join('\n')}`, {
+    throw inputError('config', `config requests that did not stick in ${tree}:\n${problems.join('\n')}`, {
       hint: 'Add the missing dependency to the fragment, or mark the line "# if-defined: why" when only some trees have the symbol.',
     });
   }

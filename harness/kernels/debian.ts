@@ -64,7 +64,7 @@ export class DebianArchive {
       join(this.state, 'sources.list'),
       `deb [signed-by=${KEYRING}] ${await systemMirror(this.signal)} ${this.suite} main\n`,
     );
-    await run('E_NETWORK', 'apt-get', [...this.options(), 'update', '--error-on=any'], {
+    await run('network', 'apt-get', [...this.options(), 'update', '--error-on=any'], {
       signal: this.signal,
       hint: `Debian's suite "${this.suite}" could not be listed. Check the network, the system's apt sources, and the suite's name.`,
     });
@@ -74,7 +74,7 @@ export class DebianArchive {
   /**
    * The version that the archive offers of `name`.
    *
-   * @throws HmmdiffError `E_PACKAGE` (exit status 2) that lists packages of a similar name when there is none.
+   * @throws HmmdiffError `package` (exit status 2) that lists packages of a similar name when there is none.
    */
   async candidate(name: string): Promise<DebianPackage> {
     return this.locked(async () => {
@@ -82,28 +82,22 @@ export class DebianArchive {
       const version = await this.newest(name);
       if (version) return { name, version };
       const stem = name.replace(/[0-9.]+$/, '');
-      const { stdout } = await run('E_NETWORK', 'apt-cache', [
+      const { stdout } = await run('network', 'apt-cache', [
         ...this.options(),
         'pkgnames',
         ...(stem ? [stem] : []),
       ]);
       const others = stdout.split('\n').filter(Boolean).sort();
-      throw inputError(
-        'E_PACKAGE',
-        `Debian's suite "${this.suite}" has no package "${name}" (${this.arch})`,
-        {
-          hint:
-            others.length > 0
-              ? `It has: ${others.slice(0, 20).join(', ')}.`
-              : 'Check the name and the suite.',
-        },
-      );
+      throw inputError('package', `Debian's suite "${this.suite}" has no package "${name}" (${this.arch})`, {
+        hint:
+          others.length > 0 ? `It has: ${others.slice(0, 20).join(', ')}.` : 'Check the name and the suite.',
+      });
     });
   }
 
   private async newest(name: string): Promise<string | undefined> {
     const { stdout } = await run(
-      'E_NETWORK',
+      'network',
       'apt-cache',
       [...this.options(), 'show', '--no-all-versions', name],
       {
@@ -131,13 +125,13 @@ export class DebianArchive {
       await mkdir(partial, { recursive: true });
       await mkdir(downloads, { recursive: true });
       try {
-        await run('E_NETWORK', 'apt-get', [...this.options(), 'download', ...packages], {
+        await run('network', 'apt-get', [...this.options(), 'download', ...packages], {
           cwd: downloads,
           signal: this.signal,
           hint: 'Check the network and the free disk space, then run again.',
         });
         for (const file of (await readdir(downloads)).sort()) {
-          await run('E_UNPACK', 'dpkg-deb', ['--extract', join(downloads, file), partial], {
+          await run('unpack', 'dpkg-deb', ['--extract', join(downloads, file), partial], {
             signal: this.signal,
           });
         }
@@ -158,17 +152,17 @@ export class DebianArchive {
 /**
  * The Debian mirror that this system's own apt uses.
  *
- * @throws HmmdiffError `E_NO_MIRROR` when there is none, for example on another distribution.
+ * @throws HmmdiffError `no-mirror` when there is none, for example on another distribution.
  */
 async function systemMirror(signal?: AbortSignal): Promise<string> {
-  const { stdout } = await run('E_NO_MIRROR', 'apt-get', ['indextargets', '--format', '$(REPO_URI)'], {
+  const { stdout } = await run('no-mirror', 'apt-get', ['indextargets', '--format', '$(REPO_URI)'], {
     signal,
     hint: 'hmmdiff fetches Debian packages with apt-get; on another system give a kernel tree with --kernel DIR.',
   });
   const uris = [...new Set(stdout.split('\n'))];
   const mirror = uris.find((uri) => /\/debian\/?$/.test(uri));
   if (!mirror) {
-    throw infrastructureError('E_NO_MIRROR', "apt's sources name no Debian mirror", {
+    throw infrastructureError('no-mirror', "apt's sources name no Debian mirror", {
       hint: 'Add the Debian archive to /etc/apt/sources.list.d, or give a kernel tree with --kernel DIR.',
     });
   }
@@ -192,11 +186,11 @@ export async function unpackLinuxSource(
     const inside = join(outer, 'usr', 'src');
     const tarball = (await readdir(inside)).find((name) => /^linux-source-.*\.tar\.\w+$/.test(name));
     if (!tarball) {
-      throw inputError('E_PACKAGE', `${pkg.name} ${pkg.version} holds no usr/src/linux-source-*.tar.*`);
+      throw inputError('package', `${pkg.name} ${pkg.version} holds no usr/src/linux-source-*.tar.*`);
     }
     await rm(partial, { recursive: true, force: true });
     await mkdir(partial, { recursive: true });
-    await run('E_UNPACK', 'tar', ['--extract', '--strip-components=1', '--file', join(inside, tarball)], {
+    await run('unpack', 'tar', ['--extract', '--strip-components=1', '--file', join(inside, tarball)], {
       cwd: partial,
       signal,
       hint: 'Is the disk full?',

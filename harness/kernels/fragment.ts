@@ -16,7 +16,7 @@ export interface ConfigRequest {
 /**
  * Reads config fragments; a later request of the same symbol replaces an earlier one.
  *
- * @throws HmmdiffError `E_FRAGMENT` (exit status 2) with file and line of a line that is no config line.
+ * @throws HmmdiffError `fragment` (exit status 2) with file and line of a line that is no config line.
  */
 export async function readFragments(files: readonly string[]): Promise<ConfigRequest[]> {
   const requests = new Map<string, ConfigRequest>();
@@ -25,7 +25,7 @@ export async function readFragments(files: readonly string[]): Promise<ConfigReq
     try {
       text = await readFile(file, 'utf8');
     } catch (cause) {
-      throw inputError('E_FRAGMENT', `config fragment ${file} cannot be read: ${(cause as Error).message}`, {
+      throw inputError('fragment', `config fragment ${file} cannot be read: ${(cause as Error).message}`, {
         cause,
       });
     }
@@ -43,7 +43,7 @@ function parseLine(content: string, file: string, line: number): ConfigRequest |
   if (/^\s*(#|$)/.test(content)) return undefined;
   const set = /^(CONFIG_\w+)=("[^"]*"|[^\s"]+)\s*(#.*)?$/.exec(content);
   if (!set) {
-    throw inputError('E_FRAGMENT', `${file}:${line}: not a config line: ${JSON.stringify(content)}`, {
+    throw inputError('fragment', `${file}:${line}: not a config line: ${JSON.stringify(content)}`, {
       hint: 'Write CONFIG_X=value or "# CONFIG_X is not set".',
     });
   }

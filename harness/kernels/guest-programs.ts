@@ -21,7 +21,7 @@ const HMM_TESTS_PARTS = ['vm_util.c', 'thp_settings.c', 'hugepage_settings.c'];
 /**
  * Compiles the agent and the tree's own hmm-tests, once per kernel, agent source and compiler.
  *
- * @throws HmmdiffError `E_GUEST_BUILD` (exit status 1 for hmm-tests, which belongs to the tree).
+ * @throws HmmdiffError `guest-build` (exit status 1 for hmm-tests, which belongs to the tree).
  */
 export async function buildGuestPrograms(build: KernelBuild, context: SourceContext): Promise<GuestPrograms> {
   const { cache, events, signal } = context;
@@ -43,7 +43,7 @@ export async function buildGuestPrograms(build: KernelBuild, context: SourceCont
         const compile = async (what: string, output: string, args: string[]) => {
           const compiler = `${build.toolchain.prefix}gcc`;
           const result = await run(
-            'E_GUEST_BUILD',
+            'guest-build',
             compiler,
             ['-O2', '-static', '-pthread', '-o', join(partial, output), ...args],
             { reject: false, signal },
@@ -51,7 +51,7 @@ export async function buildGuestPrograms(build: KernelBuild, context: SourceCont
           if (result.exitCode === 0) return;
           const lines = result.stderr.trimEnd().split('\n').slice(0, 20).join('\n');
           throw new HmmdiffError(
-            'E_GUEST_BUILD',
+            'guest-build',
             ExitStatus.finding,
             `${what} does not compile for ${build.arch}:\n${lines}`,
           );

@@ -19,7 +19,7 @@ export interface SymbolDefinition {
  */
 export async function findDefinitions(tree: string, symbol: string): Promise<SymbolDefinition[]> {
   const { stdout } = await run(
-    'E_TREE',
+    'tree',
     'grep',
     ['-rlE', '--include=Kconfig*', `^[[:space:]]*(menu)?config ${symbol}$`, '.'],
     { cwd: tree, reject: false },

@@ -53,7 +53,7 @@ export const kernelsFile = join(kernelConfigsDir, 'kernels.yaml');
 /**
  * Finds the kernel that `--kernel` names: an entry of kernels.yaml or a directory. Without a name, the default entry.
  *
- * @throws HmmdiffError `E_YAML` for a bad kernels.yaml, `E_KERNEL_UNKNOWN` for a name that is neither.
+ * @throws HmmdiffError `yaml` for a bad kernels.yaml, `kernel-unknown` for a name that is neither.
  */
 export async function findKernel(name: string | undefined, file = kernelsFile): Promise<KernelSpec> {
   const registry = await readYamlFile(file, kernelsSchema);
@@ -72,7 +72,7 @@ export async function findKernel(name: string | undefined, file = kernelsFile): 
   if ((await stat(directory).catch(() => undefined))?.isDirectory()) {
     return { name: basename(directory), source: { directory }, design: 'pfn' };
   }
-  throw inputError('E_KERNEL_UNKNOWN', `--kernel ${wanted}: neither a kernel of ${file} nor a directory`, {
+  throw inputError('kernel-unknown', `--kernel ${wanted}: neither a kernel of ${file} nor a directory`, {
     hint: `Known kernels: ${Object.keys(registry.kernels).join(', ')}. Or give the path of a kernel tree.`,
   });
 }

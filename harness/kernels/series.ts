@@ -34,7 +34,7 @@ const seriesRoot = join(kernelConfigsDir, 'series');
 /**
  * Finds the series that `--series` names: a directory of kernel-configs/series, or any directory with *.patch files.
  *
- * @throws HmmdiffError `E_SERIES` (exit status 2).
+ * @throws HmmdiffError `series` (exit status 2).
  */
 export async function findSeries(name: string): Promise<Series> {
   const known = join(seriesRoot, name);
@@ -43,13 +43,13 @@ export async function findSeries(name: string): Promise<Series> {
     const names = (await readdir(seriesRoot, { withFileTypes: true }).catch(() => []))
       .filter((entry) => entry.isDirectory())
       .map((entry) => entry.name);
-    throw inputError('E_SERIES', `--series ${name}: neither a series of ${seriesRoot} nor a directory`, {
+    throw inputError('series', `--series ${name}: neither a series of ${seriesRoot} nor a directory`, {
       hint: names.length > 0 ? `Known series: ${names.join(', ')}.` : 'Give a directory with *.patch files.',
     });
   }
   const patches = (await readdir(directory)).filter((file) => file.endsWith('.patch')).sort();
   if (patches.length === 0) {
-    throw inputError('E_SERIES', `--series ${name}: ${directory} has no *.patch file`, {
+    throw inputError('series', `--series ${name}: ${directory} has no *.patch file`, {
       hint: 'Write the series with "git format-patch -o DIR BASE..".',
     });
   }
@@ -67,7 +67,7 @@ export async function findSeries(name: string): Promise<Series> {
  * A copy of `base` with every patch of `series` applied, made once per content. Files that no patch touches are
  * hard links to the base.
  *
- * @throws HmmdiffError `E_SERIES_APPLY` (exit status 2) naming patch, file and hunk; nothing is left behind then.
+ * @throws HmmdiffError `series-apply` (exit status 2) naming patch, file and hunk; nothing is left behind then.
  */
 export async function applySeries(
   base: SourceTree,
@@ -118,7 +118,7 @@ export async function applySeries(
 /** Hard links where the file system allows (our own cache); a user's directory is copied, so that it stays apart. */
 async function copyTree(from: string, to: string, signal?: AbortSignal): Promise<void> {
   const sameRoom = dirname(from) === dirname(to);
-  await run('E_COPY', 'cp', ['--archive', sameRoom ? '--link' : '--reflink=auto', from, to], {
+  await run('copy', 'cp', ['--archive', sameRoom ? '--link' : '--reflink=auto', from, to], {
     signal,
     hint: 'Is the disk full?',
   });
@@ -126,7 +126,7 @@ async function copyTree(from: string, to: string, signal?: AbortSignal): Promise
 
 async function applyPatch(patch: string, tree: string, base: string, signal?: AbortSignal): Promise<void> {
   // Without a repository around it, `git apply` is a strict patch(1): no fuzz, and it unlinks before it writes.
-  const result = await run('E_GIT', 'git', ['apply', '--whitespace=nowarn', patch], {
+  const result = await run('git', 'git', ['apply', '--whitespace=nowarn', patch], {
     cwd: tree,
     env: { GIT_CEILING_DIRECTORIES: dirname(tree), GIT_DIR: '/nonexistent' },
     reject: false,
@@ -143,7 +143,7 @@ async function applyPatch(patch: string, tree: string, base: string, signal?: Ab
       : corrupt
         ? corrupt[1]!
         : result.stderr.trim();
-  throw inputError('E_SERIES_APPLY', `${basename(patch)} does not apply to ${base}: ${where}`, {
+  throw inputError('series-apply', `${basename(patch)} does not apply to ${base}: ${where}`, {
     hint: `Rebase the series on this kernel, or name the kernel it was made for with --kernel. Patch: ${patch}`,
   });
 }

@@ -87,17 +87,17 @@ async function gitTree(name: string, source: GitSource, context: SourceContext):
     const repository = existsSync(source.git) ? source.git : join(cache.sources, 'fetched.git');
     if (repository !== source.git) {
       await mkdir(repository, { recursive: true });
-      await run('E_GIT', 'git', ['init', '--quiet', '--bare', repository], {
+      await run('git', 'git', ['init', '--quiet', '--bare', repository], {
         signal,
       });
-      await run('E_GIT', 'git', ['-C', repository, 'fetch', '--depth=1', '--', source.git, source.revision], {
+      await run('git', 'git', ['-C', repository, 'fetch', '--depth=1', '--', source.git, source.revision], {
         signal,
         hint: `Could not fetch ${source.revision} from ${source.git}: check the revision, the URL and the network.`,
       });
     }
     const revision = repository === source.git ? source.revision : 'FETCH_HEAD';
     const parsed = await run(
-      'E_GIT',
+      'git',
       'git',
       ['-C', repository, 'rev-parse', '--verify', `${revision}^{commit}`],
       {
@@ -106,7 +106,7 @@ async function gitTree(name: string, source: GitSource, context: SourceContext):
       },
     );
     if (parsed.exitCode !== 0) {
-      throw inputError('E_GIT_REVISION', `${source.git} has no commit "${source.revision}"`, {
+      throw inputError('git-revision', `${source.git} has no commit "${source.revision}"`, {
         hint: 'Correct `revision` in kernels.yaml, or fetch it into that repository.',
       });
     }
@@ -154,7 +154,7 @@ async function archiveCommit(repository: string, commit: string, directory: stri
 async function directoryKey(directory: string): Promise<string> {
   const hash = createHash('sha256').update(directory);
   const git = (...args: string[]) =>
-    run('E_GIT', 'git', ['-C', directory, ...args], {
+    run('git', 'git', ['-C', directory, ...args], {
       reject: false,
       maxBuffer: 2 ** 30,
     });
@@ -168,7 +168,7 @@ async function directoryKey(directory: string): Promise<string> {
     if (untracked.length > 0) {
       hash.update(
         (
-          await run('E_GIT', 'git', ['hash-object', '--stdin-paths'], {
+          await run('git', 'git', ['hash-object', '--stdin-paths'], {
             cwd: directory,
             input: `${untracked.join('\n')}\n`,
           })
@@ -177,7 +177,7 @@ async function directoryKey(directory: string): Promise<string> {
       hash.update(untracked.join('\0'));
     }
   } else {
-    const listing = await run('E_TREE', 'find', ['.', '-type', 'f', '-printf', '%P %s %T@\\n'], {
+    const listing = await run('tree', 'find', ['.', '-type', 'f', '-printf', '%P %s %T@\\n'], {
       cwd: directory,
       maxBuffer: 2 ** 30,
     });

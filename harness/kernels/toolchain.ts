@@ -15,7 +15,7 @@ export interface Toolchain {
 
 const hostArch = { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string];
 
-/** @throws HmmdiffError `E_COMPILER` (exit status 3) that names the missing Debian packages. */
+/** @throws HmmdiffError `compiler` (exit status 3) that names the missing Debian packages. */
 export async function findToolchain(arch: Arch): Promise<Toolchain> {
   const build = archBuilds[arch];
   const prefixes = arch === hostArch ? ['', build.toolPrefix] : [build.toolPrefix];
@@ -30,7 +30,7 @@ export async function findToolchain(arch: Arch): Promise<Toolchain> {
       };
   }
   const packages = arch === hostArch ? ['gcc', 'libc6-dev'] : build.crossPackages;
-  throw infrastructureError('E_COMPILER', `no compiler for ${arch}: ${prefixes.at(-1)}gcc is not installed`, {
+  throw infrastructureError('compiler', `no compiler for ${arch}: ${prefixes.at(-1)}gcc is not installed`, {
     hint: `Run "hmmdiff doctor --install", or: apt-get install ${packages.join(' ')}`,
   });
 }

@@ -16,13 +16,13 @@ const landmarks: [file: string, meaning: string][] = [
 /**
  * The release that a kernel tree's Makefile states, such as `7.3.4`.
  *
- * @throws HmmdiffError `E_KERNEL_TREE` (exit status 2) when `directory` is no kernel tree, or one that was built
+ * @throws HmmdiffError `kernel-tree` (exit status 2) when `directory` is no kernel tree, or one that was built
  * in place, from which Kbuild refuses to build elsewhere.
  */
 export async function kernelRelease(directory: string): Promise<string> {
   for (const [file, meaning] of landmarks) {
     if (!(await stat(join(directory, file)).catch(() => undefined))) {
-      throw inputError('E_KERNEL_TREE', `${directory} is not a kernel tree that can be tested: ${meaning}`, {
+      throw inputError('kernel-tree', `${directory} is not a kernel tree that can be tested: ${meaning}`, {
         hint: 'Give the top directory of a Linux source tree, or a kernel name from kernel-configs/kernels.yaml.',
       });
     }
@@ -31,13 +31,13 @@ export async function kernelRelease(directory: string): Promise<string> {
   const value = (name: string) => new RegExp(`^${name} *= *(.*)$`, 'm').exec(makefile)?.[1]?.trim() ?? '';
   if (!/^\d+$/.test(value('VERSION')) || !/^\d+$/.test(value('PATCHLEVEL'))) {
     throw inputError(
-      'E_KERNEL_TREE',
+      'kernel-tree',
       `${directory}/Makefile states no VERSION and PATCHLEVEL of a Linux kernel`,
     );
   }
   for (const file of ['.config', 'include/config', `include/generated`]) {
     if (await stat(join(directory, file)).catch(() => undefined)) {
-      throw inputError('E_KERNEL_TREE', `${directory} was built in place (it has ${file})`, {
+      throw inputError('kernel-tree', `${directory} was built in place (it has ${file})`, {
         hint: 'Kbuild then refuses to build elsewhere. Run "make mrproper" there, or give a clean clone or worktree.',
       });
     }

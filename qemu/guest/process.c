@@ -30,19 +30,11 @@ static void become(unsigned int number)
 		fail("prctl(PR_SET_PDEATHSIG)");
 }
 
-void become_first_process(unsigned int cpu)
+void become_first_process(void)
 {
-	cpu_set_t set;
-
 	for (unsigned int d = 0; d < MAX_DEVICES; d++)
 		self.device[d] = -1;
 	become(0);
-
-	/* On one CPU the trace events of all processes are in one ring buffer, and so in order. */
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		fail("sched_setaffinity to CPU %u", cpu);
 }
 
 void become_child(unsigned int number)

@@ -26,8 +26,8 @@ extern struct process self;
  */
 pid_t spawn(unsigned int number, unsigned long flags);
 
-/* Makes the program's first process of a copy of the agent, to run on `cpu` alone. */
-void become_first_process(unsigned int cpu);
+/* Makes the program's first process of a copy of the agent. */
+void become_first_process(void);
 
 /* Makes process `number` of a copy of the process that forked it. */
 void become_child(unsigned int number);

@@ -41,9 +41,8 @@ int runner_init(void)
 	for (unsigned int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &set))
 			test_cpu = cpu;
-	/* A test process that spins in the kernel must not keep the agent from saying so. */
-	if (cpu_count > 1)
-		CPU_CLR(test_cpu, &set);
+	CPU_ZERO(&set);
+	CPU_SET(test_cpu, &set);
 	return sched_setaffinity(0, sizeof(set), &set);
 }
 
@@ -208,7 +207,7 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 		return;
 	}
 	if (pid == 0) {
-		become_first_process(test_cpu);
+		become_first_process();
 		sequence_play();
 	}
 	supervise(header);

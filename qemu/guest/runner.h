@@ -4,13 +4,20 @@
 
 #include "protocol.h"
 
-/* Chooses the CPU for programs and keeps the agent itself off it. Returns 0, -1 with errno. */
+/*
+ * Binds the agent, and so the processes that it will fork, to the last of its CPUs. On one CPU the trace events of all
+ * processes are in one ring buffer, and so in order; and no hand-over wakes another CPU, which costs an emulated
+ * guest milliseconds when the host is busy. Returns 0, -1 with errno.
+ *
+ * The price: a process that spins in the kernel with preemption off keeps the agent from calling it hung. That is
+ * left to the kernel's own lockup detector and to the host.
+ */
 int runner_init(void);
 
 /* The CPU that programs run on. */
 unsigned int runner_cpu(void);
 
-/* How many CPUs there are for the agent and its programs. */
+/* How many CPUs the agent was given. */
 unsigned int runner_cpus(void);
 
 /*

@@ -1,0 +1,111 @@
+/**
+ * Which page of the machine each frame of the model is: a bijection that is adopted when a frame is first seen and
+ * must hold as long as the frame lives.
+ */
+import { CHUNK_PAGES, type Frame } from '../../model/state.ts';
+import type { Environment } from './environment.ts';
+
+/** Slack: which PFN the page allocator gave. */
+export const PFN_SLACK = 'pfn';
+/** Slack: which page the device's allocator gave, where its stack of free pages is not known. */
+export const DEVICE_PAGE_SLACK = 'device-page';
+
+/** Null: as it must be. A string: slack that was used. An object: what it should have been. */
+export type Binding = null | string | { expected: string; rule: string };
+
+export class Bindings {
+  readonly #environment: Environment;
+  /** RAM and device pages have numbers of their own: in design `offset` the two ranges overlap. */
+  readonly #numbers = new Map<Frame, bigint>();
+  readonly #owners = { ram: new Map<bigint, Frame>(), device: new Map<bigint, Frame>() };
+  /** Of frames that are gone since the step before: its trace events may speak of them. */
+  readonly #departed = new Map<Frame, bigint>();
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** Begins a step: `live` are the frames that exist after it. What frames had that are gone is free again. */
+  begin(live: ReadonlySet<Frame>): void {
+    this.#departed.clear();
+    for (const [frame, number] of this.#numbers) {
+      if (live.has(frame)) continue;
+      this.#numbers.delete(frame);
+      this.#departed.set(frame, number);
+      const owners = this.#ownersOf(frame);
+      if (owners.get(number) === frame) owners.delete(number);
+    }
+  }
+
+  numberOf(frame: Frame): bigint | undefined {
+    return this.#numbers.get(frame) ?? this.#departed.get(frame);
+  }
+
+  /** Compares the number of a live frame, or takes it when the frame is seen for the first time. */
+  bind(frame: Frame, number: bigint): Binding {
+    const known = this.#numbers.get(frame);
+    if (known !== undefined) {
+      return known === number
+        ? null
+        : { expected: `${describeNumber(known)}, as before`, rule: 'the page stays where it is' };
+    }
+    const owners = this.#ownersOf(frame);
+    if (owners.has(number)) {
+      return { expected: 'a page that nothing else has', rule: 'the page is not shared with that one' };
+    }
+    const verdict = frame.kind === 'device' ? this.#place(frame, number) : PFN_SLACK;
+    if (verdict !== null && typeof verdict === 'object') return verdict;
+    this.#numbers.set(frame, number);
+    owners.set(number, frame);
+    return verdict;
+  }
+
+  #ownersOf(frame: Frame): Map<bigint, Frame> {
+    return frame.kind === 'device' ? this.#owners.device : this.#owners.ram;
+  }
+
+  /** A device page must be in a chunk of its minor; the last page that was freed must be handed out first. */
+  #place(frame: Frame, number: bigint): Binding {
+    const position = this.#positionOf(frame.minor, number);
+    if (position === undefined) {
+      return {
+        expected: `a page of device ${frame.minor} (${this.#describeChunks(frame.minor)})`,
+        rule: 'dmirror_devmem_alloc_page',
+      };
+    }
+    if (frame.positionKnown) {
+      return frame.position === position
+        ? null
+        : {
+            expected: `page ${frame.position} of device ${frame.minor}, which was freed last`,
+            rule: 'dmirror_devmem_alloc_page',
+          };
+    }
+    frame.position = position;
+    frame.positionKnown = true;
+    return DEVICE_PAGE_SLACK;
+  }
+
+  #positionOf(minor: number, number: bigint): number | undefined {
+    const chunks = this.#environment.chunks.filter((chunk) => chunk.minor === minor);
+    const index = chunks.findIndex(({ first, end }) => first <= number && number < end);
+    return index < 0 ? undefined : index * CHUNK_PAGES + Number(number - chunks[index]!.first);
+  }
+
+  #describeChunks(minor: number): string {
+    const chunks = this.#environment.chunks.filter((chunk) => chunk.minor === minor);
+    return chunks.map(({ first, end }) => `[${describeNumber(first)} ${describeNumber(end)})`).join(' ');
+  }
+
+  /** A device page number for people. */
+  describe(number: bigint): string {
+    const chunk = this.#environment.chunks.find(({ first, end }) => first <= number && number < end);
+    return chunk
+      ? `${describeNumber(number)} (device ${chunk.minor}, page ${number - chunk.first})`
+      : describeNumber(number);
+  }
+}
+
+export function describeNumber(number: bigint): string {
+  return `0x${number.toString(16)}`;
+}

@@ -1,0 +1,113 @@
+/** Drives the model through a program beside the transcript of a real run, and compares the two step by step. */
+import { apply, applyEnd } from '../../model/apply.ts';
+import type { ProgramTranscript } from '../../model/observation.ts';
+import { type ExpectedRegion, markObserved, observe } from '../../model/observe.ts';
+import type { Program } from '../../model/program.ts';
+import { type Frame, initialState, type State } from '../../model/state.ts';
+import { Bindings } from './bindings.ts';
+import type { Environment } from './environment.ts';
+import { compareEvents } from './events.ts';
+import { compareOutcome } from './outcome.ts';
+import { compareRegions } from './regions.ts';
+import { type Comparison, Tally } from './tally.ts';
+
+/** A transcript with what says how far its trace can be trusted, where that is known. */
+export type ComparableTranscript = ProgramTranscript & { strayEvents?: number; lostEvents?: number };
+
+/** Slack: trace events at addresses that no program uses; something else on the machine migrated pages. */
+const STRAY_SLACK = 'stray-trace-event';
+
+/**
+ * Compares a transcript with what the model allows.
+ *
+ * Where the model leaves something free (which page, say), what was seen is taken over into the model, and counted as
+ * slack under the freedom's name.
+ *
+ * @throws HazardError for a program that is not safe to run (model/safe.ts)
+ */
+export function compare(
+  program: Program,
+  transcript: ComparableTranscript,
+  environment: Environment,
+): Comparison {
+  const tally = new Tally();
+  const state = initialState(environment.profile, program.regions);
+  const context = { tally, state, environment, bindings: new Bindings(environment) };
+
+  let steps = 0;
+  for (const [index, step] of program.steps.entries()) {
+    const seen = transcript.steps[index];
+    if (!seen) break;
+    steps++;
+    const expected = apply(state, step, index);
+    const regions = observe(state);
+    context.bindings.begin(framesOf(regions));
+    compareOutcome(tally, index, expected, seen);
+    compareRegions(context, index, regions, seen.regions);
+    compareEvents(context, index, expected.events, seen.events);
+    markObserved(state);
+    if (tally.divergences.length > 0) break;
+  }
+
+  if (tally.divergences.length === 0) compareEnd(context, program, transcript);
+  const { fieldsCompared, slack, divergences } = tally;
+  return { fieldsCompared, slack, divergences, steps };
+}
+
+/** What the parts of a comparison share. */
+export interface Context {
+  tally: Tally;
+  state: State;
+  environment: Environment;
+  bindings: Bindings;
+}
+
+function framesOf(regions: readonly ExpectedRegion[]): Set<Frame> {
+  const frames = new Set<Frame>();
+  for (const { pages } of regions) for (const { frame } of pages) if (frame) frames.add(frame);
+  return frames;
+}
+
+function compareEnd(context: Context, program: Program, transcript: ComparableTranscript): void {
+  const { tally } = context;
+  const { end, strayEvents = 0, lostEvents = 0 } = transcript;
+  const place = { step: end.kind === 'done' ? program.steps.length : end.step };
+  const ended = tally.check(
+    end.kind === 'done',
+    place,
+    'end',
+    'no step of a safe program crashes or hangs',
+    () => 'done',
+    () => describeEnd(end),
+  );
+  if (!ended) return;
+  const { length } = transcript.steps;
+  const whole = tally.check(
+    length === program.steps.length,
+    { step: Math.min(length, program.steps.length) },
+    'steps',
+    'every step is observed',
+    () => `${program.steps.length} steps`,
+    () => `${length} steps`,
+  );
+  if (!whole) return;
+  context.bindings.begin(new Set());
+  compareEvents(context, program.steps.length, applyEnd(context.state), transcript.finalEvents);
+  tally.check(
+    lostEvents === 0,
+    place,
+    'trace.count',
+    'no event is lost',
+    () => 'no event lost',
+    () => `${lostEvents} events lost`,
+  );
+  if (strayEvents > 0) tally.note(STRAY_SLACK, strayEvents);
+}
+
+function describeEnd(end: ProgramTranscript['end']): string {
+  if (end.kind === 'crashed') return `process ${end.process} died of ${end.signal} in step ${end.step}`;
+  if (end.kind === 'hung') return `hung in step ${end.step}\n${end.stacks.join('\n')}`;
+  return end.kind;
+}
+
+export type { Comparison, Divergence, FieldName } from './tally.ts';

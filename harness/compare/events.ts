@@ -1,0 +1,142 @@
+/** Trace events: their order, and what the raw page-table entries in them say. */
+import type { TraceEvent } from '../../model/observation.ts';
+import { decodePte, type TraceEntry } from '../../model/pagemap.ts';
+import type { Design } from '../../model/profile.ts';
+import { pageAddress } from '../../model/program.ts';
+import type { ExpectedEvent, Frame, Pte } from '../../model/state.ts';
+import { describeNumber } from './bindings.ts';
+import type { Context } from './compare.ts';
+import type { Place } from './tally.ts';
+
+/** Slack: an event names a page that was gone again before it could be observed. */
+export const UNSEEN_PAGE_SLACK = 'trace-page-never-observed';
+
+export function compareEvents(
+  context: Context,
+  step: number,
+  expected: readonly ExpectedEvent[],
+  seen: readonly TraceEvent[],
+): void {
+  const { tally } = context;
+  tally.check(
+    expected.length === seen.length,
+    { step },
+    'trace.count',
+    expected.at(-1)?.rule ?? 'nothing migrates',
+    () =>
+      `${expected.length} events${expected.length > 0 ? `: ${expected.map(describeExpected).join(', ')}` : ''}`,
+    () => `${seen.length} events${seen.length > 0 ? `: ${seen.map(describeSeen).join(', ')}` : ''}`,
+  );
+  const unseen = new Map<Frame, bigint>();
+  for (const [index, event] of expected.entries()) {
+    const other = seen[index];
+    // One that is out of order says nothing more than that.
+    if (other && !compareEvent(context, step, event, other, unseen)) return;
+  }
+}
+
+function compareEvent(
+  context: Context,
+  step: number,
+  expected: ExpectedEvent,
+  seen: TraceEvent,
+  unseen: Map<Frame, bigint>,
+): boolean {
+  const { tally, environment } = context;
+  const { region, page, rule } = expected;
+  const place: Place = { step, region, page };
+  const same = tally.check(
+    seen.name === expected.name && seen.addr === BigInt(pageAddress(region, page)) && seen.order === 0,
+    place,
+    'trace.event',
+    rule,
+    () => describeExpected(expected),
+    () => describeSeen(seen),
+  );
+  if (!same) return false;
+
+  const entry = decodePte(environment.profile, seen.entry);
+  const kind = traceKind(environment.profile.design, expected.entry);
+  const sameKind = tally.check(
+    entry.kind === kind,
+    place,
+    'trace.kind',
+    rule,
+    () => `${expected.name}: ${kind}`,
+    () => `${expected.name}: ${entry.kind} (${describeNumber(seen.entry)})`,
+  );
+  if (sameKind) {
+    compareBits(context, place, expected, entry);
+    compareFrame(context, place, expected, entry, unseen);
+  }
+  return true;
+}
+
+/** In design `offset` the migration entries of device pages have types of their own. */
+export function traceKind(design: Design, pte: Pte): TraceEntry['kind'] {
+  if (pte.kind === 'present') return 'present';
+  if (pte.kind === 'device') return pte.write ? 'device-write' : 'device-read';
+  const access = pte.write ? 'write' : pte.readExclusive ? 'read-exclusive' : 'read';
+  return design === 'offset' && pte.frame.kind === 'device'
+    ? `device-migration-${access}`
+    : `migration-${access}`;
+}
+
+function compareBits(
+  { tally, environment }: Context,
+  place: Place,
+  expected: ExpectedEvent,
+  seen: TraceEntry,
+): void {
+  const wanted = {
+    write: expected.entry.kind === 'present' && expected.entry.write,
+    young: expected.entry.young,
+    dirty: expected.entry.dirty,
+    softDirty: environment.profile.softDirty && expected.entry.softDirty,
+    uffd: false,
+  };
+  const describe = (bits: typeof wanted) =>
+    `${expected.name}: ${(Object.keys(wanted) as (keyof typeof wanted)[]).filter((bit) => bits[bit]).join(' ') || 'no bits'}`;
+  tally.check(
+    describe(wanted) === describe(seen),
+    place,
+    'trace.bits',
+    expected.rule,
+    () => describe(wanted),
+    () => describe(seen),
+  );
+}
+
+function compareFrame(
+  { tally, bindings }: Context,
+  place: Place,
+  { entry, rule }: ExpectedEvent,
+  seen: TraceEntry,
+  unseen: Map<Frame, bigint>,
+): void {
+  const { frame } = entry;
+  const known = bindings.numberOf(frame) ?? unseen.get(frame);
+  if (known === undefined) {
+    unseen.set(frame, seen.frame);
+    tally.adopt('trace.frame', UNSEEN_PAGE_SLACK);
+    return;
+  }
+  const describe = (number: bigint) =>
+    frame.kind === 'device' ? bindings.describe(number) : describeNumber(number);
+  tally.check(
+    known === seen.frame,
+    place,
+    'trace.frame',
+    rule,
+    () => describe(known),
+    () => describe(seen.frame),
+  );
+}
+
+function describeExpected({ name, region, page }: ExpectedEvent): string {
+  return `${name} of region ${region} page ${page}`;
+}
+
+function describeSeen({ name, addr, order }: TraceEvent): string {
+  return `${name} at ${describeNumber(addr)}${order === 0 ? '' : ` order ${order}`}`;
+}

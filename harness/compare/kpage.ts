@@ -1,0 +1,77 @@
+import type { PageObservation } from '../../model/observation.ts';
+import type { ExpectedPage } from '../../model/observe.ts';
+import {
+  type ExpectedPageFlags,
+  PAGE_FLAG_BITS,
+  type PageFlag,
+  STALE_DIRTY_SLACK,
+} from '../../model/page-flags.ts';
+import { settleOnLru } from '../../model/state.ts';
+import type { Context } from './compare.ts';
+import type { Place } from './tally.ts';
+
+const bitOf = (flag: PageFlag): bigint => 1n << BigInt(PAGE_FLAG_BITS[flag]);
+
+/** /proc/kpageflags and /proc/kpagecount of a page; only present pages have them. */
+export function compareKpage(
+  context: Context,
+  place: Place,
+  expected: ExpectedPage,
+  seen: PageObservation,
+): void {
+  const { tally } = context;
+  compareFlags(context, place, expected, seen.kpageflags);
+  tally.check(
+    seen.kpagecount === (expected.count === undefined ? undefined : BigInt(expected.count)),
+    place,
+    'kpagecount',
+    'get_kpage_count',
+    () => `${expected.count ?? 'none'}`,
+    () => `${seen.kpagecount ?? 'none'}`,
+  );
+}
+
+function compareFlags(
+  context: Context,
+  place: Place,
+  expected: ExpectedPage,
+  seen: bigint | undefined,
+): void {
+  const { flags } = expected;
+  const free = flags?.free ?? [];
+  const freeMask = free.reduce((mask, { flag }) => mask | bitOf(flag), 0n);
+  const same = context.tally.check(
+    flags === undefined ? seen === undefined : seen !== undefined && (seen & ~freeMask) === maskOf(flags),
+    place,
+    'kpageflags',
+    'stable_page_flags',
+    () => (flags ? describeFlags(maskOf(flags)) : 'none'),
+    () => (seen === undefined ? 'none' : describeFlags(seen & ~freeMask)),
+  );
+  if (!same || seen === undefined) return;
+  for (const { flag, slack } of free) {
+    context.tally.adopt('kpageflags.free', slack);
+    adopt(context, expected, slack, (seen & bitOf(flag)) !== 0n);
+  }
+}
+
+/** Takes what was seen of a free bit over into the model, which is bound by it from now on. */
+function adopt({ state }: Context, { frame }: ExpectedPage, slack: string, set: boolean): void {
+  if (!frame) return;
+  if (slack === STALE_DIRTY_SLACK) frame.dirty = set;
+  else if (set) settleOnLru(state, frame);
+}
+
+function maskOf(flags: ExpectedPageFlags): bigint {
+  return flags.set.reduce((mask, flag) => mask | bitOf(flag), 0n);
+}
+
+/** The names of the bits that are set, for people; bits without a name by their number. */
+export function describeFlags(mask: bigint): string {
+  const names = new Map<number, string>(Object.entries(PAGE_FLAG_BITS).map(([name, bit]) => [bit, name]));
+  const set: string[] = [];
+  for (let bit = 0; bit < 64; bit++) {
+    if ((mask >> BigInt(bit)) & 1n) set.push(names.get(bit) ?? `bit ${bit}`);
+  }
+  return set.join(' ') || 'none';
+}

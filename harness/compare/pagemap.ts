@@ -1,0 +1,93 @@
+import type { ExpectedPage } from '../../model/observe.ts';
+import { decodePagemap, type PagemapEntry } from '../../model/pagemap.ts';
+import type { Pte } from '../../model/state.ts';
+import { describeNumber } from './bindings.ts';
+import type { Context } from './compare.ts';
+import type { Place } from './tally.ts';
+
+/** One entry of /proc/PID/pagemap. False when it is of another kind or another page than expected. */
+export function comparePagemap(context: Context, place: Place, expected: ExpectedPage, raw: bigint): boolean {
+  const { tally, environment } = context;
+  const seen = decodePagemap(environment.profile, raw);
+  const kind = pagemapKind(expected.pte);
+  const same = tally.check(
+    seen.kind === kind,
+    place,
+    'pagemap.kind',
+    expected.rule,
+    () => describeKind(kind),
+    () => `${describeKind(seen.kind)}${seen.type === undefined ? '' : ` (type ${seen.type})`}`,
+  );
+  compareBits(context, place, expected, seen);
+  return same && compareFrame(context, place, expected, seen);
+}
+
+/** The kind of a pagemap entry; migration entries are never seen at rest. */
+function pagemapKind(pte: Pte | null): PagemapEntry['kind'] {
+  if (pte === null) return 'none';
+  if (pte.kind === 'present') return 'present';
+  if (pte.kind === 'migration') throw new Error('a migration entry is left');
+  return pte.write ? 'device-write' : 'device-read';
+}
+
+function describeKind(kind: PagemapEntry['kind']): string {
+  return kind === 'present' ? 'a present page' : kind;
+}
+
+function compareBits({ tally }: Context, place: Place, expected: ExpectedPage, seen: PagemapEntry): void {
+  const rule = 'pte_to_pagemap_entry';
+  const state = (set: boolean) => (set ? 'set' : 'clear');
+  tally.check(
+    seen.softDirty === expected.softDirty,
+    place,
+    'pagemap.soft-dirty',
+    rule,
+    () => state(expected.softDirty),
+    () => state(seen.softDirty),
+  );
+  tally.check(
+    seen.exclusive === expected.exclusive,
+    place,
+    'pagemap.exclusive',
+    '__folio_page_mapped_exclusively',
+    () => state(expected.exclusive),
+    () => state(seen.exclusive),
+  );
+  const others = ['uffd', 'guard', 'file', 'invalid'] as const;
+  tally.check(
+    others.every((bit) => !seen[bit]),
+    place,
+    'pagemap.other-bits',
+    rule,
+    () => 'none of uffd, guard, file',
+    () => others.filter((bit) => seen[bit]).join(', '),
+  );
+}
+
+function compareFrame(context: Context, place: Place, expected: ExpectedPage, seen: PagemapEntry): boolean {
+  const { tally, bindings } = context;
+  const field = 'pagemap.frame';
+  if (!expected.frame) {
+    return tally.check(
+      seen.frame === 0n,
+      place,
+      field,
+      'pte_to_pagemap_entry',
+      () => '0',
+      () => describeNumber(seen.frame),
+    );
+  }
+  const binding = bindings.bind(expected.frame, seen.frame);
+  if (typeof binding === 'string') {
+    tally.adopt(field, binding);
+    return true;
+  }
+  return tally.check(
+    binding === null,
+    place,
+    field,
+    binding?.rule ?? expected.rule,
+    () => binding?.expected ?? '',
+    () => (expected.frame?.kind === 'device' ? bindings.describe(seen.frame) : describeNumber(seen.frame)),
+  );
+}

@@ -1,0 +1,43 @@
+import type { DeviceMinor } from '../../model/program.ts';
+
+/** A run of device-private page numbers of one device: PFNs in design `pfn`, offsets in design `offset`. */
+export interface Chunk {
+  minor: DeviceMinor;
+  /** First number, and the first behind the last one. */
+  first: number;
+  end: number;
+}
+
+export interface DeviceMemory {
+  chunks: Chunk[];
+  /** Where device-private pages sit, as the kernel itself says; undefined before the first chunk. */
+  design: 'pfn' | 'offset' | undefined;
+}
+
+const ADDED =
+  /added new \d+ MB chunk \(total (\d+) chunks?, \d+ MB\) (device )?PFNs \[0x([0-9a-f]+) 0x([0-9a-f]+)\)/;
+
+/**
+ * Reads test_hmm's own report of its chunks (lib/test_hmm.c, dmirror_allocate_chunk) from console lines.
+ *
+ * The line does not name the device. Loading the module makes one chunk for each device in the order of minors
+ * (hmm_dmirror_init, dmirror_device_init), so each "total 1 chunks" begins the next minor; a later chunk belongs to
+ * the device whose count it continues, and is refused when two could be meant.
+ */
+export function deviceMemory(lines: readonly string[]): DeviceMemory {
+  const chunks: Chunk[] = [];
+  const counts = new Map<DeviceMinor, number>();
+  let design: DeviceMemory['design'];
+  for (const line of lines) {
+    const match = ADDED.exec(line);
+    if (!match) continue;
+    const total = Number(match[1]);
+    const candidates = [...counts].filter(([, count]) => count === total - 1).map(([minor]) => minor);
+    const minor = total === 1 ? counts.size : candidates.length === 1 ? candidates[0]! : undefined;
+    if (minor === undefined) continue;
+    counts.set(minor, total);
+    design = match[2] ? 'offset' : 'pfn';
+    chunks.push({ minor, first: Number.parseInt(match[3]!, 16), end: Number.parseInt(match[4]!, 16) });
+  }
+  return { chunks, design };
+}

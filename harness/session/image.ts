@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipArchive, type InitramfsEntry, newcArchive } from '../../qemu/initramfs.ts';
+import { type SessionKeys, sessionKeyEntries } from '../../qemu/keys.ts';
+import { userlandEntries } from '../../qemu/userland.ts';
+import type { KernelBuild } from '../kernels/build.ts';
+import { DebianArchive } from '../kernels/debian.ts';
+import type { GuestPrograms } from '../kernels/guest-programs.ts';
+import type { SourceContext } from '../kernels/source.ts';
+
+/** Suite of the guest's user space: the same on every host, so that only the kernel differs between runs. */
+const USERLAND_SUITE = 'trixie';
+
+/**
+ * The initramfs of a kernel, without keys: user space, test_hmm.ko, the agent and hmm-tests. Kept by content.
+ *
+ * @returns the file's path
+ */
+export async function baseImage(
+  build: KernelBuild,
+  programs: GuestPrograms,
+  context: SourceContext,
+): Promise<string> {
+  const { cache, events, signal } = context;
+  return events.task(`image ${build.key}`, `Guest image for ${build.arch}`, async (report) => {
+    const entries: InitramfsEntry[] = [
+      ...(await userlandEntries(build.arch, async (arch, packages) => {
+        const root = join(cache.userland, `${USERLAND_SUITE}-${arch}`);
+        return new DebianArchive(cache, arch, USERLAND_SUITE, signal).unpack(packages, root);
+      })),
+      { type: 'file', path: '/lib/modules/test_hmm.ko', source: build.module },
+      { type: 'file', path: '/bin/agent', source: programs.agent, mode: 0o755 },
+      { type: 'file', path: '/bin/hmm-tests', source: programs.hmmTests, mode: 0o755 },
+    ];
+    const archive = await newcArchive(entries);
+    const name = createHash('sha256').update(archive).digest('hex').slice(0, 16);
+    const file = join(cache.userland, `image-${build.arch}-${name}.cpio.gz`);
+    report.detail = `${(archive.length / 2 ** 20).toFixed(1)} MiB`;
+    if (existsSync(file)) {
+      report.status = 'cached';
+      return file;
+    }
+    await mkdir(cache.userland, { recursive: true });
+    await writeFile(`${file}.partial`, await gzipArchive(archive));
+    await rename(`${file}.partial`, file);
+    return file;
+  });
+}
+
+/** Writes the image of one guest to `file`: the base and, as a second archive, the keys of this run. */
+export async function writeSessionImage(base: string, keys: SessionKeys, file: string): Promise<void> {
+  const first = await readFile(base);
+  // The kernel looks for the next archive at a multiple of 4 bytes (init/initramfs.c).
+  const padding = Buffer.alloc(-first.length & 3);
+  await writeFile(file, Buffer.concat([first, padding, await newcArchive(sessionKeyEntries(keys))]), {
+    mode: 0o600,
+  });
+}

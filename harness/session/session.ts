@@ -1,0 +1,160 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AcceleratorProbe } from '../../qemu/accel.ts';
+import { architectureOf } from '../../qemu/architectures.ts';
+import type { Calibration } from '../../qemu/calibration.ts';
+import { Guest } from '../../qemu/guest.ts';
+import { createSessionKeys } from '../../qemu/keys.ts';
+import type { Accelerator, Machine } from '../../qemu/machine.ts';
+import { SshSession } from '../../qemu/ssh.ts';
+import { ExitStatus, HmmdiffError } from '../errors.ts';
+import type { KernelBuild } from '../kernels/build.ts';
+import { type AgentHello, parseHello } from '../programs/agent-stream.ts';
+import { type DeviceMemory, deviceMemory } from './chunks.ts';
+import { writeSessionImage } from './image.ts';
+
+export interface SessionOptions {
+  build: KernelBuild;
+  /** From baseImage(). */
+  image: string;
+  accelerator: Accelerator;
+  /** Folder for the console and the guest's own image. */
+  folder: string;
+  /** Names the guest's files within `folder`. */
+  name: string;
+  /** Changes to the machine that lanes have by default. */
+  machine?: Partial<Machine>;
+  /** Load test_hmm with coherent devices. @default true */
+  coherent?: boolean;
+  calibration: Calibration;
+  signal?: AbortSignal | undefined;
+}
+
+const MIB = 2 ** 20;
+/** Two coherent devices with one chunk each (lib/test_hmm.c, DEVMEM_CHUNK_SIZE). */
+const COHERENT_MIB = 512;
+
+/** The machine of a lane, but for what only a session knows (its image). */
+export function laneMachine(
+  build: KernelBuild,
+  options: { coherent?: boolean; machine?: Partial<Machine> } = {},
+): Omit<Machine, 'accelerator' | 'initrd'> {
+  const { coherent = true, machine = {} } = options;
+  const reserve: Pick<Machine, 'arch' | 'kernel' | 'initrd' | 'accelerator' | 'reserveTopMiB'> = {
+    arch: build.arch,
+    kernel: build.image,
+    initrd: '',
+    accelerator: 'tcg',
+    ...(coherent ? { reserveTopMiB: COHERENT_MIB } : {}),
+  };
+  const region = architectureOf(build.arch).reservedRegion({ ...reserve, ...machine });
+  // Minor 2 takes spm_addr_dev1, minor 3 spm_addr_dev0 (dmirror_allocate_chunk).
+  const parameters = region
+    ? `,spm_addr_dev0=0x${region.start.toString(16)},spm_addr_dev1=0x${(region.start + (COHERENT_MIB / 2) * MIB).toString(16)}`
+    : '';
+  return {
+    arch: build.arch,
+    kernel: build.image,
+    ssh: true,
+    ...(coherent ? { reserveTopMiB: COHERENT_MIB } : {}),
+    ...machine,
+    append: [
+      `hmmdiff.insmod=test_hmm${parameters}`,
+      // A test process that the kernel cannot end shall be reported while somebody still waits for it.
+      'sysctl.kernel.hung_task_timeout_secs=30',
+      ...(machine.append ?? []),
+    ],
+  };
+}
+
+/** Chooses the accelerator for a lane by booting its kernel with it (AcceleratorProbe). */
+export async function chooseAccelerator(
+  probe: AcceleratorProbe,
+  wanted: Accelerator | 'auto',
+  build: KernelBuild,
+  image: string,
+  signal?: AbortSignal,
+): Promise<{ accelerator: Accelerator; reason: string }> {
+  if (wanted !== 'auto') return { accelerator: wanted, reason: `asked for with --accel ${wanted}` };
+  return probe.choose({ ...laneMachine(build), initrd: image }, signal);
+}
+
+/** A booted guest with an ssh session and an agent that answers. */
+export class Session implements AsyncDisposable {
+  private constructor(
+    readonly guest: Guest,
+    readonly ssh: SshSession,
+    readonly hello: AgentHello,
+    /** Milliseconds from the start of QEMU to the agent's first answer. */
+    readonly readyMs: number,
+    readonly imageFile: string,
+  ) {}
+
+  /**
+   * Boots a guest and talks to its agent.
+   *
+   * @throws HmmdiffError what Guest.start, Guest.ready and SshSession.connect throw; `module-load` (exit status 1)
+   * when test_hmm does not load
+   */
+  static async start(options: SessionOptions): Promise<Session> {
+    const { build, folder, name, signal } = options;
+    const keys = createSessionKeys();
+    const imageFile = join(folder, `${name}.initrd`);
+    await writeSessionImage(options.image, keys, imageFile);
+    const started = performance.now();
+    const guest = await Guest.start(
+      { ...laneMachine(build, options), initrd: imageFile, accelerator: options.accelerator },
+      {
+        consoleFile: join(folder, `${name}.console`),
+        calibration: options.calibration,
+        ...(signal ? { signal } : {}),
+      },
+    );
+    try {
+      await guest.ready;
+      // The kernel has unpacked it, and the keys in it are of no use to anyone else.
+      await rm(imageFile, { force: true });
+      const failed = guest.console.lines.find((line) => /hmmdiff: insmod test_hmm: failed/.test(line.text));
+      if (failed) {
+        throw new HmmdiffError(
+          'module-load',
+          ExitStatus.finding,
+          `test_hmm does not load on ${build.arch}: ${failed.text}`,
+          {
+            hint: `Its console: ${guest.consoleFile}`,
+          },
+        );
+      }
+      const ssh = await SshSession.connect({
+        port: await guest.sshPort(),
+        keys,
+        connectLimit: 20_000 * guest.slowness,
+        silenceLimit: 15_000 * guest.slowness,
+        ...(signal ? { signal } : {}),
+      });
+      const hello = parseHello((await ssh.exec('agent hello')).stdout);
+      return new Session(guest, ssh, hello, performance.now() - started, imageFile);
+    } catch (error) {
+      await guest.kill();
+      await rm(imageFile, { force: true });
+      throw error;
+    }
+  }
+
+  /** test_hmm's memory as its messages tell; grows as the kernel adds chunks. */
+  get memory(): DeviceMemory {
+    return deviceMemory(this.guest.console.lines.map((line) => line.text));
+  }
+
+  /** Ends the guest in order, and at once if it does not. */
+  async stop(): Promise<void> {
+    await this.guest.shutdown({ inGuest: () => this.ssh.exec('reboot -f') });
+    this.ssh.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.ssh.close();
+    await this.guest.kill();
+    await rm(this.imageFile, { force: true });
+  }
+}
