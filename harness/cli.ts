@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { buildCommand } from './commands/build.ts';
+import { runCommand } from './commands/run.ts';
 import { ExitStatus } from './errors.ts';
 import { reportError } from './report/error.ts';
+import { version } from './version.ts';
 
 /** Ctrl-C and SIGTERM: everything under way is told to stop; a second one does not wait. */
 const abort = new AbortController();
@@ -20,7 +22,7 @@ for (const [signal, number] of [
 
 const program = new Command('hmmdiff')
   .description('Does device-private memory of a real Linux kernel behave as its design says?')
-  .version('0.1.0')
+  .version(version)
   .showHelpAfterError('(hmmdiff --help lists commands and options)')
   .exitOverride()
   .addHelpText(
@@ -34,7 +36,8 @@ Examples:
   hmmdiff shell aarch64                      look around in a guest`,
   );
 
-for (const command of [buildCommand(abort.signal)]) program.addCommand(command.exitOverride());
+for (const command of [runCommand(abort.signal), buildCommand(abort.signal)])
+  program.addCommand(command.exitOverride());
 
 try {
   await program.parseAsync();

@@ -70,7 +70,10 @@ function share(pte: Pte): void {
   pte.frame.exclusive = false;
 }
 
-/** do_exit(): exit_mm() first, so that its own pages are gone when exit_files() closes devices. */
+/**
+ * do_exit(): exit_mm() first, so that its own pages are gone when devices are closed. exit_files() only queues the
+ * closing (fput()), and task_work_run() takes what was queued last first: descriptors close in descending order.
+ */
 export function exit(state: State, process: Process): Expected {
   const { mm } = process;
   release(state, mm);
@@ -82,7 +85,7 @@ export function exit(state: State, process: Process): Expected {
   state.processes[process.id] = null;
 
   const descriptors = process.devices.filter((descriptor) => descriptor !== null);
-  descriptors.sort((a, b) => a.number - b.number);
+  descriptors.sort((a, b) => b.number - a.number);
   for (const { file } of descriptors) closeDescriptor(state, file);
   return succeed('do_exit');
 }

@@ -112,7 +112,7 @@ export interface Descriptor {
   file: DeviceFile;
   /** Opened by this process, not inherited. */
   own: boolean;
-  /** Its number among the descriptors that this model knows; exit closes them in ascending order. */
+  /** Its number among the descriptors that this model knows; exit closes the highest first. */
   number: number;
 }
 

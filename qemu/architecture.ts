@@ -92,8 +92,7 @@ export abstract class Architecture {
       ...['-initrd', machine.initrd],
       ...['-append', this.commandLine(machine)],
       ...['-chardev', `socket,id=qmp,fd=${wiring.qmpFd}`, '-mon', 'chardev=qmp,mode=control'],
-      '-chardev',
-      `socket,id=console,fd=${wiring.consoleFd},logfile=${escapeOption(wiring.consoleFile)},logappend=off`,
+      ...['-chardev', `file,id=console,path=${escapeOption(wiring.consoleFile)},append=on`],
       ...['-serial', 'chardev:console'],
     ];
     if (machine.ssh) {

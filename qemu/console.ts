@@ -1,5 +1,7 @@
 import { EventEmitter } from 'node:events';
-import type { Duplex } from 'node:stream';
+import { type FSWatcher, watch } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { infrastructureError } from '../harness/errors.ts';
 import { LineSplitter } from './lines.ts';
 
 /** One line of the serial console. */
@@ -30,28 +32,46 @@ export class ConsoleWaitError extends Error {
 }
 
 /**
- * The guest's serial console as it comes in, line by line. The copy on disk is QEMU's own work (see `Wiring`); this
- * only watches. All lines stay in memory: a console of a whole run is a few hundred KiB.
+ * The guest's serial console, line by line as it comes in. QEMU writes it straight into a file, so that what is there
+ * survives us, and a slow reader never holds up the guest; here the file is followed by the system's change events.
+ * (A socket does hold it up: each character is a packet, some 280 unread ones fill it, and QEMU then logs characters
+ * twice.) All lines stay in memory: the console of a whole run is a few hundred KiB.
  */
 export class Console extends EventEmitter<ConsoleEvents> {
-  readonly #stream: Duplex;
+  readonly #file: FileHandle;
+  readonly #watcher: FSWatcher;
   readonly #splitter = new LineSplitter();
   readonly #lines: ConsoleLine[] = [];
   readonly #startedAt: number;
+  #reading: Promise<void> | undefined;
+  #changed = false;
   #ended = false;
 
-  /** @param startedAt `performance.now()` when QEMU was started */
-  constructor(stream: Duplex, startedAt: number) {
+  private constructor(file: FileHandle, watcher: FSWatcher, startedAt: number) {
     super();
     // A suite may wait for many lines at once; that is no leak.
     this.setMaxListeners(0);
-    this.#stream = stream;
+    this.#file = file;
+    this.#watcher = watcher;
     this.#startedAt = startedAt;
-    stream.on('data', (chunk: Buffer) => {
-      for (const line of this.#splitter.push(chunk)) this.#add(line, false);
-    });
-    stream.once('end', () => this.#end());
-    stream.once('close', () => this.#end());
+    watcher.on('change', () => this.#read());
+  }
+
+  /**
+   * Makes the file empty and follows it.
+   *
+   * @param startedAt `performance.now()` when QEMU was started
+   * @throws HmmdiffError `console-file` if it cannot be made or watched
+   */
+  static async follow(path: string, startedAt: number): Promise<Console> {
+    let file: FileHandle | undefined;
+    try {
+      file = await open(path, 'w+');
+      return new Console(file, watch(path), startedAt);
+    } catch (cause) {
+      await file?.close();
+      throw infrastructureError('console-file', `cannot keep the console in ${path}`, { cause });
+    }
   }
 
   get lines(): readonly ConsoleLine[] {
@@ -60,11 +80,6 @@ export class Console extends EventEmitter<ConsoleEvents> {
 
   get ended(): boolean {
     return this.#ended;
-  }
-
-  /** Types text on the console. */
-  write(text: string): void {
-    this.#stream.write(text);
   }
 
   /** The last `count` lines, as text. */
@@ -78,7 +93,7 @@ export class Console extends EventEmitter<ConsoleEvents> {
    * @param limit milliseconds to wait; without it, as long as QEMU lives
    * @throws ConsoleWaitError when the console ends or the limit passes; the signal's reason when it aborts
    */
-  untilLine(pattern: RegExp, options: { limit?: number; signal?: AbortSignal } = {}): Promise<ConsoleLine> {
+  untilLine(pattern: RegExp, options: { limit?: number; signal?: AbortSignal | undefined } = {}): Promise<ConsoleLine> {
     const { limit, signal } = options;
     const printed = this.#lines.find((line) => pattern.test(line.text));
     if (printed) return Promise.resolve(printed);
@@ -120,11 +135,36 @@ export class Console extends EventEmitter<ConsoleEvents> {
     this.emit('line', line);
   }
 
-  #end(): void {
+  /** Reads what is left, a last line without an end too, and closes the file. Call it when QEMU is gone. */
+  async end(): Promise<void> {
     if (this.#ended) return;
+    this.#watcher.close();
+    this.#read();
+    await this.#reading;
     const rest = this.#splitter.end();
     if (rest !== undefined) this.#add(rest, true);
+    await this.#file.close();
     this.#ended = true;
     this.emit('end');
+  }
+
+  #read(): void {
+    this.#changed = true;
+    this.#reading ??= this.#readToEnd().finally(() => {
+      this.#reading = undefined;
+    });
+  }
+
+  async #readToEnd(): Promise<void> {
+    const buffer = Buffer.allocUnsafe(64 * 1024);
+    while (this.#changed) {
+      // Set again by a change during the read, whose bytes that read may have missed.
+      this.#changed = false;
+      for (;;) {
+        const { bytesRead } = await this.#file.read(buffer, 0, buffer.length);
+        if (bytesRead === 0) break;
+        for (const line of this.#splitter.push(buffer.subarray(0, bytesRead))) this.#add(line, false);
+      }
+    }
   }
 }

@@ -14,10 +14,10 @@ import { type Splat, SplatScanner } from './splats.ts';
 export const MARKERS = { init: /hmmdiff: init$/, ready: /hmmdiff: ready$/ } as const;
 
 export interface GuestOptions {
-  /** Where QEMU keeps the console; overwritten. */
+  /** Path of the file that QEMU keeps the console in; overwritten. */
   consoleFile: string;
   /** Aborting kills the guest. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Shared by the guests of a run, so that later limits know of earlier boots. @default one of its own */
   calibration?: Calibration;
   /** The line that tells that the guest has booted. @default `MARKERS.ready` */
@@ -120,20 +120,25 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
     const ports = machine.ports ?? [];
     const argv = architecture.argv(machine, {
       qmpFd: FIRST_CHANNEL_FD,
-      consoleFd: FIRST_CHANNEL_FD + 1,
       consoleFile: options.consoleFile,
-      portFds: ports.map((_, index) => FIRST_CHANNEL_FD + 2 + index),
+      portFds: ports.map((_, index) => FIRST_CHANNEL_FD + 1 + index),
     });
     options.signal?.throwIfAborted();
     const startedAt = performance.now();
-    const process = await BoundProcess.start(architecture.qemu, argv, 2 + ports.length);
-    const console = new Console(process.channels[1] as Duplex, startedAt);
+    const console = await Console.follow(options.consoleFile, startedAt);
+    const process = await BoundProcess.start(architecture.qemu, argv, 1 + ports.length).catch(
+      async (error) => {
+        await console.end();
+        throw error;
+      },
+    );
     try {
       const qmp = await QmpClient.connect(process.channels[0] as Duplex);
       return new Guest(machine, options, process, console, qmp);
     } catch (cause) {
       process.kill();
       const { stderr } = await process.exited;
+      await console.end();
       throw infrastructureError('qemu-start', `${architecture.qemu} did not start: ${stderr.trim()}`, {
         cause,
         hint: `the command was: ${architecture.qemu} ${argv.join(' ')}`,
@@ -162,7 +167,7 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
   /** The host's end of a virtio-serial port of `Machine.ports`. Bytes that QEMU cannot deliver yet wait in it. */
   port(name: string): Duplex {
     const index = this.machine.ports?.indexOf(name) ?? -1;
-    const channel = index < 0 ? undefined : this.#process.channels[2 + index];
+    const channel = index < 0 ? undefined : this.#process.channels[1 + index];
     if (channel === undefined) throw new RangeError(`this machine has no port "${name}"`);
     return channel;
   }
@@ -217,8 +222,8 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
 
   async #untilExited(): Promise<GuestExit> {
     const exit = await this.#process.exited;
-    // The process is gone, but its last words may still be on their way through the sockets.
-    if (!this.console.ended) await new Promise<void>((resolve) => this.console.once('end', resolve));
+    // The process is gone, but its last words may not have been read yet.
+    await this.console.end();
     if (!this.#qmp.closed) await new Promise<void>((resolve) => this.#qmp.once('close', resolve));
     clearTimeout(this.#quietTimer);
     this.#scanner.flush();

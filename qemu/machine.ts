@@ -53,13 +53,12 @@ export interface PhysicalRegion {
 }
 
 /**
- * File descriptors that QEMU inherits: each is one end of a connected socket pair whose other end hmmdiff holds.
+ * What joins QEMU to hmmdiff. The file descriptors are inherited: each is one end of a connected socket pair whose other end hmmdiff holds.
  * Unlike sockets with a path they need no name, no cleaning up, and no one else can connect to them.
  */
 export interface Wiring {
   qmpFd: number;
-  consoleFd: number;
-  /** QEMU itself writes what the guest prints here, so it is whole even if hmmdiff is killed. */
+  /** A file that is there; QEMU itself appends what the guest prints, so it is whole even if hmmdiff is killed. */
   consoleFile: string;
   /** One descriptor per entry of `Machine.ports`, in the same order. */
   portFds: readonly number[];

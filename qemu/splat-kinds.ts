@@ -294,7 +294,7 @@ export const SPLAT_FORMS: readonly SplatForm[] = [
     title: (match, texts) => {
       // The call that complains stands on top of the trace; who made it is what matters.
       const complaints =
-        /^(?:dump_stack\w*|show_stack|__might_resched|__might_sleep|__schedule_bug|__?schedule\w*|preempt_schedule\w*|check_preemption_disabled|debug_smp_processor_id|spin_bug|spin_dump|do_raw_\w+|_raw_\w+)$/;
+        /^(?:dump_stack\w*|show_stack|__might_resched|__might_sleep|__schedule_bug|_{0,2}schedule\w*|preempt_schedule\w*|check_preemption_disabled|debug_smp_processor_id|spin_bug|spin_dump|do_raw_\w+|_raw_\w+)$/;
       return inPlace(`BUG: ${match[1]!.trim().replace(/ on CPU.*/, '')}`, place(texts, complaints));
     },
   },

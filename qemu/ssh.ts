@@ -11,7 +11,7 @@ export interface SshOptions {
   /** TCP port on 127.0.0.1 that QEMU forwards to the guest's port 22. */
   port: number;
   keys: SessionKeys;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Milliseconds for the whole handshake. @default 20000 */
   connectLimit?: number;
   /** Milliseconds without any answer after which the connection counts as lost. @default 15000 */
@@ -144,7 +144,7 @@ export class SshSession extends EventEmitter<SshEvents> {
    */
   async exec(
     command: string,
-    options: { input?: string | Uint8Array; signal?: AbortSignal } = {},
+    options: { input?: string | Uint8Array; signal?: AbortSignal | undefined } = {},
   ): Promise<ExecResult> {
     const { input, signal } = options;
     signal?.throwIfAborted();

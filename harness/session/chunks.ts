@@ -1,12 +1,5 @@
 import type { DeviceMinor } from '../../model/program.ts';
-
-/** A run of device-private page numbers of one device: PFNs in design `pfn`, offsets in design `offset`. */
-export interface Chunk {
-  minor: DeviceMinor;
-  /** First number, and the first behind the last one. */
-  first: number;
-  end: number;
-}
+import type { Chunk } from '../compare/environment.ts';
 
 export interface DeviceMemory {
   chunks: Chunk[];
@@ -37,7 +30,7 @@ export function deviceMemory(lines: readonly string[]): DeviceMemory {
     if (minor === undefined) continue;
     counts.set(minor, total);
     design = match[2] ? 'offset' : 'pfn';
-    chunks.push({ minor, first: Number.parseInt(match[3]!, 16), end: Number.parseInt(match[4]!, 16) });
+    chunks.push({ minor, first: BigInt(`0x${match[3]}`), end: BigInt(`0x${match[4]}`) });
   }
   return { chunks, design };
 }

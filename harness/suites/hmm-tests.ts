@@ -3,14 +3,11 @@ import { ExitStatus, HmmdiffError } from '../errors.ts';
 import type { Session } from '../session/session.ts';
 import { KtapParser, type KtapTest } from './ktap.ts';
 
-/** A benchmark of 40 s that checks nothing; run only on request. */
-export const BENCHMARKS = ['benchmark_thp_migration'];
-
 export interface HmmTestsOptions {
-  /** Tests to run by full name; all but the benchmarks when absent. */
-  only?: readonly string[];
+  /** Tests to run, by full name. */
+  tests: readonly string[];
   signal?: AbortSignal | undefined;
-  progress?: (done: number, total: number | undefined) => void;
+  progress?: (done: number) => void;
 }
 
 export interface HmmTestsRun {
@@ -61,14 +58,9 @@ export function parseTestList(text: string): string[] {
  *
  * @throws HmmdiffError `ktap` (exit status 1) when the output is no whole KTAP report although the program ended
  */
-export async function runHmmTests(session: Session, options: HmmTestsOptions = {}): Promise<HmmTestsRun> {
-  const { only, signal, progress } = options;
-  const wanted =
-    only ??
-    (await listHmmTests(session)).filter((name) => !BENCHMARKS.some((test) => name.endsWith(`.${test}`)));
-  const filter = only
-    ? only.map((name) => `-r ${name}`).join(' ')
-    : BENCHMARKS.map((test) => `-T ${test}`).join(' ');
+export async function runHmmTests(session: Session, options: HmmTestsOptions): Promise<HmmTestsRun> {
+  const { tests: wanted, signal, progress } = options;
+  const filter = wanted.map((name) => `-r ${name}`).join(' ');
   const parser = new KtapParser();
   const output: string[] = [];
   const tests: KtapTest[] = [];
@@ -95,7 +87,7 @@ export async function runHmmTests(session: Session, options: HmmTestsOptions = {
       if (!test) continue;
       tests.push(test);
       running = '';
-      progress?.(tests.length, wanted.length);
+      progress?.(tests.length);
     }
     if (!hung) await process.exited;
   } catch (error) {

@@ -1,0 +1,104 @@
+import { join, resolve } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { ExitStatus } from '../errors.ts';
+import { architectures, parseArch } from '../kernels/arch.ts';
+import { formatVerdict } from '../report/table.ts';
+import type { Verdict } from '../report/verdict.ts';
+import type { Suite } from '../run/lane.ts';
+import { runAll } from '../run/run.ts';
+import { collect, count, defaultJobs, positiveInteger, withProgress } from './context.ts';
+
+interface RunCommandOptions {
+  kernel?: string;
+  series?: string;
+  arch: string[];
+  config: string[];
+  suite: Suite | 'all';
+  programs: number;
+  seed: number;
+  accel: 'auto' | 'kvm' | 'tcg';
+  jobs: number;
+  out?: string;
+  json?: boolean;
+}
+
+export function runCommand(signal: AbortSignal): Command {
+  return new Command('run')
+    .description('build kernels, boot guests, run the suites in them and compare with the model')
+    .option(
+      '--kernel <name|dir>',
+      'kernel of kernels.yaml, or a kernel tree (default: the default of kernels.yaml)',
+    )
+    .option('--series <name|dir>', 'apply this series first')
+    .option(
+      '--arch <arch>',
+      `architecture, can be repeated (default: ${architectures.join(' and ')})`,
+      collect,
+      [],
+    )
+    .option('--config <fragment>', 'add a config fragment, can be repeated (debug, or a file)', collect, [])
+    .addOption(
+      new Option('--suite <suite>', 'what to run').choices(['hmm-tests', 'programs', 'all']).default('all'),
+    )
+    .option('--programs <n>', 'programs to generate beside the library', count, 100)
+    .option('--seed <n>', 'seed of the generated programs', seed, 1)
+    .addOption(
+      new Option('--accel <accelerator>', 'auto starts a guest with KVM to see whether it works')
+        .choices(['auto', 'kvm', 'tcg'])
+        .default('auto'),
+    )
+    .option('--jobs <n>', 'parallel compilations, and guests at a time', positiveInteger, defaultJobs)
+    .option('--out <dir>', 'run folder (default: hmmdiff-out/TIME)')
+    .option('--json', 'print the verdict as JSON')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0 no finding; 1 a failed test, a divergence or a splat; 2 bad usage or input; 3 the infrastructure failed.
+
+Examples:
+  hmmdiff run
+  hmmdiff run --arch x86_64 --suite programs --programs 1000 --seed 7
+  hmmdiff run --kernel ~/linux --config debug
+  hmmdiff run --kernel debian-7.3 --series ~/v7-patches --json > verdict.json`,
+    )
+    .action(async (options: RunCommandOptions) => {
+      const out = resolve(
+        options.out ?? join('hmmdiff-out', new Date().toISOString().replaceAll(':', '-').slice(0, 19)),
+      );
+      const verdict = await withProgress(signal, (context) =>
+        runAll(
+          {
+            kernel: options.kernel,
+            series: options.series,
+            archs: options.arch.length > 0 ? [...new Set(options.arch.map(parseArch))] : architectures,
+            suites: options.suite === 'all' ? ['programs', 'hmm-tests'] : [options.suite],
+            programs: options.programs,
+            seed: options.seed,
+            accel: options.accel,
+            jobs: options.jobs,
+            fragments: options.config,
+            out,
+          },
+          context,
+        ),
+      );
+      process.stdout.write(
+        options.json ? `${JSON.stringify(verdict)}\n` : `\n${formatVerdict(verdict, out)}`,
+      );
+      process.exitCode = exitStatus(verdict);
+    });
+}
+
+/** A finding outweighs a lane that the infrastructure kept from its end. */
+function exitStatus(verdict: Verdict): ExitStatus {
+  if (verdict.lanes.some((lane) => lane.findings.length > 0)) return ExitStatus.finding;
+  return verdict.lanes.some((lane) => lane.error) ? ExitStatus.infrastructure : ExitStatus.ok;
+}
+
+function seed(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || Math.abs(value) >= 2 ** 31) {
+    throw new InvalidArgumentError('a whole number of at most 31 bits is needed.');
+  }
+  return value;
+}

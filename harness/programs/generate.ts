@@ -1,0 +1,181 @@
+/**
+ * Random programs. What fast-check makes and shrinks is a list of wishes, which are numbers only; a walk through the
+ * model turns each into a step that is possible and safe where the program stands, or drops it. So every shrunk
+ * program is safe as well.
+ */
+import fc from 'fast-check';
+import { apply } from '../../model/apply.ts';
+import { markObserved } from '../../model/observe.ts';
+import { makeProfile, type Profile } from '../../model/profile.ts';
+import {
+  MAX_PROCESSES,
+  type PageRange,
+  type Program,
+  type Protection,
+  type Region,
+  type Step,
+} from '../../model/program.ts';
+import { hazardOf } from '../../model/safe.ts';
+import { initialState, type Process, type State } from '../../model/state.ts';
+
+export interface GenerateOptions {
+  /** Decides what is safe. @default 7.3, design pfn, x86_64 */
+  profile?: Profile;
+  /** Steps that a program has about. @default 40 */
+  steps?: number;
+  /** How often each operation is wished for. @default {@link WEIGHTS} */
+  weights?: Readonly<Record<Step['op'], number>>;
+}
+
+export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
+  mmap: 4,
+  munmap: 5,
+  'cpu-read': 12,
+  'cpu-write': 16,
+  fork: 5,
+  exit: 3,
+  open: 7,
+  close: 3,
+  read: 12,
+  write: 11,
+  'migrate-to-dev': 20,
+  'migrate-to-sys': 9,
+  snapshot: 2,
+};
+
+/** What is wished for at one point of a program. Numbers are taken modulo what there is to choose from. */
+interface Wish {
+  op: Step['op'];
+  process: number;
+  device: number;
+  region: number;
+  first: number;
+  count: number;
+  protection: Protection;
+}
+
+/** @returns `count` programs; the same for the same seed and options */
+export function generatePrograms(seed: number, count: number, options: GenerateOptions = {}): Program[] {
+  const programs = fc.sample(programArbitrary(options), { seed, numRuns: count });
+  return programs.map((program, index) => ({ ...program, name: `generated-${seed}-${index}` }));
+}
+
+/** Programs of about `options.steps` steps on about 16 pages. */
+export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Program> {
+  const profile = options.profile ?? makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' });
+  const length = options.steps ?? 40;
+  // Some wishes are dropped.
+  const wishes = fc.array(wishArbitrary(options.weights ?? WEIGHTS), {
+    minLength: Math.ceil(length / 2),
+    maxLength: length * 2,
+    size: 'max',
+  });
+  return fc
+    .record({ regions: regionsArbitrary(), wishes })
+    .map(({ regions, wishes }) => buildProgram(profile, regions, wishes));
+}
+
+/** The second size has a fault of the device cross the border of its 32-page pieces. */
+function regionsArbitrary(): fc.Arbitrary<Region[]> {
+  const pages = fc.oneof(
+    { arbitrary: fc.integer({ min: 1, max: 12 }), weight: 11 },
+    { arbitrary: fc.integer({ min: 33, max: 40 }), weight: 1 },
+  );
+  return fc
+    .array(pages, { minLength: 1, maxLength: 3 })
+    .map((sizes) => sizes.map((pages, index) => ({ name: 'abc'[index]!, pages })));
+}
+
+function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitrary<Wish> {
+  const op = fc.oneof(
+    ...(Object.keys(weights) as Step['op'][]).map((name) => ({
+      arbitrary: fc.constant(name),
+      weight: weights[name],
+    })),
+  );
+  const protection = fc.oneof(
+    { arbitrary: fc.constant<Protection>('read-write'), weight: 8 },
+    { arbitrary: fc.constant<Protection>('read'), weight: 1 },
+    { arbitrary: fc.constant<Protection>('none'), weight: 1 },
+  );
+  const small = fc.nat({ max: 63 });
+  // Most ranges are short; the longest reach to the end of any region.
+  const count = fc.oneof(
+    { arbitrary: fc.constant(1), weight: 3 },
+    { arbitrary: fc.integer({ min: 2, max: 5 }), weight: 4 },
+    { arbitrary: fc.constant(64), weight: 2 },
+  );
+  return fc.record({
+    op,
+    process: small,
+    device: fc.nat({ max: 1 }),
+    region: small,
+    first: small,
+    count,
+    protection,
+  });
+}
+
+/** Region 0 is mapped and device 0 open from the start, so that few wishes are in vain. */
+function buildProgram(profile: Profile, regions: Region[], wishes: readonly Wish[]): Program {
+  const state = initialState(profile, regions);
+  const steps: Step[] = [];
+  const take = (step: Step | undefined) => {
+    if (!step) return;
+    apply(state, step, steps.length);
+    markObserved(state);
+    steps.push(step);
+  };
+  take({ op: 'mmap', by: 0, region: 0, protection: 'read-write' });
+  take({ op: 'open', by: 0, device: 0 });
+  for (const wish of wishes) take(grant(state, wish));
+  return { name: 'generated', regions, steps };
+}
+
+/** The step that comes nearest to the wish and is possible and safe; undefined when there is none. */
+function grant(state: State, wish: Wish): Step | undefined {
+  const living = state.processes.filter((process) => process !== null);
+  const process = living[wish.process % living.length]!;
+  const region = wish.region % state.regions.length;
+  const candidates = stepsFor(state, wish, process, living.length, rangeFor(state, region, wish));
+  return candidates.find((step) => hazardOf(state, step) === undefined);
+}
+
+function rangeFor(state: State, region: number, { first, count }: Wish): PageRange {
+  const pages = state.regions[region]!;
+  const start = count >= pages ? 0 : first % pages;
+  return { region, first: start, count: Math.min(count, pages - start) };
+}
+
+/** Candidates, the best first. */
+function stepsFor(state: State, wish: Wish, process: Process, living: number, at: PageRange): Step[] {
+  const { op, device, protection } = wish;
+  const by = process.id;
+  switch (op) {
+    case 'mmap':
+      return [{ op, by, region: at.region, protection }];
+    case 'munmap':
+    case 'cpu-read':
+    case 'cpu-write':
+      return [{ op, by, at }];
+    case 'fork':
+      return state.processes.length < MAX_PROCESSES ? [{ op, by, child: state.processes.length }] : [];
+    case 'exit':
+      return living > 1 ? [{ op, by }] : [];
+    case 'open':
+      return [device, 1 - device]
+        .filter((minor) => !process.devices[minor])
+        .map((minor) => ({ op, by, device: minor }));
+    case 'close':
+      return process.devices[device] ? [{ op, by, device }] : [];
+    default: {
+      const single: PageRange = { ...at, count: 1 };
+      return [device, 1 - device]
+        .filter((minor) => process.devices[minor])
+        .flatMap((minor): Step[] => [
+          { op, by, device: minor, at },
+          { op, by, device: minor, at: single },
+        ]);
+    }
+  }
+}

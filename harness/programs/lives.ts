@@ -1,0 +1,40 @@
+/** Which processes live and which devices they have open, step by step, if every call succeeds. */
+import { MAX_PROCESSES, type Step } from '../../model/program.ts';
+import { printProcess } from './range.ts';
+
+export class Lives {
+  readonly #open = new Map<number, Set<number>>([[0, new Set()]]);
+  #created = 1;
+
+  /** Takes the step if it is possible. @returns why it is not */
+  take(step: Step): string | undefined {
+    const open = this.#open.get(step.by);
+    if (!open) {
+      const what = step.by < this.#created ? 'has ended' : 'was never forked';
+      return `${printProcess(step.by)} ${what}`;
+    }
+    if (step.op === 'fork') return this.#fork(open, step.child);
+    if (step.op === 'exit') this.#open.delete(step.by);
+    if (!('device' in step)) return undefined;
+    const isOpen = open.has(step.device);
+    if (step.op === 'open') {
+      if (isOpen) return `${printProcess(step.by)} has device ${step.device} open already`;
+      open.add(step.device);
+    } else if (!isOpen) {
+      return `${printProcess(step.by)} does not have device ${step.device} open`;
+    } else if (step.op === 'close') {
+      open.delete(step.device);
+    }
+    return undefined;
+  }
+
+  #fork(open: ReadonlySet<number>, child: number): string | undefined {
+    if (this.#created === MAX_PROCESSES) return `a program has at most ${MAX_PROCESSES} processes`;
+    if (child !== this.#created) {
+      return `processes are numbered in order of creation: this one is ${printProcess(this.#created)}`;
+    }
+    this.#created++;
+    this.#open.set(child, new Set(open));
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+import { stringify } from 'yaml';
+import type { Program, Region, Step } from '../../model/program.ts';
+import { printProcess, printRange } from './range.ts';
+
+/** A program as the text of a program file; {@link parseProgram} reads it back. */
+export function printProgram(program: Program): string {
+  const regions = program.regions.map(({ name, pages }) => `${name}: ${pages}`).join(', ');
+  const head = stringify(
+    { name: program.name, ...(program.about === undefined ? {} : { about: program.about }) },
+    { lineWidth: 110 },
+  );
+  const steps = program.steps.map((step) => `  - ${printStep(step, program.regions)}\n`).join('');
+  return `${head}regions: {${regions}}\nsteps:\n${steps}`;
+}
+
+/** One step as it stands in a program file. */
+export function printStep(step: Step, regions: readonly Region[]): string {
+  const fields = [`${step.op}: ${operand(step, regions)}`];
+  if (step.op === 'mmap' && step.protection !== 'read-write') fields.push(`protection: ${step.protection}`);
+  if ('at' in step && 'device' in step) fields.push(`device: ${step.device}`);
+  if (step.by !== 0 && step.op !== 'exit') fields.push(`by: ${printProcess(step.by)}`);
+  return `{${fields.join(', ')}}`;
+}
+
+function operand(step: Step, regions: readonly Region[]): string {
+  switch (step.op) {
+    case 'mmap':
+      return regions[step.region]!.name;
+    case 'fork':
+      return printProcess(step.child);
+    case 'exit':
+      return printProcess(step.by);
+    case 'open':
+    case 'close':
+      return String(step.device);
+    default: {
+      const range = printRange(step.at, regions);
+      // Brackets would begin a list.
+      return range.includes('[') ? `"${range}"` : range;
+    }
+  }
+}

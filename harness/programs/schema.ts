@@ -1,0 +1,70 @@
+/**
+ * The language of program files (harness/programs/library/NAME.yaml).
+ *
+ *     name: hole-migrates-as-zero-page        # the file's name without .yaml
+ *     about: What it shows, in a sentence or two.
+ *     regions: {a: 4, b: 1}                   # name: pages of 4 KiB, 1..64; at most 4 regions
+ *     steps:                                  # run one after the other; each is observed
+ *       - {mmap: a}                           # a whole region; protection: none, read or read-write (the default)
+ *       - {munmap: "a[1]"}                    # a range: a is all of it, a[1] one page, a[0..3] pages 0 to 3
+ *       - {cpu-read: "a[0..3]"}               # loads, lowest page first
+ *       - {cpu-write: "a[0]"}                 # stores a word that names the step and the page
+ *       - {open: 0}                           # device 0 or 1; from then on it mirrors the process that opened it
+ *       - {read: a, device: 0}                # HMM_DMIRROR_READ through the descriptor for device 0; also write,
+ *       - {migrate-to-dev: "a[2]", device: 0} # migrate-to-dev, migrate-to-sys and snapshot
+ *       - {fork: p1}                          # processes are p0, p1, ... in order of creation; at most 4
+ *       - {cpu-write: "a[2]", by: p1}         # any step may say who acts; default p0
+ *       - {close: 0, by: p1}                  # p1 inherited it
+ *       - {exit: p1}                          # what is left at the end exits in ascending order
+ */
+import { z } from 'zod';
+import {
+  MAX_REGION_PAGES,
+  MAX_REGIONS,
+  MAX_STEPS,
+  type Program,
+  type Region,
+  type Step,
+} from '../../model/program.ts';
+import { Lives } from './lives.ts';
+import { parseStep } from './step-syntax.ts';
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'a name has lower-case letters, digits and dashes');
+const regionName = z.string().regex(/^[a-z][a-z0-9_-]*$/, 'a region has a name such as a');
+const pages = z.int().min(1).max(MAX_REGION_PAGES, `a region has 1..${MAX_REGION_PAGES} pages`);
+
+/** Parses a program file into a {@link Program}; problems stand at the key they are about. */
+export const ProgramFileSchema = z
+  .strictObject({
+    name,
+    about: z.string().optional(),
+    regions: z.record(regionName, pages),
+    steps: z.array(z.record(z.string(), z.unknown())).min(1).max(MAX_STEPS),
+  })
+  .transform((file, context): Program => {
+    const regions: Region[] = Object.entries(file.regions).map(([name, pages]) => ({ name, pages }));
+    const issue = (message: string, path: PropertyKey[]) => {
+      context.addIssue({ code: 'custom', message, path });
+    };
+    if (regions.length === 0 || regions.length > MAX_REGIONS) {
+      issue(`a program has 1..${MAX_REGIONS} regions`, ['regions']);
+      return z.NEVER;
+    }
+
+    const lives = new Lives();
+    const steps: Step[] = [];
+    for (const [index, fields] of file.steps.entries()) {
+      const step = parseStep(fields, regions);
+      if ('message' in step) {
+        issue(step.message, ['steps', index, ...(step.key === undefined ? [] : [step.key])]);
+        return z.NEVER;
+      }
+      const problem = lives.take(step);
+      if (problem) {
+        issue(problem, ['steps', index]);
+        return z.NEVER;
+      }
+      steps.push(step);
+    }
+    return { name: file.name, ...(file.about === undefined ? {} : { about: file.about }), regions, steps };
+  });

@@ -1,0 +1,124 @@
+/** One step of a program file: a map whose first key is the operation. */
+import type { Region, Step } from '../../model/program.ts';
+import { parseProcess, parseRange } from './range.ts';
+
+/** Something wrong with a step: under which key, and what. */
+export interface StepProblem {
+  key: string | undefined;
+  message: string;
+}
+
+class Problem extends Error {
+  constructor(
+    readonly key: string | undefined,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+type Operation = Step['op'];
+
+/** Keys that each operation takes beside its own and `by`. */
+const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
+  mmap: ['protection'],
+  munmap: [],
+  'cpu-read': [],
+  'cpu-write': [],
+  fork: [],
+  exit: [],
+  open: [],
+  close: [],
+  read: ['device'],
+  write: ['device'],
+  'migrate-to-dev': ['device'],
+  'migrate-to-sys': ['device'],
+  snapshot: ['device'],
+};
+const OPERATIONS = Object.keys(MORE_KEYS) as Operation[];
+const PROTECTIONS = ['none', 'read', 'read-write'] as const;
+const DEVICES = [0, 1] as const;
+
+/** @returns the step, or what is wrong with it */
+export function parseStep(fields: Fields, regions: readonly Region[]): Step | StepProblem {
+  try {
+    return stepOf(fields, regions);
+  } catch (error) {
+    if (error instanceof Problem) return { key: error.key, message: error.message };
+    throw error;
+  }
+}
+
+function stepOf(fields: Fields, regions: readonly Region[]): Step {
+  const op = operationOf(fields);
+  const allowed = [op, 'by', ...MORE_KEYS[op]];
+  for (const key of Object.keys(fields)) {
+    if (!allowed.includes(key) || (op === 'exit' && key === 'by')) {
+      const known = allowed.filter((name) => name !== op && !(op === 'exit' && name === 'by'));
+      throw new Problem(
+        key,
+        `${op} takes ${known.length > 0 ? known.join(', ') : 'nothing else'}, not "${key}"`,
+      );
+    }
+  }
+  const by = fields.by === undefined ? 0 : processIn(fields, 'by');
+  switch (op) {
+    case 'mmap': {
+      const at = rangeIn(fields, op, regions);
+      if (at.count !== regions[at.region]!.pages) throw new Problem(op, 'mmap maps a whole region');
+      return { op, by, region: at.region, protection: protectionIn(fields) };
+    }
+    case 'fork':
+      return { op, by, child: processIn(fields, op) };
+    case 'exit':
+      return { op, by: processIn(fields, op) };
+    case 'open':
+    case 'close':
+      return { op, by, device: deviceIn(fields, op) };
+    case 'munmap':
+    case 'cpu-read':
+    case 'cpu-write':
+      return { op, by, at: rangeIn(fields, op, regions) };
+    default:
+      return { op, by, device: deviceIn(fields, 'device'), at: rangeIn(fields, op, regions) };
+  }
+}
+
+function operationOf(fields: Fields): Operation {
+  const [first] = Object.keys(fields);
+  if (first === undefined) throw new Problem(undefined, 'a step needs an operation');
+  if (!(OPERATIONS as string[]).includes(first)) {
+    throw new Problem(first, `"${first}" is no operation; operations are ${OPERATIONS.join(', ')}`);
+  }
+  return first as Operation;
+}
+
+function rangeIn(fields: Fields, key: string, regions: readonly Region[]) {
+  const value = fields[key];
+  if (typeof value !== 'string') throw new Problem(key, `${key} needs a region or a range such as a[0..3]`);
+  const range = parseRange(value, regions);
+  if (typeof range === 'string') throw new Problem(key, range);
+  return range;
+}
+
+function processIn(fields: Fields, key: string): number {
+  const value = fields[key];
+  const id = typeof value === 'string' ? parseProcess(value) : undefined;
+  if (id === undefined) throw new Problem(key, `${key} needs a process such as p1`);
+  return id;
+}
+
+function deviceIn(fields: Fields, key: string): number {
+  const value = fields[key];
+  if (!DEVICES.includes(value as 0))
+    throw new Problem(key in fields ? key : undefined, `${key} needs a device: 0 or 1`);
+  return value as number;
+}
+
+function protectionIn(fields: Fields) {
+  const value = fields.protection ?? 'read-write';
+  const protection = PROTECTIONS.find((name) => name === value);
+  if (!protection) throw new Problem('protection', `protection is one of ${PROTECTIONS.join(', ')}`);
+  return protection;
+}

@@ -1,0 +1,82 @@
+import pc from 'picocolors';
+import { formatDuration } from './duration.ts';
+import type { LaneVerdict, Verdict } from './verdict.ts';
+
+/** The verdict for people: one block per lane, then what is to be looked at. Colours only on a terminal. */
+export function formatVerdict(verdict: Verdict, folder: string, colors = pc.isColorSupported): string {
+  const paint = pc.createColors(colors && process.stdout.isTTY === true);
+  const lines: string[] = [];
+  for (const lane of verdict.lanes) lines.push(...formatLane(lane, paint), '');
+  const bad = verdict.lanes.filter((lane) => !lane.ok).length;
+  const mark = verdict.ok ? paint.green('ok') : paint.red('NOT OK');
+  lines.push(
+    `${mark}: ${verdict.lanes.length - bad} of ${verdict.lanes.length} lanes without a finding, in ${formatDuration(verdict.seconds * 1000)} (seed ${verdict.seed})`,
+    `${folder}/verdict.json has all of it`,
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function formatLane(lane: LaneVerdict, paint: ReturnType<typeof pc.createColors>): string[] {
+  const title = [
+    `${lane.kernel.name}${lane.series ? ` + ${lane.series}` : ''} (${lane.kernel.version})`,
+    lane.arch,
+    `design ${lane.design ?? 'unknown'}`,
+    `${lane.machine}, ${lane.accel ?? 'no accelerator'}`,
+    ...(lane.readyMs === null ? [] : [`ready in ${formatDuration(lane.readyMs)}`]),
+  ].join(' · ');
+  const lines = [`${lane.ok ? paint.green('ok    ') : paint.red('NOT OK')} ${paint.bold(title)}`];
+  const row = (name: string, text: string) => lines.push(`       ${name.padEnd(10)} ${text}`);
+  const { 'hmm-tests': tests, programs } = lane.suites;
+  if (tests) {
+    const allowed = tests.failures.filter((failure) => failure.allowed !== undefined).length;
+    const fail = `${tests.fail} fail${allowed > 0 ? ` (${allowed} allowed)` : ''}`;
+    row(
+      'hmm-tests',
+      `${tests.pass} pass, ${fail}, ${tests.skip} skip in ${formatDuration(tests.seconds * 1000)}`,
+    );
+  }
+  if (programs) {
+    const share = programs.fieldsCompared > 0 ? (100 * programs.slack) / programs.fieldsCompared : 0;
+    row(
+      'programs',
+      `${number(programs.programs)} programs, ${number(programs.steps)} steps, ${number(programs.fieldsCompared)} fields compared, ${programs.divergences.length} diverge in ${formatDuration(programs.seconds * 1000)}`,
+    );
+    const names = Object.entries(programs.bySlack).map(([name, count]) => `${name} ${number(count)}`);
+    row(
+      'slack',
+      `${number(programs.slack)} (${share.toFixed(2)} %)${names.length > 0 ? `: ${names.join(', ')}` : ''}`,
+    );
+  }
+  for (const splat of lane.splats) {
+    row(
+      'splat',
+      `${splat.count > 1 ? `${splat.count} × ` : ''}${splat.title}${splat.allowed ? ' (allowed)' : ''}`,
+    );
+  }
+  for (const finding of lane.findings)
+    lines.push(`       ${paint.red('✗')} ${finding.split('\n').join('\n         ')}`);
+  for (const { program, file, fields } of lane.suites.programs?.divergences ?? []) {
+    lines.push(`       ${paint.red('divergence')} ${program} (${file})`);
+    for (const field of fields.slice(0, 8)) {
+      const where = [
+        `step ${field.step}`,
+        ...(field.process === undefined ? [] : [`p${field.process}`]),
+        ...(field.page === undefined ? [] : [`region ${field.region} page ${field.page}`]),
+        field.field,
+      ].join(', ');
+      lines.push(
+        `         ${where}`,
+        `           expected ${field.expected}`,
+        `           seen     ${field.seen}`,
+        `           rule     ${field.rule}`,
+      );
+    }
+    if (fields.length > 8) lines.push(`         and ${fields.length - 8} more fields`);
+  }
+  if (lane.error) lines.push(`       ${paint.red('lane not run to its end')}: ${lane.error.message}`);
+  return lines;
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod';
+
+const count = z.int().nonnegative();
+const seconds = z.number().nonnegative();
+
+const place = {
+  step: count,
+  process: count.optional(),
+  region: count.optional(),
+  page: count.optional(),
+};
+
+const programDivergence = z.strictObject({
+  /** Name of the program, and its file in the run folder. */
+  program: z.string(),
+  file: z.string(),
+  /** Every differing field of the first step that differs. */
+  fields: z.array(
+    z.strictObject({
+      ...place,
+      field: z.string(),
+      expected: z.string(),
+      seen: z.string(),
+      /** The kernel function that the expectation stands for. */
+      rule: z.string(),
+    }),
+  ),
+});
+
+const hmmTests = z.strictObject({
+  pass: count,
+  fail: count,
+  skip: count,
+  seconds,
+  /** Every test that failed. `allowed`: why allow.yaml lets it pass; such a test counts in `fail` all the same. */
+  failures: z.array(z.strictObject({ name: z.string(), reason: z.string(), allowed: z.string().optional() })),
+  /** Seconds of each test by full name. */
+  durations: z.record(z.string(), z.number()),
+});
+
+const programs = z.strictObject({
+  programs: count,
+  steps: count,
+  fieldsCompared: count,
+  /** Comparisons in which the model allowed several outcomes and took the one seen. */
+  slack: count,
+  divergences: z.array(programDivergence),
+  seconds,
+  /** `fieldsCompared` by field, and `slack` by the name of the freedom. */
+  byField: z.record(z.string(), count),
+  bySlack: z.record(z.string(), count),
+  /** Programs that took the guest with them. */
+  lost: z.array(z.strictObject({ program: z.string(), file: z.string(), reason: z.string() })),
+});
+
+const splat = z.strictObject({
+  kind: z.string(),
+  title: z.string(),
+  /** Why allow.yaml lets it pass. */
+  allowed: z.string().optional(),
+  /** How often this title came up. */
+  count,
+  console: z.string(),
+  firstLine: count,
+  lines: z.array(z.string()),
+});
+
+export const laneSchema = z.strictObject({
+  ok: z.boolean(),
+  kernel: z.strictObject({ name: z.string(), version: z.string(), origin: z.string() }),
+  series: z.string().nullable(),
+  /** Null when no guest came so far as to say it. */
+  design: z.enum(['pfn', 'offset']).nullable(),
+  /** Rules of the model that were applied. */
+  profile: z.string(),
+  arch: z.enum(['x86_64', 'aarch64']),
+  scenario: z.string(),
+  accel: z.enum(['kvm', 'tcg']).nullable(),
+  /** Why this accelerator. */
+  accelReason: z.string(),
+  machine: z.string(),
+  /** Milliseconds from the start of QEMU to the agent's first answer, of the first guest. */
+  readyMs: z.number().nullable(),
+  suites: z.strictObject({ 'hmm-tests': hmmTests.optional(), programs: programs.optional() }),
+  splats: z.array(splat),
+  /** Paths relative to the run folder. */
+  console: z.array(z.string()),
+  transcripts: z.array(z.string()),
+  /** What makes the lane not ok, in a line each. */
+  findings: z.array(z.string()),
+  /** The infrastructure failed, and the lane is not whole. */
+  error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+});
+
+/** verdict.json in the run folder; also what `--json` prints. */
+export const verdictSchema = z.strictObject({
+  format: z.literal(1),
+  ok: z.boolean(),
+  /** Version of hmmdiff. */
+  hmmdiff: z.string(),
+  started: z.iso.datetime(),
+  seconds,
+  seed: z.int(),
+  notes: z.array(z.string()),
+  lanes: z.array(laneSchema),
+});
+
+export type LaneVerdict = z.output<typeof laneSchema>;
+export type Verdict = z.output<typeof verdictSchema>;

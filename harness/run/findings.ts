@@ -1,0 +1,132 @@
+import type { Splat } from '../../qemu/splats.ts';
+import type { AllowContext, AllowList } from '../report/allow.ts';
+import type { LaneVerdict } from '../report/verdict.ts';
+import type { KtapTest } from '../suites/ktap.ts';
+import type { ProgramResult } from '../suites/programs.ts';
+
+type Suites = LaneVerdict['suites'];
+
+/** Adds one guest's splats to a lane's, one entry per title. */
+export class SplatLog {
+  readonly entries: LaneVerdict['splats'] = [];
+
+  constructor(
+    private readonly allow: AllowList,
+    private readonly context: AllowContext,
+  ) {}
+
+  add(splat: Splat, devices: AllowContext['devices'], consoleFile: string): void {
+    const allowed = this.allow.splat(splat.title, { ...this.context, devices });
+    const known = this.entries.find((entry) => entry.title === splat.title && entry.allowed === allowed);
+    if (known) {
+      known.count += 1;
+      return;
+    }
+    this.entries.push({
+      kind: splat.kind,
+      title: splat.title,
+      ...(allowed === undefined ? {} : { allowed }),
+      count: 1,
+      console: consoleFile,
+      firstLine: splat.firstLine,
+      lines: splat.lines,
+    });
+  }
+}
+
+/** Sums up hmm-tests; a test that was interrupted has failed. */
+export function summarizeHmmTests(
+  tests: readonly KtapTest[],
+  interrupted: readonly { name: string; reason: string }[],
+  seconds: number,
+  allow: AllowList,
+  context: AllowContext,
+): NonNullable<Suites['hmm-tests']> {
+  const bad = (test: KtapTest) => ['fail', 'timeout', 'error', 'xpass'].includes(test.status);
+  const failures = [
+    ...tests.filter(bad).map((test) => ({ name: test.name, reason: reasonOf(test) })),
+    ...interrupted,
+  ].map((failure) => {
+    const allowed = allow.test(failure.name, context);
+    return { ...failure, ...(allowed === undefined ? {} : { allowed }) };
+  });
+  const durations = tests.flatMap(({ name, seconds }) =>
+    seconds === undefined ? [] : [[name, round(seconds)]],
+  );
+  return {
+    pass: tests.filter(({ status }) => status === 'pass' || status === 'xfail').length,
+    fail: failures.length,
+    skip: tests.filter(({ status }) => status === 'skip').length,
+    seconds: round(seconds),
+    failures,
+    durations: Object.fromEntries(durations),
+  };
+}
+
+function reasonOf(test: KtapTest): string {
+  if (test.status === 'timeout') return 'hung: ended by its time limit';
+  const said = test.diagnostics.filter((line) => !/^\s*(RUN|FAIL|OK)\b/.test(line));
+  return said.join(' | ').replaceAll(/\S*\/(tools\/testing\/)/g, '$1') || test.reason || test.status;
+}
+
+/** Sums up what comparing programs gave. */
+export function summarizePrograms(
+  results: readonly ProgramResult[],
+  lost: NonNullable<Suites['programs']>['lost'],
+  files: ReadonlyMap<string, string>,
+  seconds: number,
+): NonNullable<Suites['programs']> {
+  const byField: Record<string, number> = {};
+  const bySlack: Record<string, number> = {};
+  const add = (into: Record<string, number>, from: Readonly<Record<string, number>>) => {
+    for (const [name, count] of Object.entries(from)) into[name] = (into[name] ?? 0) + count;
+  };
+  for (const { comparison } of results) {
+    add(byField, comparison.fieldsCompared);
+    add(bySlack, comparison.slack);
+  }
+  return {
+    programs: results.length,
+    steps: sum(results.map(({ comparison }) => comparison.steps)),
+    fieldsCompared: sum(Object.values(byField)),
+    slack: sum(Object.values(bySlack)),
+    divergences: results
+      .filter(({ comparison }) => comparison.divergences.length > 0)
+      .map(({ program, comparison }) => ({
+        program: program.name,
+        file: files.get(program.name) ?? '',
+        fields: comparison.divergences,
+      })),
+    seconds: round(seconds),
+    byField,
+    bySlack,
+    lost,
+  };
+}
+
+/** What makes a lane not ok, in a line each. */
+export function findingsOf(lane: Pick<LaneVerdict, 'suites' | 'splats'>): string[] {
+  const { suites, splats } = lane;
+  const tests = suites['hmm-tests'];
+  return [
+    ...(tests?.failures ?? [])
+      .filter(({ allowed }) => allowed === undefined)
+      .map(({ name, reason }) => `hmm-tests: ${name}: ${reason}`),
+    ...(suites.programs?.divergences ?? []).map(({ program, fields }) => {
+      const [first] = fields;
+      return `program ${program}: step ${first?.step}, ${first?.field}: expected ${first?.expected}, seen ${first?.seen}`;
+    }),
+    ...(suites.programs?.lost ?? []).map(({ program, reason }) => `program ${program}: ${reason}`),
+    ...splats
+      .filter(({ allowed }) => allowed === undefined)
+      .map(({ title, count }) => `splat: ${title}${count > 1 ? ` (${count} times)` : ''}`),
+  ];
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+export function round(seconds: number): number {
+  return Math.round(seconds * 100) / 100;
+}

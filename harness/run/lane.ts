@@ -1,0 +1,309 @@
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { finished } from 'node:stream/promises';
+import type { KernelVersion, Profile } from '../../model/profile.ts';
+import type { Program } from '../../model/program.ts';
+import type { AcceleratorProbe } from '../../qemu/accel.ts';
+import { architectureOf } from '../../qemu/architectures.ts';
+import type { Calibration } from '../../qemu/calibration.ts';
+import type { Accelerator } from '../../qemu/machine.ts';
+import { ExitStatus, HmmdiffError } from '../errors.ts';
+import type { KernelBuild } from '../kernels/build.ts';
+import type { ResolvedKernel } from '../kernels/resolve.ts';
+import type { SourceContext } from '../kernels/source.ts';
+import { printProgram } from '../programs/print.ts';
+import type { AllowContext, AllowList } from '../report/allow.ts';
+import type { LaneVerdict } from '../report/verdict.ts';
+import { chooseAccelerator, laneMachine, Session } from '../session/session.ts';
+import { listHmmTests, runHmmTests } from '../suites/hmm-tests.ts';
+import type { KtapTest } from '../suites/ktap.ts';
+import { type ProgramResult, runPrograms } from '../suites/programs.ts';
+import { findingsOf, SplatLog, summarizeHmmTests, summarizePrograms } from './findings.ts';
+import { profileOf } from './profile.ts';
+
+export type Suite = 'hmm-tests' | 'programs';
+
+export interface LanePlan {
+  kernel: ResolvedKernel;
+  build: KernelBuild;
+  image: string;
+  rules: KernelVersion;
+  suites: readonly Suite[];
+  programs: readonly Program[];
+  accel: Accelerator | 'auto';
+  /** The lane's folder within the run folder. */
+  folder: string;
+  runFolder: string;
+}
+
+export interface LaneContext extends SourceContext {
+  probe: AcceleratorProbe;
+  calibration: Calibration;
+  allow: AllowList;
+}
+
+/** A lane that loses one guest after another is given up. */
+const MAX_GUESTS = 6;
+
+/** One kernel on one machine: boots guests, runs the suites in them, and sums up what was seen. */
+export class Lane {
+  readonly #results: ProgramResult[] = [];
+  readonly #tests: KtapTest[] = [];
+  readonly #interrupted: { name: string; reason: string }[] = [];
+  readonly #lost: { program: string; file: string; reason: string }[] = [];
+  readonly #files = new Map<string, string>();
+  readonly #consoles: string[] = [];
+  readonly #transcripts: string[] = [];
+  readonly #seconds = { programs: 0, tests: 0 };
+  readonly #splats: SplatLog;
+  readonly #allowContext: AllowContext;
+  #pendingPrograms: readonly Program[];
+  /** Undefined until a guest has listed them. */
+  #pendingTests: string[] | undefined;
+  #design: 'pfn' | 'offset' | undefined;
+  #readyMs: number | undefined;
+  #accel: { accelerator: Accelerator; reason: string } | undefined;
+
+  constructor(
+    private readonly plan: LanePlan,
+    private readonly context: LaneContext,
+  ) {
+    this.#allowContext = { kernel: plan.kernel.spec.name, arch: plan.build.arch };
+    this.#splats = new SplatLog(context.allow, this.#allowContext);
+    this.#pendingPrograms = plan.suites.includes('programs') ? plan.programs : [];
+    if (!plan.suites.includes('hmm-tests')) this.#pendingTests = [];
+  }
+
+  get name(): string {
+    const { kernel, build } = this.plan;
+    return `${kernel.spec.name}${kernel.series ? `+${kernel.series.name}` : ''} ${build.arch}`;
+  }
+
+  /** Never throws for what a guest does: that is in the verdict. Throws when aborted. */
+  async run(): Promise<LaneVerdict> {
+    const { signal } = this.context;
+    let error: HmmdiffError | undefined;
+    await mkdir(this.plan.folder, { recursive: true });
+    try {
+      this.#accel = await this.#chooseAccelerator();
+      for (let guest = 1; this.#unfinished; guest++) {
+        if (guest > MAX_GUESTS) {
+          throw new HmmdiffError(
+            'guests-lost',
+            ExitStatus.finding,
+            `${MAX_GUESTS} guests were lost; the rest was not run`,
+          );
+        }
+        await this.#oneGuest(guest);
+      }
+    } catch (caught) {
+      signal?.throwIfAborted();
+      if (!(caught instanceof HmmdiffError)) throw caught;
+      error = caught;
+    }
+    return this.#verdict(error);
+  }
+
+  get #unfinished(): boolean {
+    return (
+      this.#pendingPrograms.length > 0 || this.#pendingTests === undefined || this.#pendingTests.length > 0
+    );
+  }
+
+  #chooseAccelerator() {
+    const { accel, build, image } = this.plan;
+    const { probe, signal } = this.context;
+    return chooseAccelerator(probe, accel, build, image, signal);
+  }
+
+  /** Boots a guest and runs in it what is left, as far as the guest lasts. */
+  async #oneGuest(number: number): Promise<void> {
+    const { plan, context } = this;
+    const { events, signal } = context;
+    const name = `guest-${number}`;
+    const consoleFile = relative(plan.runFolder, join(plan.folder, `${name}.console`));
+    this.#consoles.push(consoleFile);
+    const id = `${this.name} ${name}`;
+    let devices: AllowContext['devices'];
+    await using session = await events.task(`${id} boot`, `Boot ${this.name}`, async (report) => {
+      const booted = await Session.start({
+        build: plan.build,
+        image: plan.image,
+        accelerator: this.#accel!.accelerator,
+        folder: plan.folder,
+        name,
+        calibration: context.calibration,
+        signal,
+      });
+      report.detail = `ready in ${(booted.readyMs / 1000).toFixed(1)} s, ${this.#accel!.accelerator}`;
+      return booted;
+    });
+    const { guest } = session;
+    const log = new Map(guest.splats.map((splat) => [splat, devices]));
+    guest.on('splat-begin', (splat) => log.set(splat, devices));
+    try {
+      this.#readyMs ??= session.readyMs;
+      this.#checkDesign(session);
+      if (this.#pendingPrograms.length > 0) await this.#programs(session, id, name);
+      if (plan.suites.includes('hmm-tests')) {
+        this.#pendingTests ??= await listHmmTests(session).then(withoutBenchmarks);
+        for (const group of ['private', 'coherent'] as const) {
+          if (guest.splats.some((splat) => splat.panicked)) break;
+          devices = group;
+          await this.#hmmTests(session, id, name, group);
+        }
+      }
+      devices = undefined;
+      await session.stop();
+    } finally {
+      // Reports of a dying kernel are whole only when its console has ended.
+      await guest.kill();
+      for (const [splat, during] of log) this.#splats.add(splat, during, consoleFile);
+    }
+  }
+
+  #checkDesign(session: Session): void {
+    const { spec, series } = this.plan.kernel;
+    this.#design = session.memory.design;
+    const declared = series?.design ?? (series ? undefined : spec.design);
+    if (this.#design === undefined) {
+      throw new HmmdiffError('design', ExitStatus.finding, 'test_hmm reported no chunk of device memory', {
+        hint: `Its console: ${session.guest.consoleFile}`,
+      });
+    }
+    if (declared !== undefined && declared !== this.#design) {
+      throw new HmmdiffError(
+        'design',
+        ExitStatus.finding,
+        `the kernel was said to have design ${declared}, but test_hmm reports design ${this.#design}`,
+      );
+    }
+  }
+
+  async #programs(session: Session, id: string, guestName: string): Promise<void> {
+    const { plan, context } = this;
+    const profile: Profile = await profileOf(plan.build, plan.rules, this.#design!);
+    const file = join(plan.folder, `${guestName}.transcripts`);
+    this.#transcripts.push(relative(plan.runFolder, file));
+    const record: WriteStream = createWriteStream(file);
+    const pending = this.#pendingPrograms;
+    const started = performance.now();
+    await context.events.task(`${id} programs`, `Programs on ${this.name}`, async (report) => {
+      const run = await runPrograms(session, pending, {
+        environment: () => ({ profile, chunks: session.memory.chunks.filter(({ minor }) => minor < 2) }),
+        signal: context.signal,
+        progress: (done) => report.progress(done, pending.length, 'programs'),
+        record: (chunk) => record.write(chunk),
+      }).finally(() => {
+        record.end();
+        return finished(record);
+      });
+      this.#results.push(...run.results);
+      this.#pendingPrograms = run.remaining;
+      if (run.lost) {
+        const { program, reason } = run.lost;
+        this.#lost.push({ program: program.name, file: await this.#keep(program), reason });
+      }
+      for (const { program, comparison } of run.results) {
+        if (comparison.divergences.length > 0) await this.#keep(program);
+      }
+      const diverged = run.results.filter(({ comparison }) => comparison.divergences.length > 0).length;
+      report.detail = `${run.results.length} programs, ${diverged} diverge`;
+    });
+    this.#seconds.programs += (performance.now() - started) / 1000;
+  }
+
+  /** Writes a program that shows something into the run folder. */
+  async #keep(program: Program): Promise<string> {
+    const folder = join(this.plan.folder, 'programs');
+    const file = join(folder, `${program.name}.yaml`);
+    await mkdir(folder, { recursive: true });
+    await writeFile(file, printProgram(program));
+    const shown = relative(this.plan.runFolder, file);
+    this.#files.set(program.name, shown);
+    return shown;
+  }
+
+  async #hmmTests(
+    session: Session,
+    id: string,
+    guestName: string,
+    group: 'private' | 'coherent',
+  ): Promise<void> {
+    const mine = (name: string) => /coherent/.test(name) === (group === 'coherent');
+    const wanted = (this.#pendingTests ?? []).filter(mine);
+    if (wanted.length === 0) return;
+    const started = performance.now();
+    await this.context.events.task(
+      `${id} ${group}`,
+      `hmm-tests (${group}) on ${this.name}`,
+      async (report) => {
+        const run = await runHmmTests(session, {
+          tests: wanted,
+          signal: this.context.signal,
+          progress: (done) => report.progress(done, wanted.length, 'tests'),
+        });
+        this.#tests.push(...run.tests);
+        if (run.interrupted) this.#interrupted.push(run.interrupted);
+        this.#pendingTests = [...run.remaining, ...(this.#pendingTests ?? []).filter((name) => !mine(name))];
+        const output = join(this.plan.folder, `${guestName}.${group}.ktap`);
+        await writeFile(output, `${run.output.join('\n')}\n`);
+        this.#transcripts.push(relative(this.plan.runFolder, output));
+        const failed = run.tests.filter(({ status }) => status !== 'pass' && status !== 'skip').length;
+        report.detail = `${run.tests.length} tests, ${failed} failed${run.interrupted ? `, ${run.interrupted.reason}` : ''}`;
+      },
+    );
+    this.#seconds.tests += (performance.now() - started) / 1000;
+  }
+
+  #verdict(error: HmmdiffError | undefined): LaneVerdict {
+    const { plan, context } = this;
+    const { kernel, build } = plan;
+    const suites: LaneVerdict['suites'] = {};
+    if (plan.suites.includes('hmm-tests')) {
+      suites['hmm-tests'] = summarizeHmmTests(
+        this.#tests,
+        this.#interrupted,
+        this.#seconds.tests,
+        context.allow,
+        this.#allowContext,
+      );
+    }
+    if (plan.suites.includes('programs')) {
+      suites.programs = summarizePrograms(this.#results, this.#lost, this.#files, this.#seconds.programs);
+    }
+    const splats = this.#splats.entries;
+    const findings = findingsOf({ suites, splats });
+    // A finding of the kernel that ended the lane is usually among the splats already; say it all the same.
+    if (error?.exitStatus === ExitStatus.finding) findings.push(error.message);
+    const infrastructure = error && error.exitStatus !== ExitStatus.finding ? error : undefined;
+    return {
+      ok: findings.length === 0 && !infrastructure,
+      kernel: { name: kernel.spec.name, version: build.tree.release, origin: build.tree.origin },
+      series: kernel.series?.name ?? null,
+      design: this.#design ?? null,
+      profile: plan.rules,
+      arch: build.arch,
+      scenario: 'default',
+      accel: this.#accel?.accelerator ?? null,
+      accelReason: this.#accel?.reason ?? '',
+      machine: architectureOf(build.arch).machineType({
+        ...laneMachine(build),
+        initrd: '',
+        accelerator: 'tcg',
+      }),
+      readyMs: this.#readyMs === undefined ? null : Math.round(this.#readyMs),
+      suites,
+      splats,
+      console: this.#consoles,
+      transcripts: this.#transcripts,
+      findings,
+      ...(infrastructure ? { error: { code: infrastructure.code, message: infrastructure.message } } : {}),
+    };
+  }
+}
+
+function withoutBenchmarks(names: string[]): string[] {
+  return names.filter((name) => !/\.benchmark_/.test(name));
+}

@@ -1,0 +1,129 @@
+import type { Program } from '../../model/program.ts';
+import { type Comparison, compare } from '../compare/compare.ts';
+import type { Environment } from '../compare/environment.ts';
+import { infrastructureError } from '../errors.ts';
+import { AgentStream } from '../programs/agent-stream.ts';
+import { encodeProgram } from '../programs/encode.ts';
+import type { ObservationKind } from '../programs/protocol.ts';
+import type { RecordedTranscript } from '../programs/transcript.ts';
+import type { Session } from '../session/session.ts';
+
+/** Programs that the agent has been given and not yet answered: enough to keep it busy, few to lose with a guest. */
+const WINDOW = 16;
+/** Without progress for so long on the reference host, a program hangs. The slowest step evicts a whole device. */
+const PROGRAM_LIMIT_MS = 10_000;
+
+/** What became of one program. */
+export interface ProgramResult {
+  program: Program;
+  comparison: Comparison;
+  transcript: RecordedTranscript;
+}
+
+/** A program that took the guest with it, or that the agent could not end. */
+export interface LostProgram {
+  program: Program;
+  reason: string;
+}
+
+export interface ProgramsRun {
+  /** In the order of the programs, as far as they ran. */
+  results: ProgramResult[];
+  lost?: LostProgram;
+  /** Programs that did not run because of `lost`. */
+  remaining: Program[];
+}
+
+export interface ProgramsOptions {
+  environment: () => Environment;
+  observe?: readonly ObservationKind[];
+  signal?: AbortSignal | undefined;
+  progress?: (done: number) => void;
+  /** Gets the agent's stream as it comes, for the run folder. */
+  record?: (chunk: Buffer) => void;
+}
+
+/**
+ * Runs programs in a guest, one after the other, and compares each with the model while the guest runs the next.
+ *
+ * @throws HmmdiffError `agent` when the agent refuses a program or speaks nonsense (exit status 3)
+ */
+export async function runPrograms(
+  session: Session,
+  programs: readonly Program[],
+  options: ProgramsOptions,
+): Promise<ProgramsRun> {
+  const { environment, observe, signal, progress, record } = options;
+  const limitMs = Math.round(PROGRAM_LIMIT_MS * session.guest.slowness);
+  const agent = await session.ssh.spawn('exec agent run');
+  const stream = new AgentStream();
+  const results: ProgramResult[] = [];
+  let sent = 0;
+  let stderr = '';
+  agent.stderr.on('data', (chunk: Buffer) => {
+    stderr = (stderr + chunk.toString()).slice(-2000);
+  });
+  agent.stdin.on('error', () => {});
+
+  const feed = () => {
+    while (sent < programs.length && sent - results.length < WINDOW) {
+      sent += 1;
+      agent.stdin.write(
+        encodeProgram(programs[sent - 1]!, { sequence: sent, limitMs, ...(observe ? { observe } : {}) }),
+      );
+    }
+    if (sent === programs.length && results.length === programs.length) agent.stdin.end();
+  };
+  const onAbort = () => agent.kill();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const lostWith = (reason: string): ProgramsRun => ({
+    results,
+    lost: { program: programs[results.length]!, reason },
+    remaining: programs.slice(results.length + 1),
+  });
+  try {
+    feed();
+    if (programs.length === 0) agent.stdin.end();
+    for await (const chunk of agent.stdout as AsyncIterable<Buffer>) {
+      record?.(chunk);
+      for (const message of stream.push(chunk)) {
+        if (message.type === 'hello') continue;
+        if (message.type === 'error') {
+          const name = programs[message.sequence - 1]?.name ?? 'the stream';
+          throw infrastructureError('agent', `the agent refused ${name}: ${message.message}`);
+        }
+        const program = programs[message.sequence - 1]!;
+        const { transcript } = message;
+        results.push({ program, transcript, comparison: compare(program, transcript, environment()) });
+        progress?.(results.length);
+        if (transcript.stuck) {
+          results.pop();
+          return lostWith(`a process of it cannot be killed: ${describeEnd(transcript)}`);
+        }
+      }
+      feed();
+    }
+    await agent.exited;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if ((error as { code?: string }).code === 'ssh-lost' && results.length < programs.length) {
+      return lostWith('the guest was lost while it ran');
+    }
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+  signal?.throwIfAborted();
+  if (results.length < programs.length) {
+    if (session.guest.splats.some((splat) => splat.panicked))
+      return lostWith('the kernel panicked while it ran');
+    return lostWith(`the agent ended while it ran${stderr ? `: ${stderr.trim()}` : ''}`);
+  }
+  stream.end();
+  return { results, remaining: [] };
+}
+
+function describeEnd(transcript: RecordedTranscript): string {
+  const { end } = transcript;
+  return end.kind === 'hung' ? `hung in step ${end.step}\n${end.stacks.join('\n')}` : end.kind;
+}

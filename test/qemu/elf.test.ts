@@ -1,0 +1,89 @@
+import { copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { elfNeeds, libraryEntries } from '../../qemu/elf.ts';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'hmmdiff-elf-'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** A library `soname` that needs `needs`, in the layout of unpacked Debian packages. */
+async function library(soname: string, needs: string[]): Promise<void> {
+  const libraries = join(folder, 'usr/lib/some-triplet');
+  await mkdir(libraries, { recursive: true });
+  const output = join(libraries, `${soname}.1.2`);
+  await execa(
+    'gcc',
+    ['-shared', '-nostdlib', '-o', output, `-Wl,-soname,${soname}`, '-Wl,--no-as-needed', '-x', 'c', '-'].concat(
+      needs.map((need) => `-l:${need}`),
+      [`-L${libraries}`, '-Wl,--allow-shlib-undefined'],
+    ),
+    { input: `int ${soname.replace(/\W/g, '_')};` },
+  );
+  await symlink(`${soname}.1.2`, join(libraries, soname));
+}
+
+async function program(needs: string[]): Promise<string> {
+  const output = join(folder, 'program');
+  const libraries = join(folder, 'usr/lib/some-triplet');
+  await execa(
+    'gcc',
+    ['-nostdlib', '-pie', '-o', output, '-Wl,--no-as-needed', '-Wl,-e,start', '-Wl,-I,/lib64/loader.so.2']
+      .concat(['-x', 'c', '-', `-L${libraries}`, '-Wl,--allow-shlib-undefined', '-Wl,-rpath-link', libraries])
+      .concat(needs.map((need) => `-l:${need}`)),
+    { input: 'void start(void) {}' },
+  );
+  return output;
+}
+
+describe('libraryEntries', () => {
+  it('finds what the programs need, and what that needs', async () => {
+    await library('libdeep.so.3', []);
+    await library('libdirect.so.1', ['libdeep.so.3']);
+    const file = await program(['libdirect.so.1']);
+    await copyFile(join(folder, 'usr/lib/some-triplet/libdeep.so.3'), join(folder, 'usr/lib/loader.so.2'));
+    const entries = await libraryEntries([file], folder, 'some-triplet');
+    expect(entries).toEqual([
+      {
+        type: 'file',
+        path: '/lib64/loader.so.2',
+        source: join(folder, 'usr/lib/loader.so.2'),
+        mode: 0o755,
+      },
+      {
+        type: 'file',
+        path: '/lib/libdirect.so.1',
+        source: join(folder, 'usr/lib/some-triplet/libdirect.so.1.1.2'),
+        mode: 0o755,
+      },
+      {
+        type: 'file',
+        path: '/lib/libdeep.so.3',
+        source: join(folder, 'usr/lib/some-triplet/libdeep.so.3.1.2'),
+        mode: 0o755,
+      },
+    ]);
+  });
+
+  it('says which library of which program is missing', async () => {
+    await library('libgone.so.1', []);
+    const file = await program(['libgone.so.1']);
+    await rm(join(folder, 'usr/lib'), { recursive: true });
+    await expect(libraryEntries([file], folder, 'some-triplet')).rejects.toMatchObject({
+      code: 'library-missing',
+      message: expect.stringContaining(`${file} needs loader.so.2`),
+    });
+  });
+});
+
+describe('elfNeeds', () => {
+  it('refuses what is no ELF file', async () => {
+    await expect(elfNeeds('/etc/passwd')).rejects.toMatchObject({ code: 'elf-unreadable' });
+  });
+});
