@@ -1,6 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { buildCommand } from './commands/build.ts';
+import { cleanCommand } from './commands/clean.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { runCommand } from './commands/run.ts';
+import { shellCommand } from './commands/shell.ts';
 import { ExitStatus } from './errors.ts';
 import { reportError } from './report/error.ts';
 import { version } from './version.ts';
@@ -36,8 +39,9 @@ Examples:
   hmmdiff shell aarch64                      look around in a guest`,
   );
 
-for (const command of [runCommand(abort.signal), buildCommand(abort.signal)])
-  program.addCommand(command.exitOverride());
+for (const make of [runCommand, doctorCommand, buildCommand, shellCommand, cleanCommand]) {
+  program.addCommand(make(abort.signal).exitOverride());
+}
 
 try {
   await program.parseAsync();

@@ -77,6 +77,11 @@ export interface TraceEntry {
   dirty: boolean;
   softDirty: boolean;
   uffd: boolean;
+  /**
+   * Bits by which the raw entry differs from {@link encodePte} of all the above: attributes of an anonymous user
+   * mapping (user, not executable, cacheable) that are not as they should be, or bits that must be clear.
+   */
+  otherBits: bigint;
 }
 
 /** Whether the offset of an entry of this kind has the A and D bits above the PFN (SWP_MIG_YOUNG, SWP_MIG_DIRTY). */
@@ -85,6 +90,13 @@ export function isMigration(kind: PagemapEntry['kind']): boolean {
 }
 
 export function decodePte(profile: Profile, raw: bigint): TraceEntry {
+  const entry = decodeKnownBits(profile, raw);
+  return { ...entry, otherBits: raw ^ encodePte(profile, entry) };
+}
+
+type KnownBits = Omit<TraceEntry, 'otherBits'>;
+
+function decodeKnownBits(profile: Profile, raw: bigint): KnownBits {
   if (raw === 0n) {
     return {
       kind: 'none',
@@ -116,7 +128,7 @@ export function decodePte(profile: Profile, raw: bigint): TraceEntry {
 }
 
 /** The reverse of {@link decodePte}. */
-export function encodePte(profile: Profile, entry: TraceEntry): bigint {
+export function encodePte(profile: Profile, entry: KnownBits): bigint {
   if (entry.kind === 'none') return 0n;
   if (entry.kind === 'present') return profile.pte.encodePresent({ ...entry, pfn: entry.frame });
   const bits = BigInt(profile.swapPfnBits);

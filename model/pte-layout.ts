@@ -2,7 +2,7 @@
 
 export type Arch = 'x86_64' | 'aarch64';
 
-/** Fields of a present entry. */
+/** Fields of a present entry; all its other bits are the same for every private anonymous mapping. */
 export interface PresentBits {
   pfn: bigint;
   write: boolean;
@@ -103,11 +103,15 @@ const ARM64 = {
   type: 1,
   user: 6,
   readOnly: 7,
+  /** Two bits: inner shareable. */
+  shareable: 8,
   accessFlag: 10,
   notGlobal: 11,
   pfn: 12,
   pfnWidth: 36,
   writable: 51,
+  privilegedNoExecute: 53,
+  userNoExecute: 54,
   dirty: 55,
   uffd: 58,
   swapExclusive: 2,
@@ -142,6 +146,9 @@ const arm64: PteLayout = {
     bit(ARM64.user) |
     bit(ARM64.notGlobal) |
     (bits.pfn << BigInt(ARM64.pfn)) |
+    bit(ARM64.privilegedNoExecute) |
+    bit(ARM64.userNoExecute) |
+    (3n << BigInt(ARM64.shareable)) |
     put(bits.write, ARM64.writable) |
     put(!(bits.write && bits.dirty), ARM64.readOnly) |
     put(bits.young, ARM64.accessFlag) |

@@ -137,6 +137,19 @@ export class SshSession extends EventEmitter<SshEvents> {
     });
   }
 
+  /** Starts a login shell on a terminal of the guest. @throws HmmdiffError `ssh-lost` */
+  shell(window: { term: string; rows: number; cols: number }): Promise<ClientChannel> {
+    if (this.#lost) return Promise.reject(this.#lost);
+    return new Promise((resolve, reject) => {
+      this.#running.add(reject);
+      this.#client.shell({ ...window, height: 0, width: 0 }, (error, channel) => {
+        this.#running.delete(reject);
+        if (error) reject(this.#lost ?? lostError(error));
+        else resolve(channel);
+      });
+    });
+  }
+
   /**
    * Runs a command to its end and answers what it said. A code other than 0 is an answer, not an error.
    *

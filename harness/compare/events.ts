@@ -88,23 +88,32 @@ function compareBits(
   expected: ExpectedEvent,
   seen: TraceEntry,
 ): void {
+  const { entry, name, rule } = expected;
   const wanted = {
-    write: expected.entry.kind === 'present' && expected.entry.write,
-    young: expected.entry.young,
-    dirty: expected.entry.dirty,
-    softDirty: environment.profile.softDirty && expected.entry.softDirty,
+    write: entry.kind === 'present' && entry.write,
+    young: entry.young,
+    dirty: entry.dirty,
+    softDirty: environment.profile.softDirty && entry.softDirty,
     uffd: false,
+    otherBits: 0n,
   };
-  const describe = (bits: typeof wanted) =>
-    `${expected.name}: ${(Object.keys(wanted) as (keyof typeof wanted)[]).filter((bit) => bits[bit]).join(' ') || 'no bits'}`;
   tally.check(
-    describe(wanted) === describe(seen),
+    describeBits(wanted) === describeBits(seen),
     place,
     'trace.bits',
-    expected.rule,
-    () => describe(wanted),
-    () => describe(seen),
+    rule,
+    () => `${name}: ${describeBits(wanted)}`,
+    () => `${name}: ${describeBits(seen)}`,
   );
+}
+
+type Bits = Pick<TraceEntry, (typeof FLAGS)[number] | 'otherBits'>;
+const FLAGS = ['write', 'young', 'dirty', 'softDirty', 'uffd'] as const;
+
+function describeBits(bits: Bits): string {
+  const set: string[] = FLAGS.filter((flag) => bits[flag]);
+  if (bits.otherBits !== 0n) set.push(`other bits ${describeNumber(bits.otherBits)}`);
+  return set.join(' ') || 'no bits';
 }
 
 function compareFrame(

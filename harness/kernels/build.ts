@@ -129,6 +129,12 @@ export function makeCommand(
   ];
 }
 
+/**
+ * make passes a SIGTERM to the shells that it started and not to the makes below them; so the whole group gets it, from
+ * a leader that is told by us, or by the kernel when we have died.
+ */
+const GROUP_LEADER = 'trap "trap - TERM; kill -TERM 0" TERM; "$@" & wait $!';
+
 /** Runs make and returns how many objects it compiled. */
 async function compile(
   [command, ...args]: [string, ...string[]],
@@ -138,12 +144,23 @@ async function compile(
   progress: (objects: number) => void,
 ): Promise<number> {
   // make holds the lock as well (fd 3): when we are killed, its compilers end before another run starts in `output`.
-  // setpriv: and when we are killed, make is told to stop.
   const child = spawn(
     'setpriv',
-    ['--pdeathsig', 'TERM', command, ...args, `-j${jobs}`, ...archBuilds[build.arch].targets],
+    [
+      '--pdeathsig',
+      'TERM',
+      'sh',
+      '-c',
+      GROUP_LEADER,
+      'sh',
+      command,
+      ...args,
+      `-j${jobs}`,
+      ...archBuilds[build.arch].targets,
+    ],
     {
       stdio: ['ignore', 'pipe', 'pipe', lock.fd],
+      detached: true,
       signal,
       killSignal: 'SIGTERM',
       env: { ...process.env, LC_ALL: 'C' },

@@ -8,6 +8,7 @@ import {
   type Step,
 } from '../../model/program.ts';
 import { type HmmdiffError, inputError } from '../errors.ts';
+import { Lives } from './lives.ts';
 import {
   FRAME_MAGIC,
   FrameType,
@@ -68,12 +69,13 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
     header.writeUInt16LE(region.pages, 16 + 2 * index);
   }
 
-  const lives = new Lives(program);
+  const lives = new Lives();
   let offset = StructSize.program_header;
   for (const [index, step] of program.steps.entries()) {
     const where = `step ${index} (${step.op})`;
     checkNumber(program, `${where}: process`, step.by, 0, MAX_PROCESSES - 1);
-    lives.check(where, step);
+    const impossible = lives.take(step);
+    if (impossible !== undefined) throw invalid(program, `${where}: ${impossible}`);
     const range = rangeOf(program, where, step);
     header.writeUInt8(OPERATIONS[step.op], offset);
     header.writeUInt8(step.by, offset + 1);
@@ -129,45 +131,4 @@ function argumentOf(program: Program, where: string, step: Step): number {
   if (!('device' in step)) return 0;
   checkNumber(program, `${where}: device`, step.device, 0, MAX_DEVICES - 1);
   return step.device;
-}
-
-/** Which processes live and what they have open, if every call succeeds. */
-class Lives {
-  readonly #program: Program;
-  readonly #open = new Map<number, Set<number>>([[0, new Set()]]);
-  readonly #ended = new Set<number>();
-
-  constructor(program: Program) {
-    this.#program = program;
-  }
-
-  check(where: string, step: Step): void {
-    const open = this.#open.get(step.by);
-    if (open === undefined) {
-      throw invalid(
-        this.#program,
-        `${where}: process ${step.by} ${this.#ended.has(step.by) ? 'has ended' : 'was never forked'}`,
-      );
-    }
-    if (step.op === 'fork') {
-      checkNumber(this.#program, `${where}: child`, step.child, 1, MAX_PROCESSES - 1);
-      if (this.#open.has(step.child) || this.#ended.has(step.child)) {
-        throw invalid(this.#program, `${where}: there was a process ${step.child} before`);
-      }
-      this.#open.set(step.child, new Set(open));
-    } else if (step.op === 'exit') {
-      this.#open.delete(step.by);
-      this.#ended.add(step.by);
-    } else if (step.op === 'open') {
-      if (open.has(step.device)) {
-        throw invalid(this.#program, `${where}: process ${step.by} has device ${step.device} open already`);
-      }
-      open.add(step.device);
-    } else if ('device' in step) {
-      if (!open.has(step.device)) {
-        throw invalid(this.#program, `${where}: process ${step.by} does not have device ${step.device} open`);
-      }
-      if (step.op === 'close') open.delete(step.device);
-    }
-  }
 }

@@ -108,8 +108,8 @@ function describe(task: Task): string {
     parts.push(`${task.done}${total} ${task.unit}`);
   }
   parts.push(formatDuration(elapsed));
-  // The first seconds say little about the rest.
-  if (task.total && task.done > 0 && task.done < task.total && elapsed > 3000) {
+  // The first few say little about the rest.
+  if (task.total && task.done * 50 > task.total && task.done < task.total && elapsed > 3000) {
     parts.push(`about ${formatDuration((elapsed / task.done) * (task.total - task.done))} left`);
   }
   return parts.join(', ');

@@ -27,6 +27,10 @@ export interface SessionOptions {
   /** Load test_hmm with coherent devices. @default true */
   coherent?: boolean;
   calibration: Calibration;
+  /** Milliseconds that booting may take, on the reference host; for a guest that waits for a debugger. */
+  bootLimit?: number;
+  /** Called when QEMU runs, before the guest has booted. */
+  onStart?: (guest: Guest) => void;
   signal?: AbortSignal | undefined;
 }
 
@@ -107,9 +111,13 @@ export class Session implements AsyncDisposable {
       {
         consoleFile: join(folder, `${name}.console`),
         calibration: options.calibration,
+        ...(options.bootLimit === undefined
+          ? {}
+          : { bootLimit: options.bootLimit, bootSilence: options.bootLimit }),
         ...(signal ? { signal } : {}),
       },
     );
+    options.onStart?.(guest);
     try {
       await guest.ready;
       // The kernel has unpacked it, and the keys in it are of no use to anyone else.

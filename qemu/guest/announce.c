@@ -18,8 +18,11 @@ int announce_init(void)
 {
 	if (kmsg >= 0)
 		return 0;
-	/* Otherwise ten lines in five seconds are all that pass. Refused when the command line has set it. */
-	write_file("/proc/sys/kernel/printk_devkmsg", "on");
+	/*
+	 * Otherwise ten lines in five seconds are all that pass. The newline is part of what the kernel checks. Refused
+	 * when the command line has set it, which is no reason to fail.
+	 */
+	(void)write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
 	kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	return kmsg < 0 ? -1 : 0;
 }

@@ -6,7 +6,7 @@
 #include "io.h"
 #include "shared.h"
 
-static char text[16384];
+static char text[STACK_BYTES_MAX];
 
 static size_t add_file(size_t length, pid_t pid, const char *name)
 {

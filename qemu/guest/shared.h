@@ -24,7 +24,10 @@
 	(sizeof(struct step_record) + MAX_REGION_PAGES * sizeof(struct page_record) +	\
 	 MAX_PROCESSES * MAX_REGIONS * REGION_BYTES_MAX +			\
 	 MAX_STEP_EVENTS * sizeof(struct event_record))
-#define TRANSCRIPT_BYTES_MAX	((MAX_STEPS + 1ul) * STEP_BYTES_MAX)
+#define STACK_BYTES_MAX		16384
+#define TRANSCRIPT_BYTES_MAX							\
+	(MAX_STEPS * STEP_BYTES_MAX + MAX_PROCESSES * (STACK_BYTES_MAX + 8) +	\
+	 MAX_STEP_EVENTS * sizeof(struct event_record))
 
 enum phase {
 	PHASE_ACT,		/* `turn` runs the step */

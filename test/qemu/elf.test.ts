@@ -13,31 +13,33 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** A library `soname` that needs `needs`, in the layout of unpacked Debian packages. */
+/** Where Debian packages of an architecture keep their libraries. */
+function libraries(): string {
+  return join(folder, 'usr/lib/some-triplet');
+}
+
+/** Compiles `code`, linked with the libraries of these sonames. */
+async function link(output: string, code: string, options: string[], sonames: string[]): Promise<void> {
+  const shared = ['-nostdlib', `-L${libraries()}`, '-Wl,--no-as-needed,--allow-shlib-undefined'];
+  const names = sonames.map((soname) => `-l:${soname}`);
+  await execa('gcc', [...shared, ...options, '-o', output, '-x', 'c', '-', ...names], { input: code });
+}
+
+/** A library `soname` that needs others, in the layout of unpacked Debian packages. */
 async function library(soname: string, needs: string[]): Promise<void> {
-  const libraries = join(folder, 'usr/lib/some-triplet');
-  await mkdir(libraries, { recursive: true });
-  const output = join(libraries, `${soname}.1.2`);
-  await execa(
-    'gcc',
-    ['-shared', '-nostdlib', '-o', output, `-Wl,-soname,${soname}`, '-Wl,--no-as-needed', '-x', 'c', '-'].concat(
-      needs.map((need) => `-l:${need}`),
-      [`-L${libraries}`, '-Wl,--allow-shlib-undefined'],
-    ),
-    { input: `int ${soname.replace(/\W/g, '_')};` },
-  );
-  await symlink(`${soname}.1.2`, join(libraries, soname));
+  await mkdir(libraries(), { recursive: true });
+  const output = join(libraries(), `${soname}.1.2`);
+  await link(output, `int x_${needs.length};`, ['-shared', `-Wl,-soname,${soname}`], needs);
+  await symlink(`${soname}.1.2`, join(libraries(), soname));
 }
 
 async function program(needs: string[]): Promise<string> {
   const output = join(folder, 'program');
-  const libraries = join(folder, 'usr/lib/some-triplet');
-  await execa(
-    'gcc',
-    ['-nostdlib', '-pie', '-o', output, '-Wl,--no-as-needed', '-Wl,-e,start', '-Wl,-I,/lib64/loader.so.2']
-      .concat(['-x', 'c', '-', `-L${libraries}`, '-Wl,--allow-shlib-undefined', '-Wl,-rpath-link', libraries])
-      .concat(needs.map((need) => `-l:${need}`)),
-    { input: 'void start(void) {}' },
+  await link(
+    output,
+    'void start(void) {}',
+    ['-pie', `-Wl,-e,start,-I,/lib64/loader.so.2,-rpath-link,${libraries()}`],
+    needs,
   );
   return output;
 }

@@ -87,11 +87,11 @@ const full: Program = {
   steps: [
     { op: 'mmap', by: 0, region: 3, protection: 'read-write' },
     { op: 'cpu-write', by: 0, at: pages(3, 0, 64) },
-    { op: 'fork', by: 0, child: 3 },
-    { op: 'fork', by: 3, child: 2 },
-    { op: 'fork', by: 2, child: 1 },
-    { op: 'open', by: 1, device: 0 },
-    { op: 'migrate-to-dev', by: 1, device: 0, at: pages(3, 0, 64) },
+    { op: 'fork', by: 0, child: 1 },
+    { op: 'fork', by: 1, child: 2 },
+    { op: 'fork', by: 2, child: 3 },
+    { op: 'open', by: 3, device: 0 },
+    { op: 'migrate-to-dev', by: 3, device: 0, at: pages(3, 0, 64) },
   ],
 };
 

@@ -1,0 +1,53 @@
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { installPackages } from '../doctor/install.ts';
+import { checkRequirements, type Finding, missingPackages } from '../doctor/requirements.ts';
+import { ExitStatus } from '../errors.ts';
+
+export function doctorCommand(signal: AbortSignal): Command {
+  return new Command('doctor')
+    .description('check what this host has for building kernels and running guests')
+    .option('--install', 'install the missing Debian packages; prints first what it will install')
+    .option('--quiet', 'print nothing when all is there')
+    .option('--json', 'print the findings as JSON')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0 all there; 3 something is missing.
+
+Examples:
+  hmmdiff doctor
+  hmmdiff doctor --install`,
+    )
+    .action(async (options: { install?: boolean; quiet?: boolean; json?: boolean }) => {
+      let findings = await checkRequirements();
+      const packages = missingPackages(findings);
+      if (options.install && packages.length > 0) {
+        process.stderr.write(`Installing: ${packages.join(' ')}\n`);
+        await installPackages(packages, signal);
+        findings = await checkRequirements();
+      }
+      if (options.json) {
+        process.stdout.write(
+          `${JSON.stringify(findings.map(({ requirement, missing }) => ({ ...requirement, missing })))}\n`,
+        );
+      } else if (!options.quiet || missingPackages(findings).length > 0) printFindings(findings);
+      const bad = findings.some(({ requirement, missing }) => missing.length > 0 && !requirement.optional);
+      process.exitCode = bad ? ExitStatus.infrastructure : ExitStatus.ok;
+    });
+}
+
+function printFindings(findings: readonly Finding[]): void {
+  for (const { requirement, missing } of findings) {
+    const mark =
+      missing.length === 0
+        ? pc.green('ok     ')
+        : requirement.optional
+          ? pc.yellow('slower ')
+          : pc.red('missing');
+    const what = missing.length === 0 ? '' : `: ${missing.join(', ')} (${requirement.packages.join(' ')})`;
+    process.stdout.write(`${mark} ${requirement.purpose}${what}\n`);
+  }
+  if (missingPackages(findings).length > 0)
+    process.stdout.write('\n"hmmdiff doctor --install" installs what is missing.\n');
+}

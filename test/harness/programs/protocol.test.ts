@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import * as protocol from '../../../harness/programs/protocol.ts';
+import * as program from '../../../model/program.ts';
+
+const header = readFileSync(new URL('../../../qemu/guest/protocol.h', import.meta.url), 'utf8');
+
+/** All `NAME = value` of the enums and `#define NAME value` of the header, as numbers. */
+const numbers = new Map<string, number>();
+for (const [, name, value] of header.matchAll(/^(?:#define\s+(\w+)|\s+(\w+)\s*=).*$/gm)) {
+  const constant = name ?? value ?? '';
+  const text = new RegExp(
+    `\\b${constant}\\s*=?\\s+(0x[0-9a-f]+|\\d+)(?:\\s*<<\\s*(\\d+))?(?:u|ull)?\\b`,
+  ).exec(header);
+  if (text) numbers.set(constant, Number(text[1]) << Number(text[2] ?? 0));
+}
+
+function number(name: string): number {
+  const found = numbers.get(name);
+  if (found === undefined) throw new Error(`protocol.h does not define ${name} as a number`);
+  return found;
+}
+
+function constantCase(name: string): string {
+  return name.replaceAll('-', '_').toUpperCase();
+}
+
+describe('the protocol of host and agent', () => {
+  it('has one version and one magic number', () => {
+    expect(protocol.PROTOCOL_VERSION).toBe(number('PROTOCOL_VERSION'));
+    expect(header).toContain(`0x${protocol.FRAME_MAGIC.toString(16)}u`);
+  });
+
+  it('has the limits and addresses of the model', () => {
+    expect(program.MAX_PROCESSES).toBe(number('MAX_PROCESSES'));
+    expect(program.MAX_REGIONS).toBe(number('MAX_REGIONS'));
+    expect(program.MAX_REGION_PAGES).toBe(number('MAX_REGION_PAGES'));
+    expect(program.MAX_STEPS).toBe(number('MAX_STEPS'));
+    expect(program.PAGE_SIZE).toBe(number('PAGE_BYTES'));
+    expect(program.REGION_OFFSET_PAGES).toBe(number('REGION_OFFSET_PAGES'));
+    expect(header).toMatch(new RegExp(`REGION_BASE\\s+0x${program.REGION_BASE.toString(16)}ull`));
+    expect(header).toMatch(new RegExp(`REGION_STRIDE\\s+0x${program.REGION_STRIDE.toString(16)}ull`));
+    expect(protocol.MAX_DEVICES).toBe(number('MAX_DEVICES'));
+  });
+
+  it('has the same struct sizes on both sides', () => {
+    const asserted = [...header.matchAll(/_Static_assert\(sizeof\(struct (\w+)\) == (\d+)/g)];
+    expect(Object.fromEntries(asserted.map(([, name, size]) => [name, Number(size)]))).toEqual(
+      protocol.StructSize,
+    );
+  });
+
+  it.each([
+    ['FRAME', protocol.FrameType],
+    ['OBSERVE', protocol.OBSERVATIONS],
+    ['OP', protocol.OPERATIONS],
+    ['PROTECTION', protocol.PROTECTIONS],
+    ['PROGRAM', protocol.ProgramFlag],
+    ['END', protocol.EndKind],
+    ['TRANSCRIPT', protocol.TranscriptFlag],
+    ['OUTCOME', protocol.OutcomeKind],
+    ['STEP_HAS', protocol.StepFlag],
+  ])('has the same numbers for %s on both sides', (prefix, values) => {
+    for (const [name, value] of Object.entries(values)) {
+      expect([name, number(`${prefix}_${constantCase(name)}`)]).toEqual([name, value]);
+    }
+  });
+
+  it('has the same numbers for trace events on both sides', () => {
+    for (const [index, name] of protocol.TRACE_EVENTS.entries()) {
+      if (name) expect([name, number(`EVENT_${constantCase(name)}`)]).toEqual([name, index]);
+    }
+  });
+});
