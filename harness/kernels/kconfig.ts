@@ -35,7 +35,7 @@ export async function findDefinitions(tree: string, symbol: string): Promise<Sym
 
 /** @internal Exported for tests: the definitions of `symbol` in one Kconfig file. */
 export function definitionsIn(text: string, file: string, symbol: string): SymbolDefinition[] {
-  const lines = text.replace(/\\\n/g, ' ').split('\n');
+  const lines = joinContinued(text);
   const found: SymbolDefinition[] = [];
   const around: { kind: 'if' | 'menu'; conditions: string[] }[] = [];
   let current: SymbolDefinition | undefined;
@@ -81,6 +81,17 @@ export function definitionsIn(text: string, file: string, symbol: string): Symbo
     if (prompt) current.prompt = prompt[1] ?? 'y';
   }
   return found;
+}
+
+/** Lines, those that end in a backslash with the next one; the lines that this empties stay, for the numbers. */
+function joinContinued(text: string): string[] {
+  const lines = text.split('\n');
+  for (let index = lines.length - 2; index >= 0; index--) {
+    if (!lines[index]!.endsWith('\\')) continue;
+    lines[index] = `${lines[index]!.slice(0, -1)} ${lines[index + 1]}`;
+    lines[index + 1] = '';
+  }
+  return lines;
 }
 
 /**

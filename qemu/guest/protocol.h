@@ -56,8 +56,11 @@
 #define REGION_STRIDE		0x40000000ull
 #define REGION_OFFSET_PAGES	16
 
-/* Trace events beyond this many in one step are counted as lost. */
-#define MAX_STEP_EVENTS		1024
+/*
+ * Trace events beyond this many in one step are counted as lost. The most that a program can cause are 2048: the close
+ * of a device that holds all pages of all regions, each mapped by all processes, sets and removes an entry for each.
+ */
+#define MAX_STEP_EVENTS		4096
 
 enum frame_type {
 	FRAME_HELLO		= 1,

@@ -5,8 +5,8 @@
 #include "protocol.h"
 
 /*
- * Binds the agent, and so the processes that it will fork, to the last of its CPUs. On one CPU the trace events of all
- * processes are in one ring buffer, and so in order; and no hand-over wakes another CPU, which costs an emulated
+ * Binds the agent, and so the processes that it will fork, to the last of its CPUs. On one CPU the trace events of
+ * all processes are in one ring buffer, and so in order; and no hand-over wakes another CPU, which costs an emulated
  * guest milliseconds when the host is busy. Returns 0, -1 with errno.
  *
  * The price: a process that spins in the kernel with preemption off keeps the agent from calling it hung. That is

@@ -15,8 +15,8 @@
 #include "trace_ring.h"
 
 #define INSTANCE	"instances/hmmdiff"
-/* Per CPU: more than any step's events, and quick to allocate. */
-#define BUFFER_KB	"128"
+/* Per CPU: MAX_STEP_EVENTS of some 40 bytes, and room for what else the kernel migrates. */
+#define BUFFER_KB	"256"
 #define MAX_CPUS	64
 
 struct event {

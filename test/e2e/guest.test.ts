@@ -90,7 +90,7 @@ describe.each(ARCHITECTURES)('a guest of %s', (arch) => {
 
     await ssh.upload(kernels[arch].module, "/tmp/it's a module", 0o600);
     const copied = await ssh.exec(
-      "ls -l /tmp; cmp \"/tmp/it's a module\" /lib/modules/test_hmm.ko && echo same",
+      'ls -l /tmp; cmp "/tmp/it\'s a module" /lib/modules/test_hmm.ko && echo same',
     );
     expect(copied.stdout).toMatch(/-rw------- [^]*same\n$/);
     await expect(ssh.upload(kernels[arch].module, '/proc/no')).rejects.toMatchObject({ code: 'ssh-upload' });
@@ -225,7 +225,9 @@ describe('what can happen to a guest', () => {
     await expect(start(machine)).rejects.toMatchObject({
       code: 'qemu-start',
       exitStatus: 3,
-      message: expect.stringMatching(/qemu-system-x86_64 did not start: .*could not (?:open|load) .*missing/s),
+      message: expect.stringMatching(
+        /qemu-system-x86_64 did not start: .*could not (?:open|load) .*missing/s,
+      ),
       hint: expect.stringContaining('-machine microvm'),
     });
   });

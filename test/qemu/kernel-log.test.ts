@@ -32,10 +32,9 @@ describe('stackOf', () => {
         'RIP: 0033:0x7f0000000000',
       ]),
     ).toEqual(['inner', 'outer', 'marked']);
-    expect(stackOf(['pc : at+0x0/0x8 [m]', 'lr : from+0x0/0x8', 'Call trace:', ' at+0x0/0x8 [m] (P)'])).toEqual([
-      'at',
-      'at',
-    ]);
+    expect(
+      stackOf(['pc : at+0x0/0x8 [m]', 'lr : from+0x0/0x8', 'Call trace:', ' at+0x0/0x8 [m] (P)']),
+    ).toEqual(['at', 'at']);
   });
 });
 

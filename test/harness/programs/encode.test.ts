@@ -38,7 +38,18 @@ describe('encodeProgram', () => {
       [8, 64],
     );
     const frame = encode(program, { sequence: 0x01020304, limitMs: 5000, announce: true });
-    expect(frame.toString('hex').match(/.{1,16}/g)).toMatchInlineSnapshot();
+    expect(frame.toString('hex').match(/.{1,16}/g)).toMatchInlineSnapshot(`
+      [
+        "484d444602000000",
+        "0403020130000000",
+        "1f00000001000000",
+        "8813000002000300",
+        "0800400000000000",
+        "0100020000000000",
+        "0700030000000000",
+        "0900030105000700",
+      ]
+    `);
   });
 
   it('asks for the observations that are named and no others', () => {

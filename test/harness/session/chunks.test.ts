@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { deviceMemory } from '../../../harness/session/chunks.ts';
+
+const line = (total: number, from: string, to: string, device = '') =>
+  `[    1.034567][   T1] added new 256 MB chunk (total ${total} chunks, ${total * 256} MB) ${device}PFNs [0x${from} 0x${to})`;
+
+it('reads the chunks of each device from the messages of the module load', () => {
+  const memory = deviceMemory([
+    'noise',
+    line(1, 'fff0000', '10000000'),
+    line(1, 'ffe0000', 'fff0000'),
+    line(2, 'ffd0000', 'ffe0000'),
+  ]);
+  expect(memory.design).toBe('pfn');
+  expect(memory.chunks.slice(0, 2)).toEqual([
+    { minor: 0, first: 0xfff0000n, end: 0x10000000n },
+    { minor: 1, first: 0xffe0000n, end: 0xfff0000n },
+  ]);
+  // A second chunk could be either device's: nothing is guessed.
+  expect(memory.chunks).toHaveLength(2);
+});
+
+it('gives a later chunk to the one device whose count it continues', () => {
+  const memory = deviceMemory([line(1, '10', '20'), line(2, '30', '40')]);
+  expect(memory.chunks.map(({ minor }) => minor)).toEqual([0, 0]);
+});
+
+it('tells the design by what the kernel calls the numbers', () => {
+  expect(deviceMemory([line(1, '0', '10000', 'device ')])).toEqual({
+    design: 'offset',
+    chunks: [{ minor: 0, first: 0n, end: 0x10000n }],
+  });
+  expect(deviceMemory([])).toEqual({ design: undefined, chunks: [] });
+});

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { events, last, outcomes, pages, play, pte } from './play.ts';
+
+describe('CPU faults (mm/memory.c)', () => {
+  it('map the zero page for a read, a page of its own for a write', () => {
+    const { state } = play(`
+      {mmap: a}
+      {cpu-read: "a[0]"}
+      {cpu-write: "a[1]"}`);
+    expect(pages(state)).toBe('zero ram+ - -');
+  });
+
+  it('bring exactly one page back from the device, writable as it was', () => {
+    const played = play(`
+      {mmap: a}
+      {cpu-write: a}
+      {open: 0}
+      {migrate-to-dev: a, device: 0}
+      {cpu-read: "a[2]"}`);
+    expect(pages(played.state)).toBe('dev0+ dev0+ ram+ dev0+');
+    expect(last(played).data).toEqual([0x200010003]);
+  });
+
+  it('bring a shared page back for all who map it, and copy it for who writes', () => {
+    const played = play(`
+      {mmap: a}
+      {cpu-write: "a[0]"}
+      {open: 0}
+      {migrate-to-dev: "a[0]", device: 0}
+      {fork: p1}
+      {cpu-write: "a[0]", by: p1}`);
+    expect(events(last(played))).toEqual([
+      'set 0 migration read',
+      'remove 0 present read',
+      'remove 0 present read',
+    ]);
+    expect(pages(played.state, 0)).toBe('ram - - -');
+    expect(pages(played.state, 1)).toBe('ram+ - - -');
+    expect(pte(played.state, 0, 0)!.frame.word).toBe(0x200010001);
+    expect(pte(played.state, 1, 0)!.frame.word).toBe(0x600010001);
+  });
+
+  it('reuse a page that nobody shares any more', () => {
+    const before = `
+      {mmap: a}
+      {cpu-write: "a[0]"}
+      {fork: p1}
+      {exit: p1}`;
+    const shared = pte(play(before).state, 0, 0)!;
+    expect(shared).toMatchObject({ write: false, frame: { exclusive: false, mapcount: 1 } });
+    const { state } = play(`${before}\n{cpu-write: "a[0]"}`);
+    expect(pte(state, 0, 0)).toMatchObject({
+      write: true,
+      rule: 'wp_page_reuse',
+      frame: { id: shared.frame.id, exclusive: true },
+    });
+  });
+
+  it('are SIGSEGV at the first page that does not allow the access, after those before it', () => {
+    const played = play(`
+      {mmap: a}
+      {mmap: b, protection: read}
+      {munmap: "a[2]"}
+      {cpu-write: a}
+      {cpu-read: b}
+      {cpu-write: b}`);
+    expect(outcomes(played).slice(-3)).toEqual(['SIGSEGV at page 2', 'success', 'SIGSEGV at page 0']);
+    expect(pages(played.state)).toBe('ram+ ram+ - -');
+    expect(played.steps[3]!.data).toBeUndefined();
+  });
+});
+
+describe('mmap and munmap', () => {
+  it('refuse to map over what is mapped, and unmap what is not', () => {
+    const played = play(`
+      {mmap: a}
+      {munmap: "a[1..3]"}
+      {mmap: a}
+      {munmap: "a[1..3]"}
+      {munmap: a}
+      {mmap: a}`);
+    expect(outcomes(played)).toEqual(['success', 'success', 'EEXIST', 'success', 'success', 'success']);
+  });
+});
+
+describe('fork (copy_page_range)', () => {
+  it('write-protects both sides and leaves neither exclusive', () => {
+    const { state } = play(`
+      {mmap: a}
+      {cpu-write: "a[0]"}
+      {open: 0}
+      {cpu-write: "a[1]"}
+      {migrate-to-dev: "a[1]", device: 0}
+      {fork: p1}`);
+    for (const process of [0, 1]) {
+      expect(pages(state, process)).toBe('ram dev0 - -');
+      for (const page of [0, 1])
+        expect(pte(state, process, page)!.frame).toMatchObject({ exclusive: false, mapcount: 2 });
+    }
+  });
+
+  it('takes the soft-dirty bit of a device page that was writable, and of no page in RAM', () => {
+    const { state } = play(`
+      {mmap: a}
+      {cpu-write: "a[0..1]"}
+      {open: 0}
+      {migrate-to-dev: "a[1]", device: 0}
+      {fork: p1}`);
+    expect([0, 1].map((page) => pte(state, 0, page)!.softDirty)).toEqual([true, false]);
+    expect([0, 1].map((page) => pte(state, 1, page)!.softDirty)).toEqual([true, false]);
+  });
+});

@@ -1,0 +1,158 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { programArbitrary } from '../../harness/programs/generate.ts';
+import { apply, applyEnd } from '../../model/apply.ts';
+import { cloneState } from '../../model/clone.ts';
+import { violations } from '../../model/invariants.ts';
+import { markObserved, observe } from '../../model/observe.ts';
+import { makeProfile } from '../../model/profile.ts';
+import type { Program } from '../../model/program.ts';
+import { initialState, type State } from '../../model/state.ts';
+import { tokenNumber } from '../../model/token.ts';
+
+const profiles = [
+  makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' }),
+  makeProfile({ kernel: '7.3', design: 'offset', arch: 'aarch64' }),
+  makeProfile({ kernel: '6.12', design: 'pfn', arch: 'x86_64' }),
+];
+
+/** What each process must read at each page, by the meaning of the operations alone: no frames, no devices. */
+class Contents {
+  readonly #words = new Map<string, number>();
+
+  read(process: number, region: number, page: number): number {
+    return this.#words.get(`${process} ${region} ${page}`) ?? 0;
+  }
+
+  write(process: number, region: number, page: number, word: number): void {
+    this.#words.set(`${process} ${region} ${page}`, word);
+  }
+
+  copy(from: number, to: number): void {
+    for (const [key, word] of [...this.#words]) {
+      const [process, region, page] = key.split(' ').map(Number);
+      if (process === from) this.write(to, region!, page!, word);
+    }
+  }
+}
+
+/** Plays the program; `check` runs after each step. */
+function playProgram(program: Program, state: State, check: (index: number) => void): void {
+  program.steps.forEach((step, index) => {
+    apply(state, step, index);
+    markObserved(state);
+    check(index);
+  });
+}
+
+describe.each(profiles)('generated programs on kernel $kernel, design $design', (profile) => {
+  const programs = programArbitrary({ profile });
+
+  it('keep all invariants, and leave nothing behind', () => {
+    fc.assert(
+      fc.property(programs, (program) => {
+        const state = initialState(profile, program.regions);
+        playProgram(program, state, () => expect(violations(state)).toEqual([]));
+        applyEnd(state);
+        expect(state.devices.map(({ live }) => live.size)).toEqual([0, 0]);
+        expect([...state.batched]).toEqual([]);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('have contents that do not depend on where a page is', () => {
+    fc.assert(
+      fc.property(programs, (program) => {
+        const state = initialState(profile, program.regions);
+        const contents = new Contents();
+        const openers = new Map<string, number>();
+        program.steps.forEach((step, index) => {
+          if (step.op === 'open') openers.set(`${step.by} ${step.device}`, step.by);
+          if (step.op === 'fork') {
+            contents.copy(step.by, step.child);
+            for (const device of [0, 1]) {
+              const opener = openers.get(`${step.by} ${device}`);
+              if (opener !== undefined) openers.set(`${step.child} ${device}`, opener);
+            }
+          }
+          const { outcome } = apply(state, step, index);
+          markObserved(state);
+          if (step.op === 'munmap') {
+            for (let page = step.at.first; page < step.at.first + step.at.count; page++) {
+              contents.write(step.by, step.at.region, page, 0);
+            }
+          }
+          if (step.op === 'cpu-write' || step.op === 'write') {
+            const { region, first, count } = step.at;
+            const process = step.op === 'write' ? openers.get(`${step.by} ${step.device}`)! : step.by;
+            let written = outcome.kind === 'ok' ? count : 0;
+            if (outcome.kind === 'signal') written = outcome.page - first;
+            for (let page = first; page < first + written; page++) {
+              contents.write(process, region, page, tokenNumber(index, region, page));
+            }
+            // How far a device's write came before it failed only the model knows.
+            if (outcome.kind === 'errno') adoptWritten(state, contents, process, region, index);
+          }
+          expectContents(state, contents);
+        });
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('go on alike from a copy of the state', () => {
+    fc.assert(
+      fc.property(programs, fc.nat(), (program, cut) => {
+        const whole = initialState(profile, program.regions);
+        const at = cut % (program.steps.length + 1);
+        const head = { ...program, steps: program.steps.slice(0, at) };
+        playProgram(head, whole, () => {});
+        const before = summary(whole);
+        const copy = cloneState(whole);
+        const rest = program.steps.slice(at);
+        const play = (state: State) =>
+          rest.map((step, index) => {
+            const { events, ...expected } = apply(state, step, at + index);
+            markObserved(state);
+            return { ...expected, events: events.length, after: summary(state) };
+          });
+        const first = play(whole);
+        expect(summary(copy)).toEqual(before);
+        expect(play(copy)).toEqual(first);
+      }),
+      { numRuns: 80 },
+    );
+  });
+});
+
+function adoptWritten(state: State, contents: Contents, process: number, region: number, step: number): void {
+  state.processes[process]?.mm.ptes[region]!.forEach((pte, page) => {
+    if (pte?.frame.word === tokenNumber(step, region, page))
+      contents.write(process, region, page, pte.frame.word);
+  });
+}
+
+function expectContents(state: State, contents: Contents): void {
+  for (const process of state.processes) {
+    process?.mm.ptes.forEach((ptes, region) => {
+      ptes.forEach((pte, page) => {
+        if (pte) expect(pte.frame.word).toBe(contents.read(process.id, region, page));
+      });
+    });
+  }
+}
+
+function summary(state: State): unknown {
+  return observe(state).map(({ process, region, pages, snapshots }) => ({
+    process,
+    region,
+    snapshots,
+    pages: pages.map(({ frame, pte, ...rest }) => ({
+      ...rest,
+      frame: frame?.id,
+      place: frame?.position,
+      write: pte?.write,
+    })),
+  }));
+}

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { observe } from '../../model/observe.ts';
+import { makeProfile } from '../../model/profile.ts';
+import { drainLru, settleOnLru } from '../../model/state.ts';
+import { play, pte, STOCK } from './play.ts';
+
+const mixed = `
+  {mmap: a}
+  {cpu-read: "a[0]"}
+  {cpu-write: "a[1]"}
+  {open: 0}
+  {open: 1}
+  {migrate-to-dev: "a[2]", device: 0}`;
+
+describe('SNAPSHOT (dmirror_mkentry)', () => {
+  it('tells the zero page, RAM, this device and nothing apart', () => {
+    const [a] = observe(play(mixed).state);
+    expect(a!.snapshots).toEqual([
+      { device: 0, bytes: Uint8Array.of(0x11, 0x02, 0x22, 0x00) },
+      { device: 1, bytes: Uint8Array.of(0x11, 0x02, 0x00, 0x00) },
+    ]);
+  });
+
+  it('is an error byte where nothing is mapped or readable', () => {
+    const regions = observe(play('{mmap: a, protection: none}\n{open: 0}').state);
+    for (const { snapshots } of regions) expect(snapshots[0]!.bytes).toEqual(new Uint8Array(4).fill(0xff));
+  });
+
+  it('is taken through files that the process opened itself', () => {
+    const regions = observe(
+      play(
+        `${mixed}\n{fork: p1}\n{open: 1, by: p1}`.replace(
+          '{open: 1, by: p1}',
+          '{close: 1, by: p1}\n{open: 1, by: p1}',
+        ),
+      ).state,
+    );
+    const devices = regions.map(({ process, snapshots }) => [process, snapshots.map((s) => s.device)]);
+    expect(devices).toEqual([
+      [0, [0, 1]],
+      [0, [0, 1]],
+      [1, [1]],
+      [1, [1]],
+    ]);
+  });
+});
+
+describe('pagemap (pte_to_pagemap_entry)', () => {
+  it('is soft-dirty throughout in a new mapping, where the kernel has soft-dirty bits, and outside of none', () => {
+    const steps = '{mmap: a}\n{munmap: "a[3]"}\n{cpu-read: "a[0]"}';
+    const softDirty = (profile = STOCK) =>
+      observe(play(steps, profile).state)[0]!.pages.map((page) => page.softDirty);
+    expect(softDirty()).toEqual([true, true, true, false]);
+    expect(softDirty(makeProfile({ kernel: '7.3', design: 'pfn', arch: 'aarch64' }))).not.toContain(true);
+    const without = makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64', softDirty: false });
+    expect(softDirty(without)).not.toContain(true);
+  });
+
+  it('is exclusive for a page in RAM that is mapped once', () => {
+    const exclusive = (steps: string) => observe(play(steps).state)[0]!.pages.map((page) => page.exclusive);
+    expect(exclusive(mixed)).toEqual([false, true, false, false]);
+    expect(exclusive(`${mixed}\n{fork: p1}`)).toEqual([false, false, false, false]);
+  });
+});
+
+describe('kpageflags (stable_page_flags)', () => {
+  it('leaves PG_lru free until the batch is drained, for pages up to one that has it', () => {
+    const { state } = play('{mmap: a}\n{cpu-write: "a[0..2]"}');
+    const free = () =>
+      observe(state)[0]!.pages.map((page) => page.flags?.free.map(({ flag }) => flag).join() ?? '');
+    expect(free()).toEqual(['LRU', 'LRU', 'LRU', '']);
+    settleOnLru(state, pte(state, 0, 1)!.frame);
+    expect(free()).toEqual(['', '', 'LRU', '']);
+    drainLru(state);
+    expect(free()).toEqual(['', '', '', '']);
+    expect(observe(state)[0]!.pages[2]!.flags!.set).toContain('LRU');
+  });
+
+  it('shows what a page is: exclusive until it is shared, dirty once it was migrated dirty', () => {
+    const flags = (steps: string) =>
+      observe(play(steps).state)[0]!
+        .pages.slice(0, 2)
+        .map((page) => page.flags?.set);
+    const anon = ['UPTODATE', 'MMAP', 'ANON', 'SWAPBACKED'];
+    expect(flags('{mmap: a}\n{cpu-read: "a[0]"}\n{cpu-write: "a[1]"}')).toEqual([
+      ['ZERO_PAGE', 'RESERVED'],
+      [...anon, 'ANON_EXCLUSIVE'],
+    ]);
+    expect(flags('{mmap: a}\n{cpu-write: "a[0]"}\n{fork: p1}')[0]).toEqual(anon);
+    const returned =
+      '{mmap: a}\n{cpu-write: "a[1]"}\n{open: 0}\n{migrate-to-dev: a, device: 0}\n{cpu-read: a}';
+    expect(flags(returned)).toEqual([
+      [...anon, 'ANON_EXCLUSIVE'],
+      [...anon, 'ANON_EXCLUSIVE', 'DIRTY'],
+    ]);
+  });
+});
