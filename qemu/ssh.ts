@@ -200,7 +200,7 @@ export class SshSession extends EventEmitter<SshEvents> {
       stdout: channel.stdout,
       stderr: channel.stderr,
       exited,
-      kill: (signal = 'KILL') => channel.signal(signal),
+      kill: (signal = 'KILL') => sendSignal(channel, signal),
     };
   }
 
@@ -235,6 +235,21 @@ export function shellQuote(text: string): string {
 
 function lostError(cause: unknown): HmmdiffError {
   return infrastructureError('ssh-lost', 'the ssh connection to the guest was lost', { cause });
+}
+
+/** What of ssh2's channels is not in its types. */
+interface ChannelInside {
+  outgoing: { id: number; state: 'open' | 'eof' | 'closing' | 'closed' };
+  _client: { _protocol: { signal(channel: number, name: string): void } };
+}
+
+/**
+ * The channel's own method does nothing once stdin has ended, when a command is most likely to be stuck. The protocol
+ * allows it as long as the channel is open (RFC 4254, 5.3 and 6.9).
+ */
+function sendSignal(channel: ClientChannel, name: string): void {
+  const { outgoing, _client } = channel as unknown as ChannelInside;
+  if (outgoing.state === 'open' || outgoing.state === 'eof') _client._protocol.signal(outgoing.id, name);
 }
 
 /** Ends the command when the signal aborts, and waits for it no longer. */
