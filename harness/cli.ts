@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
 import { cleanCommand } from './commands/clean.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -39,7 +40,7 @@ Examples:
   hmmdiff shell aarch64                      look around in a guest`,
   );
 
-for (const make of [runCommand, doctorCommand, buildCommand, shellCommand, cleanCommand]) {
+for (const make of [runCommand, doctorCommand, buildCommand, shellCommand, cleanCommand, benchCommand]) {
   program.addCommand(make(abort.signal).exitOverride());
 }
 

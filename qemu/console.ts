@@ -93,7 +93,10 @@ export class Console extends EventEmitter<ConsoleEvents> {
    * @param limit milliseconds to wait; without it, as long as QEMU lives
    * @throws ConsoleWaitError when the console ends or the limit passes; the signal's reason when it aborts
    */
-  untilLine(pattern: RegExp, options: { limit?: number; signal?: AbortSignal | undefined } = {}): Promise<ConsoleLine> {
+  untilLine(
+    pattern: RegExp,
+    options: { limit?: number; signal?: AbortSignal | undefined } = {},
+  ): Promise<ConsoleLine> {
     const { limit, signal } = options;
     const printed = this.#lines.find((line) => pattern.test(line.text));
     if (printed) return Promise.resolve(printed);

@@ -38,7 +38,7 @@ function exitKind(
   splats: readonly Splat[],
 ): GuestExit['kind'] {
   if (process.code !== 0) return process.killed ? 'killed' : 'crashed';
-  switch (shutdown?.data['reason']) {
+  switch (shutdown?.data.reason) {
     case 'guest-reset':
       return splats.some((splat) => splat.panicked) ? 'panic' : 'reset';
     case 'guest-panic':

@@ -294,9 +294,13 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
     const fatal = this.#splats.find((splat) => splat.panicked);
     if (fatal) return this.#panicBeforeReady(fatal);
     const code = exit.kind === 'crashed' ? 'qemu-crashed' : 'guest-exited';
-    return infrastructureError(code, `the ${this.machine.arch} guest ended before it was ready: ${exit.text}`, {
-      hint: `its console: ${this.consoleFile}`,
-    });
+    return infrastructureError(
+      code,
+      `the ${this.machine.arch} guest ended before it was ready: ${exit.text}`,
+      {
+        hint: `its console: ${this.consoleFile}`,
+      },
+    );
   }
 
   /** The kernel's fault, once it has said anything; before that, nobody knows whose. */

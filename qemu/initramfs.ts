@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { gzip } from 'node:zlib';
 import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { inputError } from '../harness/errors.ts';
 
 /** One entry of an archive. Paths are absolute in the guest; modes are permission bits, such as 0o755. */

@@ -23,7 +23,9 @@ export function parseKernelLine(line: string): KernelLine {
 const SYMBOL = String.raw`([A-Za-z_$][\w$.]*)\+0x[0-9a-f]+\/0x[0-9a-f]+`;
 const SYMBOL_ONLY = new RegExp(SYMBOL);
 const PROGRAM_COUNTER = new RegExp(String.raw`^(?:RIP: [0-9a-f]{4}:|pc : )(?:\[<[0-9a-f]+>\] )?${SYMBOL}`);
-const FRAME = new RegExp(String.raw`^ *(?:\[<[0-9a-f]+>\] )?${SYMBOL}(?: \[\w+(?: [\w+-]+)?\])?(?: \(\w+\))?$`);
+const FRAME = new RegExp(
+  String.raw`^ *(?:\[<[0-9a-f]+>\] )?${SYMBOL}(?: \[\w+(?: [\w+-]+)?\])?(?: \(\w+\))?$`,
+);
 
 /** `foo` of the first `foo+0x1/0x2` in a text, without the compiler's suffixes. */
 export function symbolIn(text: string): string | undefined {

@@ -94,7 +94,12 @@ export class BoundProcess {
       once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>,
       stderr === null || stderr.closed ? undefined : once(stderr, 'close'),
     ]);
-    return { code: code ?? undefined, signal: signal ?? undefined, stderr: this.stderr, killed: this.#killed };
+    return {
+      code: code ?? undefined,
+      signal: signal ?? undefined,
+      stderr: this.stderr,
+      killed: this.#killed,
+    };
   }
 }
 
@@ -106,7 +111,7 @@ export class BoundProcess {
 export async function findProgram(program: string): Promise<string> {
   const candidates = program.includes('/')
     ? [program]
-    : (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, program));
+    : (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program));
   for (const candidate of candidates) {
     const executable = await access(candidate, constants.X_OK).then(
       () => true,

@@ -1,4 +1,5 @@
 import { type KernelLine, parseKernelLine } from './kernel-log.ts';
+import { looksLikeReport } from './splat-content.ts';
 import { SPLAT_FORMS, type SplatForm, type SplatKind } from './splat-kinds.ts';
 
 export type { SplatKind } from './splat-kinds.ts';
@@ -42,31 +43,6 @@ const CONSEQUENCE_LINES = 80;
 const STAGE =
   /^(?:Oops: |Internal error: |invalid opcode: |general protection fault\b|.{3,60}: [0-9a-f]{4} \[#\d+\]|Unexpected kernel BRK)/;
 const STAGED: readonly SplatKind[] = ['oops', 'bug', 'general-protection'];
-
-/** What the lines of reports look like; used only to find where one stops. */
-const CONTENT = new RegExp(
-  [
-    String.raw`^\s`,
-    '^$',
-    String.raw`^[-=*]{3,}`,
-    '^<(?:/?(?:TASK|IRQ|NMI|SOFTIRQ|EOI|#\\w+))>',
-    String.raw`^Call [Tt]race:`,
-    String.raw`^\S+\+0x[0-9a-f]+/0x[0-9a-f]+`,
-    String.raw`^(?:RIP|RSP|RAX|RDX|RBP|R\d\d|FS|CS|DR\d|CR\d|EIP|EAX|ESI|ORIG_RAX|PKRU|PGD|Oops|Code|Modules linked in|Hardware name|Workqueue|Tainted|Stopper|task|CPU|comm)\b ?:?`,
-    String.raw`^(?:pc|lr|sp|x\d+|pstate|pmr_save|ESR|FAR|ESR_EL1) ?:`,
-    String.raw`^(?:Mem abort info|Data abort info|swapper pgtable|user pgtable|Internal error|Exception stack)`,
-    String.raw`^\[[0-9a-f]{8,16}\]`,
-    String.raw`^#PF:`,
-    '^note: ',
-    '^(?:irq event stamp|hardirqs last|softirqs last|Preemption disabled at|in_atomic|preempt_count:|RCU nest depth|expected:|last breaking)',
-    '^(?:rcu:|NMI backtrace|Sending NMI|Task dump for|Showing (?:all|busy)|locks held|no locks held|[0-9]+ locks? held)',
-    String.raw`^(?:INFO: task \S+ (?:is )?blocked on|INFO: lockdep is turned off|"echo 0 >|Blocked by|Future hung task|task:)`,
-    '^(?:page:|page dumped because|flags:|raw:|head:|page_type|page last|page_owner|memcg:|anon flags|aops:|addr:|file:|pgtable:|Disabling lock debugging)',
-    '^(?:INFO: (?:Allocated|Freed|Slab|Object|0x)|Allocated in|Freed in|Slab 0x|Object 0x|Bytes b4|Redzone|Padding|FIX |Disabling|Object|Allocated by|Freed by|The buggy|Memory state|which belongs|Read of|Write of|Last potentially)',
-    '^(?:Kernel panic|Kernel Offset|SMP: stopping|CPU features|Memory Limit|PHYS_OFFSET|Rebooting|Dumping ftrace|Kernel Stack|Starting crashdump|Bye!)',
-    '^#\\d+: ',
-  ].join('|'),
-);
 
 interface OpenSplat {
   splat: Splat;
@@ -130,7 +106,7 @@ export class SplatScanner {
     } else if (RULE.test(parsed.text)) {
       // KASAN, lockdep and SLUB draw a line above their headline; but so do others.
       this.#openers.set(key, { texts: [parsed.text], lines: [line], firstLine: number });
-    } else if (this.#open.size === 1 && CONTENT.test(parsed.text)) {
+    } else if (this.#open.size === 1 && looksLikeReport(parsed.text)) {
       // Another processor adds to the one report that is under way, as with NMI backtraces.
       const [only] = this.#open.values();
       only?.splat.lines.push(line);
@@ -164,7 +140,7 @@ export class SplatScanner {
 
   #extend(key: string, open: OpenSplat, text: string, line: string, number: number): void {
     const { splat, form } = open;
-    if (open.terminated && !CONTENT.test(text)) {
+    if (open.terminated && !looksLikeReport(text)) {
       open.foreign.push(line);
       if (open.foreign.length >= FOREIGN_LINES) this.#finish(key, open);
       return;

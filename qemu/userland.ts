@@ -54,7 +54,10 @@ export async function userlandEntries(arch: Arch, fetch: FetchDebianPackages): P
   const root = await fetch(architectureOf(arch).debian, USERLAND_PACKAGES);
   const dropbear = join(root, 'usr/sbin/dropbear');
   return [
-    ...['/proc', '/sys', '/run', '/var/log'].map((path) => ({ type: 'directory' as const, path })),
+    ...['/proc', '/proc-for-init', '/sys', '/run', '/var/log'].map((path) => ({
+      type: 'directory' as const,
+      path,
+    })),
     { type: 'directory', path: '/tmp', mode: 0o1777 },
     { type: 'directory', path: '/root', mode: 0o700 },
     // The kernel opens the console, and init writes its first marker, before devtmpfs is mounted.

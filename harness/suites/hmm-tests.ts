@@ -39,7 +39,7 @@ export async function listHmmTests(session: Session): Promise<string[]> {
 export function parseTestList(text: string): string[] {
   const names: string[] = [];
   for (const block of text.split(/^-{20,}$/m)) {
-    const rows = block.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('# FIXTURE'));
+    const rows = block.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
     const column = (from: number, to?: number) =>
       rows.map((row) => row.slice(from, to).trim()).filter(Boolean);
     const [fixture] = column(0, 21);

@@ -3,7 +3,10 @@ import { parseTestList } from '../../../harness/suites/hmm-tests.ts';
 
 it('reads the list of tests, in which variants and tests stand in columns of their own', () => {
   const list = [
+    '# [INFO] detected hugetlb page size: 2048 KiB',
     '# FIXTURE            VARIANT                   TEST',
+    'global                                         ',
+    '-'.repeat(80),
     'hmm                  hmm_device_private        benchmark',
     '                     hmm_device_coherent       snapshot',
     '                                               open_close',

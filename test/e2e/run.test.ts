@@ -1,0 +1,98 @@
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { repositoryRoot } from '../../harness/paths.ts';
+import { type Verdict, verdictSchema } from '../../harness/report/verdict.ts';
+import { temporaryDirectory } from '../harness/temporary.ts';
+
+const hmmdiff = join(repositoryRoot, 'harness/bin/hmmdiff.mjs');
+
+describe('hmmdiff run', () => {
+  let out: string;
+  let verdict: Verdict;
+  let exitCode: number | undefined;
+
+  beforeAll(async () => {
+    out = join(repositoryRoot, 'hmmdiff-out', 'e2e');
+    const result = await execa(process.execPath, [hmmdiff, 'run', '--json', '--out', out], {
+      stderr: 'inherit',
+      reject: false,
+    });
+    exitCode = result.exitCode;
+    verdict = verdictSchema.parse(JSON.parse(result.stdout));
+  });
+
+  it('finds nothing on the stock kernel, on both architectures', () => {
+    expect(
+      verdict.lanes.flatMap((lane) => [...lane.findings, ...(lane.error ? [lane.error.message] : [])]),
+    ).toEqual([]);
+    expect(verdict.lanes.map(({ arch, ok }) => [arch, ok])).toEqual([
+      ['x86_64', true],
+      ['aarch64', true],
+    ]);
+    expect(exitCode).toBe(0);
+  });
+
+  it('has run every test of hmm-tests, skipping none: all four devices are there', () => {
+    for (const lane of verdict.lanes) {
+      const tests = lane.suites['hmm-tests'];
+      expect(tests).toMatchObject({ skip: 0 });
+      expect((tests?.pass ?? 0) + (tests?.fail ?? 0)).toBe(Object.keys(tests?.durations ?? {}).length);
+      expect(tests?.pass).toBeGreaterThanOrEqual(75);
+      for (const { name, allowed } of tests?.failures ?? []) {
+        expect(name).toMatch(/coherent/);
+        expect(allowed).toBeDefined();
+      }
+    }
+  });
+
+  it('has compared 100 generated programs and the library, with little slack, and says how little', () => {
+    for (const lane of verdict.lanes) {
+      const programs = lane.suites.programs!;
+      expect(programs.programs).toBeGreaterThanOrEqual(112);
+      expect(programs.divergences).toEqual([]);
+      expect(programs.fieldsCompared).toBeGreaterThan(500_000);
+      expect(programs.slack).toBeLessThan(programs.fieldsCompared / 100);
+      expect(programs.slack).toBe(Object.values(programs.bySlack).reduce((a, b) => a + b, 0));
+      for (const field of [
+        'outcome',
+        'cpages',
+        'faults',
+        'data',
+        'pagemap.kind',
+        'kpageflags',
+        'kpagecount',
+        'words',
+        'snapshot.bytes',
+        'trace.event',
+      ]) {
+        expect(programs.byField[field], field).toBeGreaterThan(0);
+      }
+    }
+  });
+
+  it('keeps the verdict, the consoles and the transcripts in the run folder', async () => {
+    expect(JSON.parse(await readFile(join(out, 'verdict.json'), 'utf8'))).toEqual(verdict);
+    for (const lane of verdict.lanes) {
+      expect(lane.console.length).toBeGreaterThan(0);
+      for (const file of [...lane.console, ...lane.transcripts]) {
+        expect((await stat(join(out, file))).size, file).toBeGreaterThan(0);
+      }
+    }
+  });
+});
+
+it('says with status 3 that QEMU cannot start, in its own words', async () => {
+  const bin = await temporaryDirectory();
+  await mkdir(bin, { recursive: true });
+  await writeFile(join(bin, 'qemu-system-x86_64'), '#!/bin/sh\necho "qemu: no luck today" >&2\nexit 1\n');
+  await chmod(join(bin, 'qemu-system-x86_64'), 0o755);
+  const { exitCode, stdout, stderr } = await execa(
+    process.execPath,
+    [hmmdiff, 'run', '--arch', 'x86_64', '--suite', 'programs', '--accel', 'tcg', '--out', join(bin, 'out')],
+    { env: { PATH: `${bin}:${process.env.PATH}` }, reject: false },
+  );
+  expect(`${stdout}${stderr}`).toContain('qemu: no luck today');
+  expect(exitCode).toBe(3);
+});
