@@ -41,8 +41,10 @@ interface GuestEvents {
   exit: [GuestExit];
 }
 
-/** A report counts as whole after so many milliseconds without a console line. */
+/** A report counts as whole after so many milliseconds without a console line, on the reference host. */
 const QUIET = 700;
+/** However slow the host is, a report is handed on before anyone takes it for lost. */
+const QUIET_MOST = 1800;
 /** What QEMU gets to end by itself after a `quit`. */
 const QUIT_LIMIT = 3000;
 
@@ -132,6 +134,8 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
         throw error;
       },
     );
+    const onAbort = () => process.kill();
+    options.signal?.addEventListener('abort', onAbort, { once: true });
     try {
       const qmp = await QmpClient.connect(process.channels[0] as Duplex);
       return new Guest(machine, options, process, console, qmp);
@@ -139,10 +143,13 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
       process.kill();
       const { stderr } = await process.exited;
       await console.end();
+      options.signal?.throwIfAborted();
       throw infrastructureError('qemu-start', `${architecture.qemu} did not start: ${stderr.trim()}`, {
         cause,
         hint: `the command was: ${architecture.qemu} ${argv.join(' ')}`,
       });
+    } finally {
+      options.signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -217,7 +224,10 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
     }
     this.#scanner.push(line.text, line.number);
     clearTimeout(this.#quietTimer);
-    if (this.#scanner.pending) this.#quietTimer = setTimeout(() => this.#scanner.flush(), QUIET);
+    if (this.#scanner.pending) {
+      const quiet = Math.min(QUIET * this.slowness, QUIET_MOST);
+      this.#quietTimer = setTimeout(() => this.#scanner.flush(), quiet);
+    }
   }
 
   async #untilExited(): Promise<GuestExit> {

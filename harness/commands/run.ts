@@ -19,6 +19,7 @@ interface RunCommandOptions {
   accel: 'auto' | 'kvm' | 'tcg';
   jobs: number;
   out?: string;
+  benchmarks?: boolean;
   json?: boolean;
 }
 
@@ -42,6 +43,7 @@ export function runCommand(signal: AbortSignal): Command {
     )
     .option('--programs <n>', 'programs to generate beside the library', count, 100)
     .option('--seed <n>', 'seed of the generated programs', seed, 1)
+    .option('--benchmarks', 'let hmm-tests run its benchmarks, too: they check nothing and take 40 s')
     .addOption(
       new Option('--accel <accelerator>', 'auto starts a guest with KVM to see whether it works')
         .choices(['auto', 'kvm', 'tcg'])
@@ -77,6 +79,7 @@ Examples:
             accel: options.accel,
             jobs: options.jobs,
             fragments: options.config,
+            benchmarks: options.benchmarks ?? false,
             out,
           },
           context,

@@ -42,6 +42,14 @@ export function compare(
     const expected = apply(state, step, index);
     const regions = observe(state);
     context.bindings.begin(framesOf(regions));
+    tally.check(
+      seen.step === index,
+      { step: index },
+      'steps',
+      'steps are observed in their order',
+      () => `step ${index}`,
+      () => `step ${seen.step}`,
+    );
     compareOutcome(tally, index, expected, seen);
     compareRegions(context, index, regions, seen.regions);
     compareEvents(context, index, expected.events, seen.events);

@@ -32,6 +32,8 @@ export interface LanePlan {
   suites: readonly Suite[];
   programs: readonly Program[];
   accel: Accelerator | 'auto';
+  /** Let hmm-tests run its benchmarks. */
+  benchmarks: boolean;
   /** The lane's folder within the run folder. */
   folder: string;
   runFolder: string;
@@ -147,7 +149,9 @@ export class Lane {
       this.#checkDesign(session);
       if (this.#pendingPrograms.length > 0) await this.#programs(session, id, name);
       if (plan.suites.includes('hmm-tests')) {
-        this.#pendingTests ??= await listHmmTests(session).then(withoutBenchmarks);
+        this.#pendingTests ??= (await listHmmTests(session)).filter(
+          (test) => plan.benchmarks || !/\.benchmark_/.test(test),
+        );
         for (const group of ['private', 'coherent'] as const) {
           if (guest.splats.some((splat) => splat.panicked)) break;
           devices = group;
@@ -302,8 +306,4 @@ export class Lane {
       ...(infrastructure ? { error: { code: infrastructure.code, message: infrastructure.message } } : {}),
     };
   }
-}
-
-function withoutBenchmarks(names: string[]): string[] {
-  return names.filter((name) => !/\.benchmark_/.test(name));
 }

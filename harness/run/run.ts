@@ -33,6 +33,8 @@ export interface RunOptions {
   jobs: number;
   /** Config fragments beyond the usual. */
   fragments: readonly string[];
+  /** Let hmm-tests run its benchmarks. */
+  benchmarks: boolean;
   /** The run folder; made if it is not there. */
   out: string;
 }
@@ -109,6 +111,7 @@ async function planLanes(
       suites: options.suites,
       programs,
       accel: options.accel,
+      benchmarks: options.benchmarks,
       folder,
       runFolder: options.out,
     });

@@ -1,0 +1,97 @@
+/** Transcripts made from the model's own prediction, as a kernel without any fault would yield them. */
+import type { Environment } from '../../../harness/compare/environment.ts';
+import { traceKind } from '../../../harness/compare/events.ts';
+import { apply, applyEnd } from '../../../model/apply.ts';
+import type {
+  PageObservation,
+  ProgramTranscript,
+  RegionObservation,
+  TraceEvent,
+} from '../../../model/observation.ts';
+import { type ExpectedPage, type ExpectedRegion, markObserved, observe } from '../../../model/observe.ts';
+import { PAGE_FLAG_BITS } from '../../../model/page-flags.ts';
+import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
+import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
+import { type Program, pageAddress } from '../../../model/program.ts';
+import { type ExpectedEvent, type Frame, initialState } from '../../../model/state.ts';
+
+/** Chunks as real guests have them: high PFNs, or device page numbers from 0. */
+export function environmentOf(options: ProfileOptions): Environment {
+  const starts = options.design === 'offset' ? [0n, 0x10000n] : [0xfff0000n, 0xffe0000n];
+  return {
+    profile: makeProfile(options),
+    chunks: starts.map((first, minor) => ({ minor, first, end: first + 0x10000n })),
+  };
+}
+
+const PFN_OF_FIRST_FRAME = 0x1000n;
+
+export function predict(program: Program, environment: Environment): ProgramTranscript {
+  const { profile } = environment;
+  const state = initialState(profile, program.regions);
+  const numberOf = (frame: Frame): bigint => {
+    if (frame.kind !== 'device') return PFN_OF_FIRST_FRAME + BigInt(frame.id);
+    const chunk = environment.chunks.find(({ minor }) => minor === frame.minor)!;
+    return chunk.first + BigInt(frame.position);
+  };
+
+  const page = (expected: ExpectedPage): PageObservation => {
+    const { pte, frame, flags } = expected;
+    const kind =
+      pte === null ? 'none' : pte.kind === 'present' ? 'present' : pte.write ? 'device-write' : 'device-read';
+    const pagemap = encodePagemap(profile, {
+      kind,
+      frame: frame ? numberOf(frame) : 0n,
+      softDirty: expected.softDirty,
+      exclusive: expected.exclusive,
+      uffd: false,
+      guard: false,
+      file: false,
+    });
+    if (!flags) return { pagemap };
+    const word = BigInt(expected.word!);
+    return {
+      pagemap,
+      kpageflags: flags.set.reduce((mask, flag) => mask | (1n << BigInt(PAGE_FLAG_BITS[flag])), 0n),
+      kpagecount: BigInt(expected.count!),
+      words: [word, word],
+    };
+  };
+  const region = ({ process, region, pages, snapshots }: ExpectedRegion): RegionObservation => ({
+    process,
+    region,
+    pages: pages.map(page),
+    snapshots: snapshots.map(({ device, bytes }) => ({ device, outcome: { kind: 'ok' }, bytes })),
+  });
+  const event = ({ name, region, page, entry }: ExpectedEvent): TraceEvent => ({
+    name,
+    addr: BigInt(pageAddress(region, page)),
+    order: 0,
+    entry: encodePte(profile, {
+      kind: traceKind(profile.design, entry),
+      frame: numberOf(entry.frame),
+      write: entry.kind === 'present' && entry.write,
+      young: entry.young,
+      dirty: entry.dirty,
+      softDirty: profile.softDirty && entry.softDirty,
+      uffd: false,
+    }),
+  });
+
+  const steps = program.steps.map((step, index) => {
+    const { outcome, cpages, faults, data, bytes, events } = apply(state, step, index);
+    const observed = {
+      step: index,
+      outcome,
+      ...(cpages === undefined ? {} : { cpages }),
+      ...(faults === undefined ? {} : { faults }),
+      ...(data ? { data: data.map((word) => ({ word: BigInt(word), uniform: true })) } : {}),
+      ...(bytes ? { bytes } : {}),
+      events: events.map(event),
+      regions: observe(state).map(region),
+    };
+    markObserved(state);
+    return observed;
+  });
+  return { steps, end: { kind: 'done' }, finalEvents: applyEnd(state).map(event) };
+}
