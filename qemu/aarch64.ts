@@ -17,7 +17,6 @@ export class Aarch64 extends Architecture {
   readonly debian = 'arm64';
   readonly serialConsole = 'ttyAMA0';
   readonly machineTypes = ['virt'] as const;
-  readonly debianPackage = 'qemu-system-arm';
 
   override machineOption(type: MachineType): string {
     return `${type},gic-version=3`;

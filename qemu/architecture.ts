@@ -25,8 +25,6 @@ export abstract class Architecture {
   abstract readonly serialConsole: string;
   /** Board types, the default first. */
   abstract readonly machineTypes: readonly MachineType[];
-  /** QEMU's install package, for error messages. */
-  abstract readonly debianPackage: string;
 
   /** Value of `-machine`. */
   abstract machineOption(type: MachineType): string;

@@ -11,7 +11,6 @@ export class X86_64 extends Architecture {
   readonly debian = 'amd64';
   readonly serialConsole = 'ttyS0';
   readonly machineTypes = ['microvm', 'q35'] as const;
-  readonly debianPackage = 'qemu-system-x86';
 
   override machineOption(type: MachineType): string {
     // Without ACPI, microvm names its virtio devices on the kernel command line by itself.

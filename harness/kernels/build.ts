@@ -10,7 +10,7 @@ import { ExitStatus, HmmdiffError, infrastructureError } from '../errors.ts';
 import { type Lock, withLock } from '../lock.ts';
 import { type Arch, archBuilds } from './arch.ts';
 import { configure, fragmentFiles } from './config.ts';
-import { formatRequests, readFragments } from './fragment.ts';
+import { type ConfigRequest, formatRequests, readFragments } from './fragment.ts';
 import type { SourceContext, SourceTree } from './source.ts';
 import { findToolchain, type Toolchain } from './toolchain.ts';
 
@@ -44,8 +44,8 @@ export interface BuildOptions extends SourceContext {
 const COMPILED = /^ {2}(CC|AS|CC \[M\]|AS \[M\]|HOSTCC)\s/;
 
 /**
- * Builds the kernel of `tree` for `arch`, or finds it in the cache. The key is made of source, config requests,
- * compiler and architecture. A killed build resumes; two runs that want the same build share one.
+ * Builds the kernel of `tree` for `arch`, or finds it in the cache. The key is made of source, .config, compiler
+ * and architecture. A killed build resumes; two runs that want the same build share one.
  *
  * @throws HmmdiffError `config`, `compiler`, `disk`, or `build` (exit status 1: the tree does not compile).
  */
@@ -53,15 +53,14 @@ export async function buildKernel(tree: SourceTree, arch: Arch, options: BuildOp
   const { cache, events, signal } = options;
   const toolchain = await findToolchain(arch);
   const requests = await readFragments(fragmentFiles(arch, options.fragments));
+  const config = await findConfig(tree, arch, toolchain, requests, options);
   const hash = createHash('sha256');
-  for (const part of ['build 1', arch, tree.key, toolchain.version, formatRequests(requests)]) {
-    hash.update(part).update('\0');
-  }
+  for (const part of ['build 2', arch, tree.key, toolchain.version, config]) hash.update(part).update('\0');
   const key = `${tree.key.split('_')[0]}-${arch}-${hash.digest('hex').slice(0, 16)}`;
   const directory = join(cache.kernels, key);
   // A directory source keeps one output directory per config, so that an edited file costs one compilation.
   const output = tree.key.startsWith('dir_')
-    ? join(cache.work, `dir-${arch}-${sha(tree.directory + formatRequests(requests))}`)
+    ? join(cache.work, `dir-${arch}-${sha(tree.directory + config)}`)
     : join(cache.work, key);
   const build: KernelBuild = {
     key,
@@ -88,7 +87,7 @@ export async function buildKernel(tree: SourceTree, arch: Arch, options: BuildOp
         if (existsSync(directory)) return build;
         const make = makeCommand(tree, arch, output, toolchain);
         await mkdir(output, { recursive: true });
-        await configure(tree.directory, output, make, requests, signal);
+        await writeConfig(join(output, '.config'), config);
         const counted = join(cache.work, `objects-${arch}`);
         const expected = Number(
           await readFile(counted, 'utf8').catch(() => archBuilds[arch].expectedObjects),
@@ -104,6 +103,42 @@ export async function buildKernel(tree: SourceTree, arch: Arch, options: BuildOp
       { signal, onWait: () => events.note(`another hmmdiff is building ${key}; waiting for it`) },
     );
   });
+}
+
+/** The checked .config for the requests; kept, since making it takes seconds and every run needs it for its key. */
+async function findConfig(
+  tree: SourceTree,
+  arch: Arch,
+  toolchain: Toolchain,
+  requests: readonly ConfigRequest[],
+  { cache, signal }: BuildOptions,
+): Promise<string> {
+  const name = `config-${sha([arch, tree.key, toolchain.version, formatRequests(requests)].join('\0'))}`;
+  const file = join(cache.kernels, name);
+  if (!existsSync(file)) {
+    const output = join(cache.work, name);
+    await requireFreeSpace(cache.work, 3 * 1024 ** 3, `Building Linux ${tree.release} for ${arch}`);
+    await withLock(
+      join(cache.locks, name),
+      async () => {
+        await rm(output, { recursive: true, force: true });
+        await mkdir(output, { recursive: true });
+        const make = makeCommand(tree, arch, output, toolchain);
+        const config = await configure(tree.directory, output, make, requests, signal);
+        await mkdir(cache.kernels, { recursive: true });
+        await writeFile(`${file}.partial`, config);
+        await rename(`${file}.partial`, file);
+        await rm(output, { recursive: true, force: true });
+      },
+      { signal },
+    );
+  }
+  return readFile(file, 'utf8');
+}
+
+/** Leaves an equal file alone: Kbuild would look at every object again. */
+async function writeConfig(file: string, config: string): Promise<void> {
+  if ((await readFile(file, 'utf8').catch(() => undefined)) !== config) await writeFile(file, config);
 }
 
 /** make with everything but a target; the compiler goes through ccache where that is installed. */

@@ -29,9 +29,11 @@ export function fragmentFiles(arch: Arch, extra: readonly string[] = []): string
 }
 
 /**
- * Writes .config into a Kbuild output directory: tinyconfig, the requests, olddefconfig; then checks each request.
+ * The .config that the requests lead to: tinyconfig, the requests, olddefconfig; then each request is checked.
  *
+ * @param output a Kbuild output directory of its own
  * @param make the make command with O=, ARCH= and CROSS_COMPILE=, without a target
+ * @returns the text of the .config
  * @throws HmmdiffError `config` (exit status 2): one line per request that did not stick, with its unmet dependency.
  */
 export async function configure(
@@ -40,13 +42,14 @@ export async function configure(
   make: readonly string[],
   requests: readonly ConfigRequest[],
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<string> {
   const [command, ...args] = make as [string, ...string[]];
   const target = (name: string) => run('kconfig', command, [...args, '-s', name], { cwd: tree, signal });
   await target('tinyconfig');
   await appendFile(join(output, '.config'), formatRequests(requests));
   await target('olddefconfig');
-  const values = parseConfig(await readFile(join(output, '.config'), 'utf8'));
+  const config = await readFile(join(output, '.config'), 'utf8');
+  const values = parseConfig(config);
   const problems: string[] = [];
   for (const request of requests) {
     const actual = values.get(request.symbol) ?? 'n';
@@ -59,6 +62,7 @@ export async function configure(
       hint: 'Add the missing dependency to the fragment, or mark the line "# if-defined: why" when only some trees have the symbol.',
     });
   }
+  return config;
 }
 
 /** Why `request` is not met, or undefined when the tree does not know the symbol and need not. */
