@@ -19,9 +19,11 @@ export function cloneState(state: State): State {
     return copy;
   };
   const vmaOf = (old: Vma): Vma => {
+    // An mm copies its own vmas and files: the look-up comes after it.
+    const mm = mmOf(old.mm);
     const known = vmas.get(old);
     if (known) return known;
-    const copy: Vma = { ...old, mm: mmOf(old.mm), anonVma: null, chain: [] };
+    const copy: Vma = { ...old, mm, anonVma: null, chain: [] };
     vmas.set(old, copy);
     copy.anonVma = old.anonVma && anonVmaOf(old.anonVma);
     copy.chain = old.chain.map(anonVmaOf);
@@ -37,9 +39,10 @@ export function cloneState(state: State): State {
     return copy;
   };
   const fileOf = (old: DeviceFile): DeviceFile => {
+    const mm = mmOf(old.mm);
     const known = files.get(old);
     if (known) return known;
-    const copy: DeviceFile = { ...old, mm: mmOf(old.mm), pt: [] };
+    const copy: DeviceFile = { ...old, mm, pt: [] };
     files.set(old, copy);
     copy.pt = old.pt.map((table) => table.map((entry) => entry && devicePteOf(entry)));
     return copy;

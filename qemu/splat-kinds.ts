@@ -47,7 +47,11 @@ const HELPERS =
   /^(?:_?_?(?:asan|kasan|msan|ubsan|hwasan)_\w*|kasan\w*|mem(?:cpy|set|move|cmp)\w*|__mem\w+|str\w+|_?_?copy_(?:from|to)_user\w*|rep_\w+|dump_stack\w*|show_stack|dump_backtrace|print_report|print_address_\w+|__warn\w*|report_bug|panic|vpanic|nmi_\w+|refcount_warn_saturate|__list_\w+_(?:valid|valid_or_report|report)|_raw_\w+|lock_acquire|__lock_acquire)$/;
 /** What a task that waits sits in. */
 const WAITING =
-  /^(?:__switch_to|__?schedule\w*|schedule\w*|preempt_schedule\w*|io_schedule\w*|__?mutex_lock\w*|mutex_lock\w*|rwsem_\w+|down_\w+|down|__down\w*|wait_for_\w+|__wait_for_\w+|do_wait_for_common|bit_wait\w*|__wait_on_bit\w*|out_of_line_wait\w*|folio_wait_bit\w*|prepare_to_wait\w*|synchronize_rcu\w*|__synchronize_\w+|__wait_rcu_gp|percpu_\w+|msleep\w*|schedule_timeout\w*|fork_hack_\w+)$/;
+  /^(?:__switch_to|__?schedule\w*|schedule\w*|preempt_schedule\w*|io_schedule\w*|__?mutex_lock\w*|mutex_lock\w*|rwsem_\w+|down_\w+|down|__down\w*|wait_for_\w+|__wait_for_\w+|do_wait_for_common|bit_wait\w*|__wait_on_bit\w*|out_of_line_wait\w*|folio_wait_bit\w*|prepare_to_wait\w*|synchronize_rcu\w*|__synchronize_\w+|__wait_rcu_gp|percpu_\w+|msleep\w*|usleep_range\w*)$/;
+
+/** What complains about its caller, and stands on top of the trace. */
+const COMPLAINING =
+  /^(?:dump_stack\w*|show_stack|__might_resched|__might_sleep|__schedule_bug|preempt_schedule\w*|check_preemption_disabled|debug_smp_processor_id|spin_bug|spin_dump|do_raw_\w+|_raw_\w+)$/;
 
 function place(texts: readonly string[], skip: RegExp = HELPERS): string {
   const functions = stackOf(texts);
@@ -292,10 +296,8 @@ export const SPLAT_FORMS: readonly SplatForm[] = [
     head: /^BUG: (sleeping function called from invalid context|scheduling (?:while atomic|in a non-blocking section)|using \S+ in preemptible|assuming (?:atomic|non migratable) context|spinlock [\w ]+|rwlock [\w ]+|workqueue leaked atomic, lock or RCU)/,
     end: 'content',
     title: (match, texts) => {
-      // The call that complains stands on top of the trace; who made it is what matters.
-      const complaints =
-        /^(?:dump_stack\w*|show_stack|__might_resched|__might_sleep|__schedule_bug|_{0,2}schedule\w*|preempt_schedule\w*|check_preemption_disabled|debug_smp_processor_id|spin_bug|spin_dump|do_raw_\w+|_raw_\w+)$/;
-      return inPlace(`BUG: ${match[1]!.trim().replace(/ on CPU.*/, '')}`, place(texts, complaints));
+      const where = stackOf(texts).find((name) => !COMPLAINING.test(name) && !WAITING.test(name)) ?? '';
+      return inPlace(`BUG: ${match[1]!.trim().replace(/ on CPU.*/, '')}`, where);
     },
   },
   {

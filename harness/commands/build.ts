@@ -1,34 +1,24 @@
 import { Command } from 'commander';
-import { type Arch, architectures, parseArch } from '../kernels/arch.ts';
 import { buildKernel } from '../kernels/build.ts';
 import { buildGuestPrograms } from '../kernels/guest-programs.ts';
-import { resolveKernel } from '../kernels/resolve.ts';
-import { collect, defaultJobs, positiveInteger, withProgress } from './context.ts';
+import { resolveKernels } from '../kernels/resolve.ts';
+import {
+  addKernelOptions,
+  chosenArchs,
+  defaultJobs,
+  type KernelOptions,
+  positiveInteger,
+  withProgress,
+} from './context.ts';
 
-interface BuildCommandOptions {
-  kernel?: string;
-  series?: string;
-  arch: string[];
-  config: string[];
+interface BuildCommandOptions extends KernelOptions {
   jobs: number;
   json?: boolean;
 }
 
 export function buildCommand(signal: AbortSignal): Command {
-  return new Command('build')
+  return addKernelOptions(new Command('build'))
     .description('fetch and build a kernel under test with its guest programs')
-    .option(
-      '--kernel <name|dir>',
-      'kernel of kernels.yaml, or a kernel tree (default: the default of kernels.yaml)',
-    )
-    .option('--series <name|dir>', 'apply this series first')
-    .option(
-      '--arch <arch>',
-      `architecture, can be repeated (default: ${architectures.join(' and ')})`,
-      collect,
-      [],
-    )
-    .option('--config <fragment>', 'add a config fragment, can be repeated (debug, or a file)', collect, [])
     .option('--jobs <n>', 'parallel compilations', positiveInteger, defaultJobs)
     .option('--json', 'print the builds as JSON')
     .addHelpText(
@@ -40,10 +30,11 @@ Examples:
   hmmdiff build --kernel ~/linux --config debug`,
     )
     .action(async (options: BuildCommandOptions) => {
-      const archs: readonly Arch[] = options.arch.length > 0 ? options.arch.map(parseArch) : architectures;
       await withProgress(signal, async (context) => {
-        const { tree } = await resolveKernel(options.kernel, options.series, context);
-        for (const arch of archs) {
+        const kernels = await resolveKernels({ kernels: options.kernel, series: options.series }, context);
+        for (const [{ tree }, arch] of kernels.flatMap((kernel) =>
+          chosenArchs(options).map((arch) => [kernel, arch] as const),
+        )) {
           const build = await buildKernel(tree, arch, {
             ...context,
             jobs: options.jobs,

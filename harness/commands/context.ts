@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { RunEvents } from '../events.ts';
+import { type Arch, architectures, parseArch } from '../kernels/arch.ts';
 import type { SourceContext } from '../kernels/source.ts';
 import { cachePaths } from '../paths.ts';
 import { showProgress } from '../report/progress.ts';
@@ -17,6 +18,37 @@ export async function withProgress<T>(
   } finally {
     stop();
   }
+}
+
+/** The options that say which kernels. */
+export interface KernelOptions {
+  kernel: string[];
+  series?: string;
+  arch: string[];
+  config: string[];
+}
+
+export function addKernelOptions(command: Command): Command {
+  return command
+    .option(
+      '--kernel <name|dir>',
+      'kernel of kernels.yaml, NAME+SERIES, or a kernel tree; can be repeated (default: the default of kernels.yaml)',
+      collect,
+      [],
+    )
+    .option('--series <name|dir>', 'apply this series first')
+    .option(
+      '--arch <arch>',
+      `architecture, can be repeated (default: ${architectures.join(' and ')})`,
+      collect,
+      [],
+    )
+    .option('--config <fragment>', 'add a config fragment, can be repeated (debug, or a file)', collect, []);
+}
+
+/** The architectures that `--arch` names, each once. */
+export function chosenArchs(options: { arch: readonly string[] }): readonly Arch[] {
+  return options.arch.length > 0 ? [...new Set(options.arch.map(parseArch))] : architectures;
 }
 
 /** Default of `--jobs`. */

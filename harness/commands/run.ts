@@ -1,18 +1,21 @@
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ExitStatus } from '../errors.ts';
-import { architectures, parseArch } from '../kernels/arch.ts';
 import { formatVerdict } from '../report/table.ts';
 import type { Verdict } from '../report/verdict.ts';
 import type { Suite } from '../run/lane.ts';
 import { runAll } from '../run/run.ts';
-import { collect, count, defaultJobs, positiveInteger, withProgress } from './context.ts';
+import {
+  addKernelOptions,
+  chosenArchs,
+  count,
+  defaultJobs,
+  type KernelOptions,
+  positiveInteger,
+  withProgress,
+} from './context.ts';
 
-interface RunCommandOptions {
-  kernel?: string;
-  series?: string;
-  arch: string[];
-  config: string[];
+interface RunCommandOptions extends KernelOptions {
   suite: Suite | 'all';
   programs: number;
   seed: number;
@@ -24,20 +27,8 @@ interface RunCommandOptions {
 }
 
 export function runCommand(signal: AbortSignal): Command {
-  return new Command('run')
+  return addKernelOptions(new Command('run'))
     .description('build kernels, boot guests, run the suites in them and compare with the model')
-    .option(
-      '--kernel <name|dir>',
-      'kernel of kernels.yaml, or a kernel tree (default: the default of kernels.yaml)',
-    )
-    .option('--series <name|dir>', 'apply this series first')
-    .option(
-      '--arch <arch>',
-      `architecture, can be repeated (default: ${architectures.join(' and ')})`,
-      collect,
-      [],
-    )
-    .option('--config <fragment>', 'add a config fragment, can be repeated (debug, or a file)', collect, [])
     .addOption(
       new Option('--suite <suite>', 'what to run').choices(['hmm-tests', 'programs', 'all']).default('all'),
     )
@@ -61,6 +52,7 @@ Examples:
   hmmdiff run
   hmmdiff run --arch x86_64 --suite programs --programs 1000 --seed 7
   hmmdiff run --kernel ~/linux --config debug
+  hmmdiff run --series offset
   hmmdiff run --kernel debian-7.3 --series ~/v7-patches --json > verdict.json`,
     )
     .action(async (options: RunCommandOptions) => {
@@ -70,9 +62,9 @@ Examples:
       const verdict = await withProgress(signal, (context) =>
         runAll(
           {
-            kernel: options.kernel,
+            kernels: options.kernel,
             series: options.series,
-            archs: options.arch.length > 0 ? [...new Set(options.arch.map(parseArch))] : architectures,
+            archs: chosenArchs(options),
             suites: options.suite === 'all' ? ['programs', 'hmm-tests'] : [options.suite],
             programs: options.programs,
             seed: options.seed,

@@ -26,13 +26,27 @@ const kernelEntry = z.strictObject({
 /** kernel-configs/kernels.yaml. */
 export const kernelsSchema = z
   .strictObject({
-    default: z.string(),
-    kernels: z.record(z.string(), kernelEntry),
+    /** What is tested when no kernel is named: names, each with `+SERIES` or without. */
+    default: z.array(z.string()).min(1),
+    kernels: z.record(z.string().regex(/^[^+]+$/, 'a name without "+"'), kernelEntry),
   })
-  .refine((file) => file.default in file.kernels, {
-    path: ['default'],
-    message: 'names a kernel that is not listed under `kernels`',
+  .check((context) => {
+    context.value.default.forEach((name, index) => {
+      if (splitName(name).kernel in context.value.kernels) return;
+      context.issues.push({
+        code: 'custom',
+        input: name,
+        path: ['default', index],
+        message: 'names a kernel that is not listed under `kernels`',
+      });
+    });
   });
+
+/** `NAME+SERIES` taken apart. */
+export function splitName(name: string): { kernel: string; series?: string } {
+  const plus = name.indexOf('+');
+  return plus < 0 ? { kernel: name } : { kernel: name.slice(0, plus), series: name.slice(plus + 1) };
+}
 
 export type DebianSource = z.output<typeof debianSource>;
 export type DirectorySource = z.output<typeof directorySource>;
@@ -50,29 +64,35 @@ export interface KernelSpec {
 
 export const kernelsFile = join(kernelConfigsDir, 'kernels.yaml');
 
+/** The names under `default` of kernels.yaml. @throws HmmdiffError `yaml` */
+export async function defaultKernels(file = kernelsFile): Promise<string[]> {
+  return (await readYamlFile(file, kernelsSchema)).default;
+}
+
 /**
- * Finds the kernel that `--kernel` names: an entry of kernels.yaml or a directory. Without a name, the default entry.
+ * Finds the kernel that `--kernel` names: an entry of kernels.yaml or a directory.
  *
  * @throws HmmdiffError `yaml` for a bad kernels.yaml, `kernel-unknown` for a name that is neither.
  */
-export async function findKernel(name: string | undefined, file = kernelsFile): Promise<KernelSpec> {
+export async function findKernel(name: string, file = kernelsFile): Promise<KernelSpec> {
   const registry = await readYamlFile(file, kernelsSchema);
-  const wanted = name ?? registry.default;
-  const entry = registry.kernels[wanted];
+  const entry = registry.kernels[name];
   if (entry) {
-    const source =
-      'directory' in entry.source
-        ? { directory: resolve(dirname(file), entry.source.directory) }
-        : 'git' in entry.source && !/^[a-z+]+:|^[^/]+@/.test(entry.source.git)
-          ? { ...entry.source, git: resolve(dirname(file), entry.source.git) }
-          : entry.source;
-    return { name: wanted, source, design: entry.design };
+    const { source } = entry;
+    const here = (path: string) => resolve(dirname(file), path);
+    if ('directory' in source) return { ...entry, name, source: { directory: here(source.directory) } };
+    const isUrl = 'git' in source && /^[a-z+]+:|^[^/]+@/.test(source.git);
+    return {
+      ...entry,
+      name,
+      source: 'git' in source && !isUrl ? { ...source, git: here(source.git) } : source,
+    };
   }
-  const directory = resolve(wanted);
+  const directory = resolve(name);
   if ((await stat(directory).catch(() => undefined))?.isDirectory()) {
     return { name: basename(directory), source: { directory }, design: 'pfn' };
   }
-  throw inputError('kernel-unknown', `--kernel ${wanted}: neither a kernel of ${file} nor a directory`, {
+  throw inputError('kernel-unknown', `--kernel ${name}: neither a kernel of ${file} nor a directory`, {
     hint: `Known kernels: ${Object.keys(registry.kernels).join(', ')}. Or give the path of a kernel tree.`,
   });
 }

@@ -7,7 +7,7 @@ import type { Accelerator } from '../../qemu/machine.ts';
 import type { Arch } from '../kernels/arch.ts';
 import { buildKernel } from '../kernels/build.ts';
 import { buildGuestPrograms } from '../kernels/guest-programs.ts';
-import { type ResolvedKernel, resolveKernel } from '../kernels/resolve.ts';
+import { type ResolvedKernel, resolveKernels } from '../kernels/resolve.ts';
 import type { SourceContext } from '../kernels/source.ts';
 import { kernelConfigsDir } from '../paths.ts';
 import { generatePrograms } from '../programs/generate.ts';
@@ -21,7 +21,8 @@ import { Lane, type LanePlan, type Suite } from './lane.ts';
 import { rulesOf } from './profile.ts';
 
 export interface RunOptions {
-  kernel?: string | undefined;
+  /** As resolveKernels takes them. */
+  kernels: readonly string[];
   series?: string | undefined;
   archs: readonly Arch[];
   suites: readonly Suite[];
@@ -56,8 +57,10 @@ export async function runAll(
   setMaxListeners(0, context.signal);
   const allow = await AllowList.read(join(kernelConfigsDir, 'allow.yaml'));
   for (const entry of allow.expired) context.events.note(`allow.yaml: ${entry}: it no longer counts`);
-  const kernel = await resolveKernel(options.kernel, options.series, context);
-  const plans = await planLanes(kernel, options, context);
+  const plans: LanePlan[] = [];
+  for (const kernel of await resolveKernels({ kernels: options.kernels, series: options.series }, context)) {
+    plans.push(...(await planLanes(kernel, options, context)));
+  }
   await mkdir(options.out, { recursive: true });
   await writeWhole(join(options.out, 'plan.json'), {
     hmmdiff: version,

@@ -88,7 +88,7 @@ describe('kpageflags (stable_page_flags)', () => {
     ]);
     expect(flags('{mmap: a}\n{cpu-write: "a[0]"}\n{fork: p1}')[0]).toEqual(anon);
     const returned =
-      '{mmap: a}\n{cpu-write: "a[1]"}\n{open: 0}\n{migrate-to-dev: a, device: 0}\n{cpu-read: a}';
+      '{mmap: a}\n{cpu-write: "a[1]"}\n{open: 0}\n{migrate-to-dev: "a[0..1]", device: 0}\n{cpu-read: a}';
     // The second fault drained the batch that the first page waited in.
     expect(flags(returned)).toEqual([
       [...anon, 'ANON_EXCLUSIVE', 'LRU'],

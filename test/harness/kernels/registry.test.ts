@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { findKernel } from '../../../harness/kernels/registry.ts';
+import { defaultKernels, findKernel } from '../../../harness/kernels/registry.ts';
 import { temporaryDirectory } from '../temporary.ts';
 
 async function kernelsYaml(text: string): Promise<string> {
@@ -10,8 +10,9 @@ async function kernelsYaml(text: string): Promise<string> {
   return file;
 }
 
-it('takes the default of the committed kernels.yaml when none is named', async () => {
-  await expect(findKernel(undefined)).resolves.toMatchObject({
+it('has the stock kernel and the one with our series as the default', async () => {
+  await expect(defaultKernels()).resolves.toEqual(['debian-7.3', 'debian-7.3+offset']);
+  await expect(findKernel('debian-7.3')).resolves.toMatchObject({
     name: 'debian-7.3',
     source: { debian: 'linux-source-7.3' },
     design: 'pfn',
@@ -20,7 +21,7 @@ it('takes the default of the committed kernels.yaml when none is named', async (
 
 it('names file, line and column of a wrong key', async () => {
   const file = await kernelsYaml(
-    'default: a\nkernels:\n  a:\n    source: { debian: linux-source-7.3, suit: trixie }\n',
+    'default: [a]\nkernels:\n  a:\n    source: { debian: linux-source-7.3, suit: trixie }\n',
   );
   await expect(findKernel('a', file)).rejects.toMatchObject({
     code: 'yaml',
@@ -30,7 +31,7 @@ it('names file, line and column of a wrong key', async () => {
 });
 
 it('names file, line and column of what is no YAML', async () => {
-  const file = await kernelsYaml('default: a\nkernels: [\n');
+  const file = await kernelsYaml('default: [a]\nkernels: [\n');
   await expect(findKernel('a', file)).rejects.toMatchObject({
     code: 'yaml',
     message: expect.stringMatching(/kernels\.yaml:\d+:\d+: /),
@@ -38,21 +39,21 @@ it('names file, line and column of what is no YAML', async () => {
 });
 
 it('refuses a default that is not listed', async () => {
-  const file = await kernelsYaml('default: b\nkernels:\n  a:\n    source: { directory: . }\n');
-  await expect(findKernel(undefined, file)).rejects.toMatchObject({
-    message: expect.stringMatching(/kernels\.yaml:1:10: default: names a kernel that is not listed/),
+  const file = await kernelsYaml('default: [b]\nkernels:\n  a:\n    source: { directory: . }\n');
+  await expect(defaultKernels(file)).rejects.toMatchObject({
+    message: expect.stringMatching(/kernels\.yaml:1:11: default\.0: names a kernel that is not listed/),
   });
 });
 
 it('takes a directory of a kernels.yaml as relative to that file', async () => {
-  const file = await kernelsYaml('default: a\nkernels:\n  a:\n    source: { directory: tree }\n');
-  await expect(findKernel(undefined, file)).resolves.toMatchObject({
+  const file = await kernelsYaml('default: [a]\nkernels:\n  a:\n    source: { directory: tree }\n');
+  await expect(findKernel('a', file)).resolves.toMatchObject({
     source: { directory: join(file, '../tree') },
   });
 });
 
 it('takes a path where no kernel has that name, and lists the known names where there is no such path', async () => {
-  const file = await kernelsYaml('default: a\nkernels:\n  a:\n    source: { directory: tree }\n');
+  const file = await kernelsYaml('default: [a]\nkernels:\n  a:\n    source: { directory: tree }\n');
   const directory = await temporaryDirectory();
   await mkdir(join(directory, 'linux'));
   await expect(findKernel(join(directory, 'linux'), file)).resolves.toMatchObject({

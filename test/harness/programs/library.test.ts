@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { describeOutcome } from '../../../harness/compare/outcome.ts';
+import { findHazard } from '../../../harness/programs/hazards.ts';
+import { loadLibrary } from '../../../harness/programs/load.ts';
+import { apply } from '../../../model/apply.ts';
+import { violations } from '../../../model/invariants.ts';
+import { markObserved } from '../../../model/observe.ts';
+import { makeProfile } from '../../../model/profile.ts';
+import type { Program } from '../../../model/program.ts';
+import { initialState } from '../../../model/state.ts';
+
+const programs = await loadLibrary();
+const profiles = [
+  makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' }),
+  makeProfile({ kernel: '7.3', design: 'offset', arch: 'aarch64' }),
+  makeProfile({ kernel: '6.12', design: 'pfn', arch: 'x86_64' }),
+];
+
+function run(program: Program) {
+  const state = initialState(profiles[0]!, program.regions);
+  return program.steps.map((step, index) => {
+    const expected = apply(state, step, index);
+    markObserved(state);
+    return { op: step.op, outcome: describeOutcome(expected.outcome), ...expected, state };
+  });
+}
+
+describe('the library of programs', () => {
+  it('has at least 14 programs, each saying what it shows', () => {
+    expect(programs.length).toBeGreaterThanOrEqual(14);
+    for (const { name, about } of programs) expect(about, name).toMatch(/\.$/);
+  });
+
+  it('reaches every operation', () => {
+    const operations = new Set(programs.flatMap(({ steps }) => steps.map(({ op }) => op)));
+    expect([...operations].sort()).toEqual([
+      'close',
+      'cpu-read',
+      'cpu-write',
+      'exit',
+      'fork',
+      'migrate-to-dev',
+      'migrate-to-sys',
+      'mmap',
+      'munmap',
+      'open',
+      'read',
+      'snapshot',
+      'write',
+    ]);
+  });
+
+  it('reaches every error of the operations', () => {
+    const seen = new Set(
+      programs.flatMap((program) => run(program).map(({ op, outcome }) => `${op} ${outcome}`)),
+    );
+    const errors = [
+      'mmap EEXIST',
+      'read EFAULT',
+      'write EFAULT',
+      'write EPERM',
+      'migrate-to-dev EINVAL',
+      'migrate-to-dev ENOENT',
+      'migrate-to-sys EINVAL',
+      'snapshot EINVAL',
+    ];
+    expect(errors.filter((error) => !seen.has(error))).toEqual([]);
+    expect([...seen].some((text) => text.startsWith('cpu-read SIGSEGV'))).toBe(true);
+    expect([...seen].some((text) => text.startsWith('cpu-write SIGSEGV'))).toBe(true);
+  });
+
+  it('reaches every rule of the model that makes an entry', () => {
+    const rules = new Set<string>();
+    for (const program of programs) {
+      const state = initialState(profiles[0]!, program.regions);
+      for (const [index, step] of program.steps.entries()) {
+        apply(state, step, index);
+        markObserved(state);
+        for (const process of state.processes) {
+          for (const pte of process?.mm.ptes.flat() ?? []) if (pte) rules.add(pte.rule);
+        }
+      }
+    }
+    expect([...rules].sort()).toEqual([
+      'copy_nonpresent_pte',
+      'copy_present_ptes',
+      'do_anonymous_page',
+      'migrate_vma_insert_page',
+      'remove_migration_pte',
+      'wp_page_copy',
+      'wp_page_reuse',
+    ]);
+  });
+
+  it.each(profiles)('is safe to run on $kernel, design $design', (profile) => {
+    for (const program of programs) expect(findHazard(program, profile), program.name).toBeUndefined();
+  });
+
+  it('keeps all invariants', () => {
+    for (const program of programs) {
+      const state = initialState(profiles[0]!, program.regions);
+      for (const [index, step] of program.steps.entries()) {
+        apply(state, step, index);
+        expect(violations(state), `${program.name}, step ${index}`).toEqual([]);
+      }
+    }
+  });
+});
