@@ -18,7 +18,7 @@ const CONTENT = [
   /^(?:note|Disabling lock debugging)\b/,
   /^(?:irq event stamp|hardirqs last|softirqs last|Preemption disabled at|in_atomic|preempt_count:|RCU nest depth|expected:)/,
   // Stalls and hung tasks.
-  /^(?:rcu:|NMI backtrace|Sending NMI|Task dump for|Showing (?:all|busy)|no locks held|\d+ locks? held|#\d+: )/,
+  /^(?:rcu:|NMI backtrace|Sending NMI|Task dump for|Showing (?:all|busy)|no locks held|locks held by|\d+ locks? held|#\d+: )/,
   /^(?:INFO: task \S+ (?:is )?blocked on|INFO: lockdep is turned off|"echo 0 >|Blocked by|Future hung task)/,
   // Pages and slab objects.
   /^(?:page:|page dumped because|flags:|raw:|head:|page_type|page last|page_owner|memcg:|anon flags|aops:|addr:|file:|pgtable:)/,

@@ -76,9 +76,9 @@ function warningTitle(file: string, line: string, symbol: string, texts: readonl
   return `${inPlace('WARNING', where)} (${treePath(file)}:${line})`;
 }
 
-/** The lock reports name the place as `..., at: function+0x1/0x2`. */
+/** The lock reports name the place as `..., at: function+0x1/0x2`, or on a line of its own behind its address. */
 function lockdepTitle(what: string, texts: readonly string[]): string {
-  const at = find(texts, /\bat: (.*\+0x.*)$/);
+  const at = find(texts, /(?:\bat: |^\[<[0-9a-f]+>\] )(\S+\+0x.*)$/);
   return inPlace(what, (at !== undefined ? symbolIn(at) : undefined) ?? place(texts));
 }
 

@@ -43,6 +43,8 @@ const CONSEQUENCE_LINES = 80;
 const STAGE =
   /^(?:Oops: |Internal error: |invalid opcode: |general protection fault\b|.{3,60}: [0-9a-f]{4} \[#\d+\]|Unexpected kernel BRK)/;
 const STAGED: readonly SplatKind[] = ['oops', 'bug', 'general-protection'];
+/** Behind their telling end, a fault may still lead to a panic, and a lockdep report shows its trace. */
+const CONTINUED: readonly SplatKind[] = [...STAGED, 'lockdep'];
 
 interface OpenSplat {
   splat: Splat;
@@ -148,8 +150,7 @@ export class SplatScanner {
     append(open, text, line, number);
     if (!open.terminated && form.end !== 'content' && form.end.test(text)) {
       open.terminated = true;
-      // Only a fault may still lead to a panic; anything else is whole with its last line.
-      if (form.kind === 'warning' || form.kind === 'kasan' || form.kind === 'panic') this.#finish(key, open);
+      if (!CONTINUED.includes(form.kind)) this.#finish(key, open);
     }
     if (splat.lines.length >= SPLAT_LINES) this.#finish(key, open);
   }

@@ -5,6 +5,7 @@ import { formatVerdict } from '../report/table.ts';
 import type { Verdict } from '../report/verdict.ts';
 import type { Suite } from '../run/lane.ts';
 import { runAll } from '../run/run.ts';
+import { parseScenario, scenarios } from '../session/scenarios.ts';
 import {
   addKernelOptions,
   chosenArchs,
@@ -21,6 +22,7 @@ interface RunCommandOptions extends KernelOptions {
   seed: number;
   accel: 'auto' | 'kvm' | 'tcg';
   jobs: number;
+  scenario: string;
   out?: string;
   benchmarks?: boolean;
   json?: boolean;
@@ -34,6 +36,7 @@ export function runCommand(signal: AbortSignal): Command {
     )
     .option('--programs <n>', 'programs to generate beside the library', count, 100)
     .option('--seed <n>', 'seed of the generated programs', seed, 1)
+    .option('--scenario <name>', `machine to test on: ${Object.keys(scenarios).join(' or ')}`, 'default')
     .option('--benchmarks', 'let hmm-tests run its benchmarks, too: they check nothing and take 40 s')
     .addOption(
       new Option('--accel <accelerator>', 'auto starts a guest with KVM to see whether it works')
@@ -53,6 +56,7 @@ Examples:
   hmmdiff run --arch x86_64 --suite programs --programs 1000 --seed 7
   hmmdiff run --kernel ~/linux --config debug
   hmmdiff run --series offset
+  hmmdiff run --scenario full-address-space
   hmmdiff run --kernel debian-7.3 --series ~/v7-patches --json > verdict.json`,
     )
     .action(async (options: RunCommandOptions) => {
@@ -69,6 +73,7 @@ Examples:
             programs: options.programs,
             seed: options.seed,
             accel: options.accel,
+            scenario: parseScenario(options.scenario),
             jobs: options.jobs,
             fragments: options.config,
             benchmarks: options.benchmarks ?? false,

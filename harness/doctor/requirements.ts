@@ -45,7 +45,11 @@ export const requirements: readonly Requirement[] = [
         commands: ['aarch64-linux-gnu-gcc'],
       },
   { purpose: 'x86_64 guests', packages: ['qemu-system-x86'], commands: ['qemu-system-x86_64'] },
-  { purpose: 'aarch64 guests', packages: ['qemu-system-arm'], commands: ['qemu-system-aarch64'] },
+  {
+    purpose: 'aarch64 guests',
+    packages: ['qemu-system-arm', 'device-tree-compiler'],
+    commands: ['qemu-system-aarch64', 'fdtput'],
+  },
   {
     purpose: 'sources and packages',
     packages: ['git', 'xz-utils', 'dpkg', 'debian-archive-keyring'],

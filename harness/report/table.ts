@@ -22,11 +22,19 @@ function formatLane(lane: LaneVerdict, paint: ReturnType<typeof pc.createColors>
     lane.arch,
     `design ${lane.design ?? 'unknown'}`,
     `${lane.machine}, ${lane.accel ?? 'no accelerator'}`,
+    ...(lane.scenario === 'default' ? [] : [lane.scenario]),
     ...(lane.readyMs === null ? [] : [`ready in ${formatDuration(lane.readyMs)}`]),
   ].join(' · ');
   const lines = [`${lane.ok ? paint.green('ok    ') : paint.red('NOT OK')} ${paint.bold(title)}`];
   const row = (name: string, text: string) => lines.push(`       ${name.padEnd(10)} ${text}`);
   const { 'hmm-tests': tests, programs } = lane.suites;
+  if (lane.load && lane.load.seen !== 'loads') {
+    row(
+      'test_hmm',
+      `${lane.load.seen}${lane.load.seen === lane.load.expected ? ', as it must in this scenario' : ''}`,
+    );
+    return [...lines, ...findings(lane, paint)];
+  }
   if (tests) {
     const allowed = tests.failures.filter((failure) => failure.allowed !== undefined).length;
     const fail = `${tests.fail} fail${allowed > 0 ? ` (${allowed} allowed)` : ''}`;
@@ -53,6 +61,12 @@ function formatLane(lane: LaneVerdict, paint: ReturnType<typeof pc.createColors>
       `${splat.count > 1 ? `${splat.count} × ` : ''}${splat.title}${splat.allowed ? ' (allowed)' : ''}`,
     );
   }
+  return [...lines, ...findings(lane, paint)];
+}
+
+/** What is to be looked at. */
+function findings(lane: LaneVerdict, paint: ReturnType<typeof pc.createColors>): string[] {
+  const lines: string[] = [];
   for (const finding of lane.findings)
     lines.push(`       ${paint.red('✗')} ${finding.split('\n').join('\n         ')}`);
   for (const { program, file, fields } of lane.suites.programs?.divergences ?? []) {

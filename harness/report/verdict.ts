@@ -65,6 +65,13 @@ const splat = z.strictObject({
   lines: z.array(z.string()),
 });
 
+const systemDivergence = z.strictObject({
+  field: z.string(),
+  expected: z.string(),
+  seen: z.string(),
+  rule: z.string(),
+});
+
 export const laneSchema = z.strictObject({
   ok: z.boolean(),
   kernel: z.strictObject({ name: z.string(), version: z.string(), origin: z.string() }),
@@ -75,6 +82,8 @@ export const laneSchema = z.strictObject({
   profile: z.string(),
   arch: z.enum(['x86_64', 'aarch64']),
   scenario: z.string(),
+  /** How loading test_hmm ended, and how the model says that it must in this scenario and design. */
+  load: z.strictObject({ expected: z.string(), seen: z.string() }).nullable(),
   accel: z.enum(['kvm', 'tcg']).nullable(),
   /** Why this accelerator. */
   accelReason: z.string(),
@@ -82,6 +91,8 @@ export const laneSchema = z.strictObject({
   /** Milliseconds from the start of QEMU to the agent's first answer, of the first guest. */
   readyMs: z.number().nullable(),
   suites: z.strictObject({ 'hmm-tests': hmmTests.optional(), programs: programs.optional() }),
+  /** /proc/iomem and the span of zone Device, once per guest. */
+  system: z.strictObject({ fieldsCompared: count, divergences: z.array(systemDivergence) }),
   splats: z.array(splat),
   /** Paths relative to the run folder. */
   console: z.array(z.string()),

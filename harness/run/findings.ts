@@ -105,10 +105,14 @@ export function summarizePrograms(
 }
 
 /** What makes a lane not ok, in a line each. */
-export function findingsOf(lane: Pick<LaneVerdict, 'suites' | 'splats'>): string[] {
-  const { suites, splats } = lane;
+export function findingsOf(lane: Pick<LaneVerdict, 'suites' | 'splats' | 'system' | 'load'>): string[] {
+  const { suites, splats, system, load } = lane;
   const tests = suites['hmm-tests'];
   return [
+    ...(load && load.seen !== load.expected
+      ? [`loading test_hmm: expected ${load.expected}, seen ${load.seen}`]
+      : []),
+    ...system.divergences.map(({ field, expected, seen }) => `${field}: expected ${expected}, seen ${seen}`),
     ...(tests?.failures ?? [])
       .filter(({ allowed }) => allowed === undefined)
       .map(({ name, reason }) => `hmm-tests: ${name}: ${reason}`),

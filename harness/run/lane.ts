@@ -4,10 +4,12 @@ import { join, relative } from 'node:path';
 import { finished } from 'node:stream/promises';
 import type { KernelVersion, Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
+import { expectLoad, type ScenarioName } from '../../model/system.ts';
 import type { AcceleratorProbe } from '../../qemu/accel.ts';
 import { architectureOf } from '../../qemu/architectures.ts';
 import type { Calibration } from '../../qemu/calibration.ts';
 import type { Accelerator } from '../../qemu/machine.ts';
+import { compareSystem } from '../compare/system.ts';
 import { ExitStatus, HmmdiffError } from '../errors.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import type { ResolvedKernel } from '../kernels/resolve.ts';
@@ -15,6 +17,7 @@ import type { SourceContext } from '../kernels/source.ts';
 import { printProgram } from '../programs/print.ts';
 import type { AllowContext, AllowList } from '../report/allow.ts';
 import type { LaneVerdict } from '../report/verdict.ts';
+import { type ScenarioMachine, scenarios } from '../session/scenarios.ts';
 import { chooseAccelerator, laneMachine, Session } from '../session/session.ts';
 import { listHmmTests, runHmmTests } from '../suites/hmm-tests.ts';
 import type { KtapTest } from '../suites/ktap.ts';
@@ -32,6 +35,7 @@ export interface LanePlan {
   suites: readonly Suite[];
   programs: readonly Program[];
   accel: Accelerator | 'auto';
+  scenario: ScenarioName;
   /** Let hmm-tests run its benchmarks. */
   benchmarks: boolean;
   /** The lane's folder within the run folder. */
@@ -65,6 +69,9 @@ export class Lane {
   #pendingTests: string[] | undefined;
   #design: 'pfn' | 'offset' | undefined;
   #readyMs: number | undefined;
+  #scenario: ScenarioMachine | undefined;
+  #load: LaneVerdict['load'] = null;
+  readonly #system: LaneVerdict['system'] = { fieldsCompared: 0, divergences: [] };
   #accel: { accelerator: Accelerator; reason: string } | undefined;
 
   constructor(
@@ -89,6 +96,11 @@ export class Lane {
     await mkdir(this.plan.folder, { recursive: true });
     try {
       this.#accel = await this.#chooseAccelerator();
+      this.#scenario = await scenarios[this.plan.scenario].prepare(
+        this.plan.build.arch,
+        this.#accel.accelerator,
+        this.plan.folder,
+      );
       for (let guest = 1; this.#unfinished; guest++) {
         if (guest > MAX_GUESTS) {
           throw new HmmdiffError(
@@ -135,6 +147,7 @@ export class Lane {
         accelerator: this.#accel!.accelerator,
         folder: plan.folder,
         name,
+        ...this.#scenario!,
         calibration: context.calibration,
         signal,
       });
@@ -146,7 +159,10 @@ export class Lane {
     guest.on('splat-begin', (splat) => log.set(splat, devices));
     try {
       this.#readyMs ??= session.readyMs;
-      this.#checkDesign(session);
+      if (!(await this.#checkDesign(session))) {
+        await session.stop();
+        return;
+      }
       if (this.#pendingPrograms.length > 0) await this.#programs(session, id, name);
       if (plan.suites.includes('hmm-tests')) {
         this.#pendingTests ??= (await listHmmTests(session)).filter(
@@ -167,22 +183,36 @@ export class Lane {
     }
   }
 
-  #checkDesign(session: Session): void {
+  /** Compares how test_hmm loaded and what the machine shows of it. Answers whether there is something to run on. */
+  async #checkDesign(session: Session): Promise<boolean> {
     const { spec, series } = this.plan.kernel;
-    this.#design = session.memory.design;
-    const declared = series?.design ?? (series ? undefined : spec.design);
-    if (this.#design === undefined) {
+    const { chunks, design } = session.memory;
+    const declared = series ? series.design : spec.design;
+    // A module that does not load says nothing of its design.
+    const assumed = design ?? declared;
+    this.#design = assumed;
+    this.#load = { expected: expectLoad(this.plan.scenario, assumed ?? 'pfn'), seen: session.load };
+    if (this.#load.seen !== 'loads') {
+      this.#pendingPrograms = [];
+      this.#pendingTests = [];
+      return false;
+    }
+    if (design === undefined) {
       throw new HmmdiffError('design', ExitStatus.finding, 'test_hmm reported no chunk of device memory', {
         hint: `Its console: ${session.guest.consoleFile}`,
       });
     }
-    if (declared !== undefined && declared !== this.#design) {
+    if (declared !== undefined && declared !== design) {
       throw new HmmdiffError(
         'design',
         ExitStatus.finding,
-        `the kernel was said to have design ${declared}, but test_hmm reports design ${this.#design}`,
+        `the kernel was said to have design ${declared}, but test_hmm reports design ${design}`,
       );
     }
+    const { fieldsCompared, divergences } = compareSystem(await session.system(), design, chunks);
+    this.#system.fieldsCompared += fieldsCompared;
+    this.#system.divergences.push(...divergences);
+    return true;
   }
 
   async #programs(session: Session, id: string, guestName: string): Promise<void> {
@@ -278,7 +308,7 @@ export class Lane {
       suites.programs = summarizePrograms(this.#results, this.#lost, this.#files, this.#seconds.programs);
     }
     const splats = this.#splats.entries;
-    const findings = findingsOf({ suites, splats });
+    const findings = findingsOf({ suites, splats, system: this.#system, load: this.#load });
     // A finding of the kernel that ended the lane is usually among the splats already; say it all the same.
     if (error?.exitStatus === ExitStatus.finding) findings.push(error.message);
     const infrastructure = error && error.exitStatus !== ExitStatus.finding ? error : undefined;
@@ -289,16 +319,18 @@ export class Lane {
       design: this.#design ?? null,
       profile: plan.rules,
       arch: build.arch,
-      scenario: 'default',
+      scenario: plan.scenario,
+      load: this.#load,
       accel: this.#accel?.accelerator ?? null,
       accelReason: this.#accel?.reason ?? '',
       machine: architectureOf(build.arch).machineType({
-        ...laneMachine(build),
+        ...laneMachine(build, this.#scenario),
         initrd: '',
         accelerator: 'tcg',
       }),
       readyMs: this.#readyMs === undefined ? null : Math.round(this.#readyMs),
       suites,
+      system: this.#system,
       splats,
       console: this.#consoles,
       transcripts: this.#transcripts,

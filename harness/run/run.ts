@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ScenarioName } from '../../model/system.ts';
 import { AcceleratorProbe } from '../../qemu/accel.ts';
 import { Calibration } from '../../qemu/calibration.ts';
 import type { Accelerator } from '../../qemu/machine.ts';
@@ -30,6 +31,7 @@ export interface RunOptions {
   programs: number;
   seed: number;
   accel: Accelerator | 'auto';
+  scenario: ScenarioName;
   /** Parallel compilations, and lanes at a time. */
   jobs: number;
   /** Config fragments beyond the usual. */
@@ -69,6 +71,7 @@ export async function runAll(
     programs: options.programs,
     suites: options.suites,
     accel: options.accel,
+    scenario: options.scenario,
     lanes: plans.map(({ build }) => ({ arch: build.arch, key: build.key, origin: build.tree.origin })),
   });
   const shared = { ...context, probe: new AcceleratorProbe(), calibration: new Calibration(), allow };
@@ -114,6 +117,7 @@ async function planLanes(
       suites: options.suites,
       programs,
       accel: options.accel,
+      scenario: options.scenario,
       benchmarks: options.benchmarks,
       folder,
       runFolder: options.out,

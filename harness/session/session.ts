@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { LoadOutcome } from '../../model/system.ts';
 import type { AcceleratorProbe } from '../../qemu/accel.ts';
 import { architectureOf } from '../../qemu/architectures.ts';
 import type { Calibration } from '../../qemu/calibration.ts';
@@ -7,7 +8,7 @@ import { Guest } from '../../qemu/guest.ts';
 import { createSessionKeys } from '../../qemu/keys.ts';
 import type { Accelerator, Machine } from '../../qemu/machine.ts';
 import { SshSession } from '../../qemu/ssh.ts';
-import { ExitStatus, HmmdiffError } from '../errors.ts';
+import type { SystemObservation } from '../compare/system.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import { type AgentHello, parseHello } from '../programs/agent-stream.ts';
 import { type DeviceMemory, deviceMemory } from './chunks.ts';
@@ -97,8 +98,7 @@ export class Session implements AsyncDisposable {
   /**
    * Boots a guest and talks to its agent.
    *
-   * @throws HmmdiffError what Guest.start, Guest.ready and SshSession.connect throw; `module-load` (exit status 1)
-   * when test_hmm does not load
+   * @throws HmmdiffError what Guest.start, Guest.ready and SshSession.connect throw
    */
   static async start(options: SessionOptions): Promise<Session> {
     const { build, folder, name, signal } = options;
@@ -122,17 +122,6 @@ export class Session implements AsyncDisposable {
       await guest.ready;
       // The kernel has unpacked it, and the keys in it are of no use to anyone else.
       await rm(imageFile, { force: true });
-      const failed = guest.console.lines.find((line) => /hmmdiff: insmod test_hmm: failed/.test(line.text));
-      if (failed) {
-        throw new HmmdiffError(
-          'module-load',
-          ExitStatus.finding,
-          `test_hmm does not load on ${build.arch}: ${failed.text}`,
-          {
-            hint: `Its console: ${guest.consoleFile}`,
-          },
-        );
-      }
       const ssh = await SshSession.connect({
         port: await guest.sshPort(),
         keys,
@@ -152,6 +141,22 @@ export class Session implements AsyncDisposable {
   /** test_hmm's memory as its messages tell; grows as the kernel adds chunks. */
   get memory(): DeviceMemory {
     return deviceMemory(this.guest.console.lines.map((line) => line.text));
+  }
+
+  /** How loading test_hmm ended; anything but a missing room for memory is given in insmod's words. */
+  get load(): LoadOutcome | string {
+    for (const { text } of this.guest.console.lines) {
+      const failed = /hmmdiff: insmod test_hmm: failed: (.*)/.exec(text)?.[1];
+      if (failed !== undefined) return /Cannot allocate memory$/.test(failed) ? 'ENOMEM' : failed;
+    }
+    return 'loads';
+  }
+
+  /** What the machine shows of device memory. */
+  async system(): Promise<SystemObservation> {
+    const { stdout } = await this.ssh.exec('cat /proc/iomem; echo; echo ----; cat /proc/zoneinfo');
+    const [iomem = '', zoneinfo = ''] = stdout.split('\n----\n');
+    return { iomem, zoneinfo };
   }
 
   /** Ends the guest in order, and at once if it does not. */

@@ -18,7 +18,7 @@ function argvOf(machine: Machine): string[] {
 describe('the command line of QEMU', () => {
   it('is the fastest x86_64 machine by default', () => {
     expect(argvOf(x86).join(' ')).toMatchInlineSnapshot(
-      `"-nodefaults -no-user-config -no-reboot -display none -machine microvm,acpi=off,rtc=on -accel tcg,thread=multi -cpu max -smp 2 -m 2048M -kernel /k/vmlinux -initrd /k/initrd -append console=ttyS0 printk.time=1 hostname=hmmdiff panic=-1 reboot=t oops=panic -chardev socket,id=qmp,fd=3 -mon chardev=qmp,mode=control -chardev file,id=console,path=/run/console,append=on -serial chardev:console"`,
+      `"-nodefaults -no-user-config -no-reboot -display none -machine microvm,acpi=off,rtc=on -accel tcg,thread=multi -cpu max -smp 2 -m 2048M -kernel /k/vmlinux -initrd /k/initrd -append console=ttyS0 printk.time=1 hostname=hmmdiff panic=-1 reboot=t oops=panic no_timer_check -chardev socket,id=qmp,fd=3 -mon chardev=qmp,mode=control -chardev file,id=console,path=/run/console,append=on -serial chardev:console"`,
     );
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { compare } from '../../../harness/compare/compare.ts';
 import { programArbitrary } from '../../../harness/programs/generate.ts';
 import { parseProgram } from '../../../harness/programs/load.ts';
+import type { ProgramEnd } from '../../../model/observation.ts';
 import type { Program } from '../../../model/program.ts';
 import { mutations } from './mutate.ts';
 import { environmentOf, predict } from './predict.ts';
@@ -163,16 +164,12 @@ describe('the end of a run', () => {
 
   it('is a divergence when it crashed or hung', () => {
     const transcript = predict(steps, x86!);
-    const crashed = {
-      ...transcript,
-      steps: [],
-      end: { kind: 'crashed', process: 0, signal: 'SIGKILL', step: 0 },
-    } as const;
-    expect(compare(steps, { ...crashed, steps: [] }, x86!).divergences).toMatchObject([
+    const endsSo = (end: ProgramEnd, observed: number) =>
+      compare(steps, { ...transcript, steps: transcript.steps.slice(0, observed), end }, x86!).divergences;
+    expect(endsSo({ kind: 'crashed', process: 0, signal: 'SIGKILL', step: 0 }, 0)).toMatchObject([
       { field: 'end', step: 0, seen: 'process 0 died of SIGKILL in step 0' },
     ]);
-    const hung = { ...transcript, end: { kind: 'hung', step: 1, stacks: ['dmirror_fops_release'] } } as const;
-    expect(compare(steps, hung, x86!).divergences).toMatchObject([
+    expect(endsSo({ kind: 'hung', step: 1, stacks: ['dmirror_fops_release'] }, 1)).toMatchObject([
       { field: 'end', step: 1, seen: expect.stringContaining('dmirror_fops_release') },
     ]);
   });

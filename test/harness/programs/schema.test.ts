@@ -74,12 +74,12 @@ describe('a program file', () => {
     [
       'an unknown operation',
       file('{mmap: a}', '{migrate: a}'),
-      'p.yaml:5:12: steps.1.migrate: "migrate" is no operation; operations are mmap, ',
+      'p.yaml:5:15: steps.1.migrate: "migrate" is no operation; operations are mmap, ',
     ],
     [
       'an unknown key of a step',
       file('{mmap: a, prot: read}'),
-      'p.yaml:4:19: steps.0.prot: mmap takes by, protection, not "prot"',
+      'p.yaml:4:21: steps.0.prot: mmap takes by, protection, not "prot"',
     ],
     [
       'an unknown region',
@@ -97,7 +97,7 @@ describe('a program file', () => {
     [
       'an unknown protection',
       file('{mmap: a, protection: rw}'),
-      'p.yaml:4:25: steps.0.protection: protection is one of none, read, read-write',
+      'p.yaml:4:27: steps.0.protection: protection is one of none, read, read-write',
     ],
     ['a coherent device', file('{open: 2}'), 'p.yaml:4:12: steps.0.open: open needs a device: 0 or 1'],
     [

@@ -1,0 +1,63 @@
+/** What the whole machine shows of device memory, beside what each process shows (OBSERVABLES 2.5). */
+import type { Design } from './profile.ts';
+import type { DeviceMinor } from './program.ts';
+
+/** Pages of one device, as numbers `first` to `end` (exclusive): PFNs, or device offsets of private minors in design `offset`. */
+export interface PageSpan {
+  minor: DeviceMinor;
+  first: bigint;
+  end: bigint;
+}
+
+export interface SystemExpectation {
+  /** Physical address ranges (bytes, both ends inclusive) of the "hmm_dmirror" lines of /proc/iomem, ascending. */
+  iomem: { start: bigint; end: bigint }[];
+  /** "spanned" of zone Device in /proc/zoneinfo, in pages; all nodes together. */
+  deviceZoneSpanned: bigint;
+}
+
+const PAGE_SHIFT = 12n;
+/** Minors below are device private, the others device coherent (lib/test_hmm.c, hmm_dmirror_init). */
+const FIRST_COHERENT: DeviceMinor = 2;
+
+/**
+ * - iomem: design `pfn` takes a chunk of a private device from the physical address space
+ *   (lib/test_hmm.c, dmirror_allocate_chunk: request_free_mem_region); design `offset` takes none. Coherent devices
+ *   are given memory that exists and name nothing.
+ * - zone Device: mm/memory_hotplug.c, move_pfn_range_to_zone() grows the zone over each range that
+ *   mm/memremap.c, pagemap_range() adds, gaps included (resize_zone_range). Design `offset` adds no private range.
+ */
+export function expectSystem(design: Design, chunks: readonly PageSpan[]): SystemExpectation {
+  const isPrivate = ({ minor }: PageSpan) => minor < FIRST_COHERENT;
+  const physical = design === 'pfn' ? chunks : chunks.filter((chunk) => !isPrivate(chunk));
+  const starts = physical.map(({ first }) => first);
+  const ends = physical.map(({ end }) => end);
+  return {
+    iomem: (design === 'pfn' ? chunks.filter(isPrivate) : [])
+      .map(({ first, end }) => ({ start: first << PAGE_SHIFT, end: (end << PAGE_SHIFT) - 1n }))
+      .sort((a, b) => (a.start < b.start ? -1 : 1)),
+    deviceZoneSpanned: physical.length === 0 ? 0n : maximum(ends) - minimum(starts),
+  };
+}
+
+/** A condition of machine or command line under which a kernel is tested. */
+export type ScenarioName = 'default' | 'full-address-space';
+
+/** How loading test_hmm ends: it loads, or fails with an errno. */
+export type LoadOutcome = 'loads' | 'ENOMEM';
+
+/**
+ * With a physical address space that is full, request_free_mem_region() finds no room for a private chunk
+ * (kernel/resource.c, get_free_mem_region: -ERANGE), which test_hmm reports as -ENOMEM; design `offset` needs none.
+ */
+export function expectLoad(scenario: ScenarioName, design: Design): LoadOutcome {
+  return scenario === 'full-address-space' && design === 'pfn' ? 'ENOMEM' : 'loads';
+}
+
+function maximum(values: readonly bigint[]): bigint {
+  return values.reduce((a, b) => (b > a ? b : a));
+}
+
+function minimum(values: readonly bigint[]): bigint {
+  return values.reduce((a, b) => (b < a ? b : a));
+}
