@@ -124,7 +124,7 @@ async function findConfig(
         await rm(output, { recursive: true, force: true });
         await mkdir(output, { recursive: true });
         const make = makeCommand(tree, arch, output, toolchain);
-        const config = await configure(tree.directory, output, make, requests, signal);
+        const config = await configure(tree.directory, output, make, requests, { signal });
         await mkdir(cache.kernels, { recursive: true });
         await writeFile(`${file}.partial`, config);
         await rename(`${file}.partial`, file);

@@ -29,7 +29,7 @@ export function fragmentFiles(arch: Arch, extra: readonly string[] = []): string
 }
 
 /**
- * The .config that the requests lead to: tinyconfig, the requests, olddefconfig; then each request is checked.
+ * The .config that the requests lead to: the base (tinyconfig), the requests, olddefconfig; then each request is checked.
  *
  * @param output a Kbuild output directory of its own
  * @param make the make command with O=, ARCH= and CROSS_COMPILE=, without a target
@@ -41,11 +41,11 @@ export async function configure(
   output: string,
   make: readonly string[],
   requests: readonly ConfigRequest[],
-  signal?: AbortSignal,
+  { base = 'tinyconfig', signal }: { base?: string; signal?: AbortSignal | undefined } = {},
 ): Promise<string> {
   const [command, ...args] = make as [string, ...string[]];
   const target = (name: string) => run('kconfig', command, [...args, '-s', name], { cwd: tree, signal });
-  await target('tinyconfig');
+  await target(base);
   await appendFile(join(output, '.config'), formatRequests(requests));
   await target('olddefconfig');
   const config = await readFile(join(output, '.config'), 'utf8');

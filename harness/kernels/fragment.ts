@@ -30,14 +30,15 @@ export async function readFragments(files: readonly string[]): Promise<ConfigReq
       });
     }
     text.split('\n').forEach((content, index) => {
-      const request = parseLine(content, file, index + 1);
+      const request = parseFragment(content, file, index + 1);
       if (request) requests.set(request.symbol, request);
     });
   }
   return [...requests.values()];
 }
 
-function parseLine(content: string, file: string, line: number): ConfigRequest | undefined {
+/** One line of a fragment; undefined for comments and empty lines. @throws HmmdiffError `fragment` */
+export function parseFragment(content: string, file: string, line: number): ConfigRequest | undefined {
   const unset = /^# (CONFIG_\w+) is not set\s*$/.exec(content);
   if (unset) return { symbol: unset[1]!, value: 'n', ifDefined: true, file, line };
   if (/^\s*(#|$)/.test(content)) return undefined;

@@ -5,6 +5,7 @@
  *	agent hello			what this guest is, as JSON text
  *	agent run			programs on stdin, transcripts on stdout (protocol.h)
  *	agent run --port DEVICE		both on a virtio-serial port
+ *	agent lifecycle ROUNDS		device memory taken away under live pages (lifecycle.h)
  *
  * Exit status: 0 when the host ended the session; 1 when the agent cannot work here, with the reason on stderr; 2 for
  * bad usage or a stream that makes no sense; 3 when the host is gone in the middle of something; 4 when processes
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@
 #include "guard.h"
 #include "hello.h"
 #include "io.h"
+#include "lifecycle.h"
 #include "observe.h"
 #include "program.h"
 #include "runner.h"
@@ -159,7 +162,7 @@ static enum status prepare_and_run(const char *port)
 
 static enum status usage(void)
 {
-	fputs("usage: agent hello | agent run [--port DEVICE]\n", stderr);
+	fputs("usage: agent hello | agent run [--port DEVICE] | agent lifecycle ROUNDS\n", stderr);
 	return STATUS_NONSENSE;
 }
 
@@ -181,5 +184,7 @@ int main(int argc, char **argv)
 		return prepare_and_run(NULL);
 	if (!strcmp(command, "run") && argc == 4 && !strcmp(argv[2], "--port"))
 		return prepare_and_run(argv[3]);
+	if (!strcmp(command, "lifecycle") && argc == 3)
+		return lifecycle(strtoul(argv[2], NULL, 10)) ? STATUS_UNABLE : STATUS_OK;
 	return usage();
 }

@@ -46,9 +46,7 @@ describe('consoles of real guests', () => {
       // The line that tells what it is may be the last that is ever printed.
       const head = headNumber(log, splat);
       const cut = scanConsole(log.slice(0, head));
-      expect(cut).toContainEqual(
-        expect.objectContaining({ kind: splat.kind, firstLine: splat.firstLine }),
-      );
+      expect(cut).toContainEqual(expect.objectContaining({ kind: splat.kind, firstLine: splat.firstLine }));
     }
   });
 
