@@ -189,9 +189,7 @@ export function migrateToDevice(state: State, file: DeviceFile, vma: Vma, first:
   // dmirror_migrate_alloc_and_copy()
   const targets = sources.map(({ frame }) => newDeviceFrame(state, file, frame?.word ?? 0));
 
-  // migrate_vma_pages(): one notification from the first hole to the end of the piece.
-  const hole = sources.find(({ frame }) => frame === null);
-  if (hole) invalidate(vma.mm, region, hole.page, end, minor);
+  // migrate_vma_pages(). It notifies once more for holes, which repeats a part of the notification above.
   sources.forEach(({ frame, page }, i) => {
     if (frame === null) insertPage(state, vma, page, targets[i]!);
     else migrateFlags(state, frame, targets[i]!);

@@ -32,7 +32,9 @@ export function runCommand(signal: AbortSignal): Command {
   return addKernelOptions(new Command('run'))
     .description('build kernels, boot guests, run the suites in them and compare with the model')
     .addOption(
-      new Option('--suite <suite>', 'what to run').choices(['hmm-tests', 'programs', 'all']).default('all'),
+      new Option('--suite <suite>', 'what to run')
+        .choices(['hmm-tests', 'programs', 'lifecycle', 'all'])
+        .default('all'),
     )
     .option('--programs <n>', 'programs to generate beside the library', count, 100)
     .option('--seed <n>', 'seed of the generated programs', seed, 1)

@@ -55,6 +55,13 @@ function formatLane(lane: LaneVerdict, paint: ReturnType<typeof pc.createColors>
       `${number(programs.slack)} (${share.toFixed(2)} %)${names.length > 0 ? `: ${names.join(', ')}` : ''}`,
     );
   }
+  const { lifecycle } = lane.suites;
+  if (lifecycle) {
+    row(
+      'lifecycle',
+      `${lifecycle.loads} loads, ${lifecycle.releases} RELEASE, ${lifecycle.closes} closes under live pages, ${lifecycle.lostKiB} KiB lost in ${formatDuration(lifecycle.seconds * 1000)}`,
+    );
+  }
   for (const splat of lane.splats) {
     row(
       'splat',

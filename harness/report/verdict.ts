@@ -53,6 +53,17 @@ const programs = z.strictObject({
   lost: z.array(z.strictObject({ program: z.string(), file: z.string(), reason: z.string() })),
 });
 
+const lifecycle = z.strictObject({
+  loads: count,
+  releases: count,
+  closes: count,
+  /** What did not come back, in a line each. */
+  failures: z.array(z.string()),
+  /** MemAvailable after the first unload less that after the last, in KiB. */
+  lostKiB: z.int(),
+  seconds,
+});
+
 const splat = z.strictObject({
   kind: z.string(),
   title: z.string(),
@@ -90,7 +101,11 @@ export const laneSchema = z.strictObject({
   machine: z.string(),
   /** Milliseconds from the start of QEMU to the agent's first answer, of the first guest. */
   readyMs: z.number().nullable(),
-  suites: z.strictObject({ 'hmm-tests': hmmTests.optional(), programs: programs.optional() }),
+  suites: z.strictObject({
+    'hmm-tests': hmmTests.optional(),
+    programs: programs.optional(),
+    lifecycle: lifecycle.optional(),
+  }),
   /** /proc/iomem and the span of zone Device, once per guest. */
   system: z.strictObject({ fieldsCompared: count, divergences: z.array(systemDivergence) }),
   splats: z.array(splat),

@@ -121,6 +121,7 @@ export function findingsOf(lane: Pick<LaneVerdict, 'suites' | 'splats' | 'system
       return `program ${program}: step ${first?.step}, ${first?.field}: expected ${first?.expected}, seen ${first?.seen}`;
     }),
     ...(suites.programs?.lost ?? []).map(({ program, reason }) => `program ${program}: ${reason}`),
+    ...(suites.lifecycle?.failures ?? []).map((failure) => `lifecycle: ${failure}`),
     ...splats
       .filter(({ allowed }) => allowed === undefined)
       .map(({ title, count }) => `splat: ${title}${count > 1 ? ` (${count} times)` : ''}`),

@@ -21,11 +21,12 @@ import { type ScenarioMachine, scenarios } from '../session/scenarios.ts';
 import { chooseAccelerator, laneMachine, Session } from '../session/session.ts';
 import { listHmmTests, runHmmTests } from '../suites/hmm-tests.ts';
 import type { KtapTest } from '../suites/ktap.ts';
+import { runLifecycle } from '../suites/lifecycle.ts';
 import { type ProgramResult, runPrograms } from '../suites/programs.ts';
-import { findingsOf, SplatLog, summarizeHmmTests, summarizePrograms } from './findings.ts';
+import { findingsOf, round, SplatLog, summarizeHmmTests, summarizePrograms } from './findings.ts';
 import { profileOf } from './profile.ts';
 
-export type Suite = 'hmm-tests' | 'programs';
+export type Suite = 'hmm-tests' | 'programs' | 'lifecycle';
 
 export interface LanePlan {
   kernel: ResolvedKernel;
@@ -49,6 +50,8 @@ export interface LaneContext extends SourceContext {
   allow: AllowList;
 }
 
+/** How often the suite `lifecycle` loads the module, and takes memory by RELEASE. */
+const LIFECYCLE_TIMES = 100;
 /** A lane that loses one guest after another is given up. */
 const MAX_GUESTS = 6;
 
@@ -64,6 +67,7 @@ export class Lane {
   readonly #seconds = { programs: 0, tests: 0 };
   readonly #splats: SplatLog;
   readonly #allowContext: AllowContext;
+  #lifecycle: LaneVerdict['suites']['lifecycle'];
   #pendingPrograms: readonly Program[];
   /** Undefined until a guest has listed them. */
   #pendingTests: string[] | undefined;
@@ -121,7 +125,16 @@ export class Lane {
 
   get #unfinished(): boolean {
     return (
-      this.#pendingPrograms.length > 0 || this.#pendingTests === undefined || this.#pendingTests.length > 0
+      this.#pendingPrograms.length > 0 ||
+      this.#pendingTests === undefined ||
+      this.#pendingTests.length > 0 ||
+      this.#lifecyclePending
+    );
+  }
+
+  get #lifecyclePending(): boolean {
+    return (
+      this.plan.suites.includes('lifecycle') && this.#lifecycle === undefined && this.#load?.seen !== 'ENOMEM'
     );
   }
 
@@ -163,18 +176,18 @@ export class Lane {
         await session.stop();
         return;
       }
-      if (this.#pendingPrograms.length > 0) await this.#programs(session, id, name);
+      if (this.#pendingPrograms.length > 0 && !(await this.#programs(session, id, name))) return;
       if (plan.suites.includes('hmm-tests')) {
         this.#pendingTests ??= (await listHmmTests(session)).filter(
           (test) => plan.benchmarks || !/\.benchmark_/.test(test),
         );
         for (const group of ['private', 'coherent'] as const) {
-          if (guest.splats.some((splat) => splat.panicked)) break;
           devices = group;
-          await this.#hmmTests(session, id, name, group);
+          if (!(await this.#hmmTests(session, id, name, group))) return;
         }
       }
       devices = undefined;
+      if (this.#lifecyclePending) await this.#runLifecycle(session, id);
       await session.stop();
     } finally {
       // Reports of a dying kernel are whole only when its console has ended.
@@ -215,7 +228,8 @@ export class Lane {
     return true;
   }
 
-  async #programs(session: Session, id: string, guestName: string): Promise<void> {
+  /** Answers whether the guest can be used further. */
+  async #programs(session: Session, id: string, guestName: string): Promise<boolean> {
     const { plan, context } = this;
     const profile: Profile = await profileOf(plan.build, plan.rules, this.#design!);
     const file = join(plan.folder, `${guestName}.transcripts`);
@@ -223,6 +237,7 @@ export class Lane {
     const record: WriteStream = createWriteStream(file);
     const pending = this.#pendingPrograms;
     const started = performance.now();
+    let alive = true;
     await context.events.task(`${id} programs`, `Programs on ${this.name}`, async (report) => {
       const run = await runPrograms(session, pending, {
         environment: () => ({ profile, chunks: session.memory.chunks.filter(({ minor }) => minor < 2) }),
@@ -236,6 +251,7 @@ export class Lane {
       this.#results.push(...run.results);
       this.#pendingPrograms = run.remaining;
       if (run.lost) {
+        alive = false;
         const { program, reason } = run.lost;
         this.#lost.push({ program: program.name, file: await this.#keep(program), reason });
       }
@@ -246,6 +262,21 @@ export class Lane {
       report.detail = `${run.results.length} programs, ${diverged} diverge`;
     });
     this.#seconds.programs += (performance.now() - started) / 1000;
+    return alive;
+  }
+
+  async #runLifecycle(session: Session, id: string): Promise<void> {
+    const started = performance.now();
+    await this.context.events.task(`${id} lifecycle`, `Lifecycle on ${this.name}`, async (report) => {
+      const run = await runLifecycle(session, {
+        design: this.#design!,
+        times: LIFECYCLE_TIMES,
+        signal: this.context.signal,
+        progress: (done) => report.progress(done, LIFECYCLE_TIMES, 'loads'),
+      });
+      this.#lifecycle = { ...run, seconds: round((performance.now() - started) / 1000) };
+      report.detail = `${run.loads} loads, ${run.releases} releases, ${run.failures.length} failures`;
+    });
   }
 
   /** Writes a program that shows something into the run folder. */
@@ -264,10 +295,11 @@ export class Lane {
     id: string,
     guestName: string,
     group: 'private' | 'coherent',
-  ): Promise<void> {
+  ): Promise<boolean> {
     const mine = (name: string) => /coherent/.test(name) === (group === 'coherent');
     const wanted = (this.#pendingTests ?? []).filter(mine);
-    if (wanted.length === 0) return;
+    if (wanted.length === 0) return true;
+    let alive = true;
     const started = performance.now();
     await this.context.events.task(
       `${id} ${group}`,
@@ -279,7 +311,10 @@ export class Lane {
           progress: (done) => report.progress(done, wanted.length, 'tests'),
         });
         this.#tests.push(...run.tests);
-        if (run.interrupted) this.#interrupted.push(run.interrupted);
+        if (run.interrupted) {
+          alive = false;
+          this.#interrupted.push(run.interrupted);
+        }
         this.#pendingTests = [...run.remaining, ...(this.#pendingTests ?? []).filter((name) => !mine(name))];
         const output = join(this.plan.folder, `${guestName}.${group}.ktap`);
         await writeFile(output, `${run.output.join('\n')}\n`);
@@ -289,6 +324,7 @@ export class Lane {
       },
     );
     this.#seconds.tests += (performance.now() - started) / 1000;
+    return alive;
   }
 
   #verdict(error: HmmdiffError | undefined): LaneVerdict {
@@ -307,6 +343,7 @@ export class Lane {
     if (plan.suites.includes('programs')) {
       suites.programs = summarizePrograms(this.#results, this.#lost, this.#files, this.#seconds.programs);
     }
+    if (this.#lifecycle) suites.lifecycle = this.#lifecycle;
     const splats = this.#splats.entries;
     const findings = findingsOf({ suites, splats, system: this.#system, load: this.#load });
     // A finding of the kernel that ended the lane is usually among the splats already; say it all the same.

@@ -91,6 +91,34 @@ describe('the library of programs', () => {
     ]);
   });
 
+  // What the titles of the programs promise: faults or outcome of the steps that show it.
+  it.each<[string, Record<number, string>]>([
+    ['munmap-invalidates-one-page-too-many', { 5: 'success 0', 6: 'success 1', 7: 'success 0' }],
+    ['munmap-invalidates-holes-too', { 6: 'success 0', 8: 'success 0', 9: 'success 1' }],
+    ['invalidation-hides-neighbour-on-device', { 5: 'ENOENT', 6: 'success 0' }],
+    ['device-read-of-writable-page-allows-write', { 4: 'success 0', 5: 'success 1' }],
+    ['device-read-maps-zero-page', { 2: 'success 1', 4: 'success 1', 5: 'success 0' }],
+    ['fork-drops-the-devices-page-table', { 7: 'success 0', 8: 'success 1' }],
+    ['long-fault-goes-in-pieces', { 3: 'EFAULT', 4: 'success 0', 5: 'success 1' }],
+    ['neighbour-of-a-migrated-shared-page-is-lost', { 6: 'ENOENT' }],
+    ['split-mapping-moves-behind-in-the-walk', { 7: 'success 0' }],
+    ['reverse-map-walk-notifies-bystanders', { 9: 'success 0', 10: 'success 1', 11: 'success 1' }],
+    ['reverse-map-walk-ends-with-the-last-mapping', { 9: 'success 0' }],
+    ['reused-page-leaves-the-parents-reverse-map', { 10: 'success 0' }],
+    ['orphaned-anon-vma-is-taken-over', { 10: 'success 1', 12: 'success 1' }],
+  ])('shows what it says: %s', (name, expected) => {
+    const program = programs.find((candidate) => candidate.name === name)!;
+    const state = initialState(profiles[0]!, program.regions);
+    const seen = program.steps.map((step, index) => {
+      const { outcome, faults } = apply(state, step, index);
+      markObserved(state);
+      return `${describeOutcome(outcome)}${faults === undefined ? '' : ` ${faults}`}`;
+    });
+    expect(Object.fromEntries(Object.keys(expected).map((index) => [index, seen[Number(index)]]))).toEqual(
+      expected,
+    );
+  });
+
   it.each(profiles)('is safe to run on $kernel, design $design', (profile) => {
     for (const program of programs) expect(findHazard(program, profile), program.name).toBeUndefined();
   });

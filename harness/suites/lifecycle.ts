@@ -1,0 +1,83 @@
+import type { Design } from '../../model/profile.ts';
+import { compareSystem } from '../compare/system.ts';
+import { deviceMemory } from '../session/chunks.ts';
+import type { Session } from '../session/session.ts';
+
+export interface LifecycleOptions {
+  design: Design;
+  /** How often the module is loaded and unloaded, and how often a device's memory is taken by RELEASE. */
+  times: number;
+  signal?: AbortSignal | undefined;
+  progress?: (done: number) => void;
+}
+
+export interface LifecycleRun {
+  loads: number;
+  /** Rounds of the agent in which memory was taken by RELEASE, and by the last close. */
+  releases: number;
+  closes: number;
+  /** What did not come back, in a line each. */
+  failures: string[];
+  /** MemAvailable after the first unload less that after the last, in KiB. */
+  lostKiB: number;
+}
+
+/**
+ * What MemAvailable may sink by, in KiB: per-CPU lists and slabs of a guest that did all that. A chunk's page structs
+ * are 4 MiB, and one page lost in each round of a run of 100 with both devices is 800 KiB.
+ */
+const MEMORY_TOLERANCE_KIB = 700;
+
+/**
+ * Takes device memory away under live pages, again and again: RELEASE, last close, and unloading the module. Address
+ * space (where the next chunk lies), memory, and references (unloading would wait for them) have to come back.
+ */
+export async function runLifecycle(session: Session, options: LifecycleOptions): Promise<LifecycleRun> {
+  const { design, times, signal, progress } = options;
+  const failures: string[] = [];
+  const sh = async (command: string) => {
+    const { stdout, stderr, code } = await session.ssh.exec(command, signal ? { signal } : {});
+    return { text: `${stdout}${stderr}`.trim(), code };
+  };
+  const parameters = (await sh("sed 's/.*hmmdiff.insmod=test_hmm\\([^ ]*\\).*/\\1/; s/,/ /g' /proc/cmdline"))
+    .text;
+  const available = async () => Number((await sh("awk '/^MemAvailable/ {print $2}' /proc/meminfo")).text);
+  const lines = () => session.guest.console.lines.map(({ text }) => text);
+  const must = async (what: string, command: string) => {
+    const { text, code } = await sh(command);
+    if (code !== 0) failures.push(`${what}: ${text || `status ${code}`}`);
+    return code === 0;
+  };
+
+  const first = deviceMemory(lines()).chunks.filter(({ minor }) => minor < 2);
+  let before = 0;
+  let loads = 0;
+  await must('RELEASE and close under live pages', `agent lifecycle ${2 * times}`);
+  while (loads < times && failures.length === 0) {
+    signal?.throwIfAborted();
+    if (!(await must(`unload ${loads + 1}`, 'rmmod test_hmm'))) break;
+    if (loads === 1) before = await available();
+    const seen = lines().length;
+    if (!(await must(`load ${loads + 1}`, `insmod /lib/modules/test_hmm.ko ${parameters}`))) break;
+    loads += 1;
+    const chunks = deviceMemory(lines().slice(seen)).chunks.filter(({ minor }) => minor < 2);
+    if (describe(chunks) !== describe(first)) {
+      failures.push(`load ${loads}: chunks at ${describe(chunks)}, at first ${describe(first)}`);
+    }
+    await must(`load ${loads}: close under live pages`, 'agent lifecycle 2');
+    progress?.(loads);
+  }
+  let lostKiB = 0;
+  if (failures.length === 0 && (await must('last unload', 'rmmod test_hmm'))) {
+    lostKiB = before - (await available());
+    if (lostKiB > MEMORY_TOLERANCE_KIB) failures.push(`${lostKiB} KiB of memory did not come back`);
+    for (const { field, expected, seen } of compareSystem(await session.system(), design, []).divergences) {
+      failures.push(`after the last unload, ${field}: expected ${expected}, seen ${seen}`);
+    }
+  }
+  return { loads, releases: times + loads, closes: times + loads, failures, lostKiB };
+}
+
+function describe(chunks: readonly { first: bigint; end: bigint }[]): string {
+  return chunks.map(({ first, end }) => `[0x${first.toString(16)} 0x${end.toString(16)})`).join(' ');
+}
