@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { posix } from 'node:path';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import { inputError } from '../harness/errors.ts';
 
 /** One entry of an archive. Paths are absolute in the guest; modes are permission bits, such as 0o755. */
@@ -30,11 +28,6 @@ export async function newcArchive(entries: readonly InitramfsEntry[]): Promise<B
   }
   chunks.push(record('TRAILER!!!', 0, 0, Buffer.alloc(0)));
   return Buffer.concat(chunks);
-}
-
-/** The archive, compressed for the kernel's `CONFIG_RD_GZIP`. Reproducible: the gzip header carries no time. */
-export async function gzipArchive(archive: Buffer): Promise<Buffer> {
-  return promisify(gzip)(archive, { level: 9 });
 }
 
 function withParents(entries: readonly InitramfsEntry[]): InitramfsEntry[] {

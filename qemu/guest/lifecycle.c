@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,7 +36,7 @@ struct device {
 	int fd;
 	unsigned char *base;	/* KINDS blocks, aligned to their size */
 	pid_t child;
-	int child_pipe;
+	int child_socket;
 };
 
 static unsigned int failures;
@@ -122,27 +123,27 @@ static bool same_words(const struct device *device, unsigned int round, enum kin
 static void start_child(struct device *device, unsigned int round)
 {
 	int ends[2];
+	char ready;
 
-	if (pipe2(ends, O_CLOEXEC)) {
-		fail(round, "pipe", SHARED);
-		device->child = -1;
+	device->child = -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
+		fail(round, "socketpair", SHARED);
 		return;
 	}
 	device->child = fork();
 	if (device->child == 0) {
 		char go;
 
-		close(ends[1]);
 		/* An inherited descriptor would keep the device open. */
 		close(device->fd);
-		if (read(ends[0], &go, 1) < 0)
+		if (write(ends[0], "", 1) != 1 || read(ends[0], &go, 1) != 1)
 			_exit(2);
 		_exit(same_words(device, round, SHARED) ? 0 : 1);
 	}
 	close(ends[0]);
-	device->child_pipe = ends[1];
-	if (device->child < 0)
-		fail(round, "fork", SHARED);
+	device->child_socket = ends[1];
+	if (device->child < 0 || read(ends[1], &ready, 1) != 1)
+		fail(round, "the child does not start", SHARED);
 }
 
 static void end_child(struct device *device, unsigned int round)
@@ -151,7 +152,10 @@ static void end_child(struct device *device, unsigned int round)
 
 	if (device->child < 0)
 		return;
-	close(device->child_pipe);
+	/* Not by closing the socket: the other device's child has inherited this end. */
+	if (write(device->child_socket, "", 1) != 1)
+		fail(round, "write", SHARED);
+	close(device->child_socket);
 	if (waitpid(device->child, &status, 0) != device->child || status != 0)
 		fail(round, "the child reads something else", SHARED);
 }

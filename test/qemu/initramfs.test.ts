@@ -1,10 +1,9 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { gzipArchive, type InitramfsEntry, newcArchive } from '../../qemu/initramfs.ts';
+import { type InitramfsEntry, newcArchive } from '../../qemu/initramfs.ts';
 
 let folder: string;
 
@@ -51,13 +50,10 @@ describe('newcArchive', () => {
     expect((await stat(join(folder, 'a/b'))).mode & 0o777).toBe(0o640);
   });
 
-  it('gives equal bytes for equal entries, compressed too', async () => {
+  it('gives equal bytes for equal entries', async () => {
     const entries: InitramfsEntry[] = [{ type: 'file', path: '/a', content: 'x' }];
     const archive = await newcArchive(entries);
     expect(await newcArchive(entries)).toEqual(archive);
-    const compressed = await gzipArchive(archive);
-    expect(await gzipArchive(archive)).toEqual(compressed);
-    expect(gunzipSync(compressed)).toEqual(archive);
   });
 
   it('keeps the mode of a directory that an entry within it implies', async () => {
