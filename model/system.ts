@@ -25,18 +25,30 @@ const FIRST_COHERENT: DeviceMinor = 2;
  *   (lib/test_hmm.c, dmirror_allocate_chunk: request_free_mem_region); design `offset` takes none. Coherent devices
  *   are given memory that exists and name nothing.
  * - zone Device: mm/memory_hotplug.c, move_pfn_range_to_zone() grows the zone over each range that
- *   mm/memremap.c, pagemap_range() adds, gaps included (resize_zone_range). Design `offset` adds no private range.
+ *   mm/memremap.c, pagemap_range() adds, gaps included (resize_zone_range), and remove_pfn_range_from_zone() never
+ *   shrinks a zone of device memory. Design `offset` adds no private range.
+ *
+ * @param chunks what is there now
+ * @param gone what was there since the boot and is no more
  */
-export function expectSystem(design: Design, chunks: readonly PageSpan[]): SystemExpectation {
+export function expectSystem(
+  design: Design,
+  chunks: readonly PageSpan[],
+  gone: readonly PageSpan[] = [],
+): SystemExpectation {
   const isPrivate = ({ minor }: PageSpan) => minor < FIRST_COHERENT;
-  const physical = design === 'pfn' ? chunks : chunks.filter((chunk) => !isPrivate(chunk));
-  const starts = physical.map(({ first }) => first);
-  const ends = physical.map(({ end }) => end);
+  const ever = [...chunks, ...gone];
+  const physical = design === 'pfn' ? ever : ever.filter((chunk) => !isPrivate(chunk));
+  const [lowest] = physical.map(({ first }) => first).sort(ascending);
+  const highest = physical
+    .map(({ end }) => end)
+    .sort(ascending)
+    .at(-1);
   return {
     iomem: (design === 'pfn' ? chunks.filter(isPrivate) : [])
       .map(({ first, end }) => ({ start: first << PAGE_SHIFT, end: (end << PAGE_SHIFT) - 1n }))
-      .sort((a, b) => (a.start < b.start ? -1 : 1)),
-    deviceZoneSpanned: physical.length === 0 ? 0n : maximum(ends) - minimum(starts),
+      .sort((a, b) => ascending(a.start, b.start)),
+    deviceZoneSpanned: lowest === undefined || highest === undefined ? 0n : highest - lowest,
   };
 }
 
@@ -54,10 +66,6 @@ export function expectLoad(scenario: ScenarioName, design: Design): LoadOutcome 
   return scenario === 'full-address-space' && design === 'pfn' ? 'ENOMEM' : 'loads';
 }
 
-function maximum(values: readonly bigint[]): bigint {
-  return values.reduce((a, b) => (b > a ? b : a));
-}
-
-function minimum(values: readonly bigint[]): bigint {
-  return values.reduce((a, b) => (b < a ? b : a));
+function ascending(a: bigint, b: bigint): number {
+  return a < b ? -1 : Number(a > b);
 }

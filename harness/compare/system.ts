@@ -21,8 +21,9 @@ export function compareSystem(
   seen: SystemObservation,
   design: Design,
   chunks: readonly PageSpan[],
+  gone: readonly PageSpan[] = [],
 ): { fieldsCompared: number; divergences: SystemDivergence[] } {
-  const expected = expectSystem(design, chunks);
+  const expected = expectSystem(design, chunks, gone);
   const divergences: SystemDivergence[] = [];
   const check = (field: SystemDivergence['field'], rule: string, want: string, got: string) => {
     if (want !== got) divergences.push({ field, expected: want, seen: got, rule });
@@ -35,7 +36,7 @@ export function compareSystem(
   );
   check(
     'zoneinfo.device-spanned',
-    'mm/memory_hotplug.c, resize_zone_range()',
+    'mm/memory_hotplug.c, resize_zone_range(), remove_pfn_range_from_zone()',
     `${expected.deviceZoneSpanned} pages`,
     `${parseDeviceSpanned(seen.zoneinfo)} pages`,
   );

@@ -2,10 +2,15 @@ import type { DeviceMinor } from '../../model/program.ts';
 import type { Chunk } from '../compare/environment.ts';
 
 export interface DeviceMemory {
+  /** Chunks whose device is known. */
   chunks: Chunk[];
+  /** Every chunk that was ever reported; one whose device could be any of several has the lowest of its kind. */
+  everything: Chunk[];
   /** Where device-private pages sit, as the kernel itself says; undefined before the first chunk. */
   design: 'pfn' | 'offset' | undefined;
 }
+
+const FIRST_COHERENT: DeviceMinor = 2;
 
 const ADDED =
   /added new \d+ MB chunk \(total (\d+) chunks?, \d+ MB\) (device )?PFNs \[0x([0-9a-f]+) 0x([0-9a-f]+)\)/;
@@ -19,18 +24,23 @@ const ADDED =
  */
 export function deviceMemory(lines: readonly string[]): DeviceMemory {
   const chunks: Chunk[] = [];
+  const everything: Chunk[] = [];
   const counts = new Map<DeviceMinor, number>();
   let design: DeviceMemory['design'];
   for (const line of lines) {
     const match = ADDED.exec(line);
     if (!match) continue;
     const total = Number(match[1]);
+    const isOffset = match[2] !== undefined;
+    const range = { first: BigInt(`0x${match[3]}`), end: BigInt(`0x${match[4]}`) };
+    // Coherent devices have PFNs in both designs: the first chunk, of minor 0, tells.
+    design ??= isOffset ? 'offset' : 'pfn';
+    everything.push({ minor: design === 'offset' && !isOffset ? FIRST_COHERENT : 0, ...range });
     const candidates = [...counts].filter(([, count]) => count === total - 1).map(([minor]) => minor);
     const minor = total === 1 ? counts.size : candidates.length === 1 ? candidates[0]! : undefined;
     if (minor === undefined) continue;
     counts.set(minor, total);
-    design = match[2] ? 'offset' : 'pfn';
-    chunks.push({ minor, first: BigInt(`0x${match[3]}`), end: BigInt(`0x${match[4]}`) });
+    chunks.push({ minor, ...range });
   }
-  return { chunks, design };
+  return { chunks, everything, design };
 }

@@ -71,7 +71,12 @@ export async function runLifecycle(session: Session, options: LifecycleOptions):
   if (failures.length === 0 && (await must('last unload', 'rmmod test_hmm'))) {
     lostKiB = before - (await available());
     if (lostKiB > MEMORY_TOLERANCE_KIB) failures.push(`${lostKiB} KiB of memory did not come back`);
-    for (const { field, expected, seen } of compareSystem(await session.system(), design, []).divergences) {
+    for (const { field, expected, seen } of compareSystem(
+      await session.system(),
+      design,
+      [],
+      session.memory.everything,
+    ).divergences) {
       failures.push(`after the last unload, ${field}: expected ${expected}, seen ${seen}`);
     }
   }

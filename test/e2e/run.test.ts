@@ -23,13 +23,17 @@ describe('hmmdiff run', () => {
     verdict = verdictSchema.parse(JSON.parse(result.stdout));
   });
 
-  it('finds nothing on the stock kernel, on both architectures', () => {
+  it('finds nothing on the stock kernel and with the series, on both architectures', () => {
     expect(
       verdict.lanes.flatMap((lane) => [...lane.findings, ...(lane.error ? [lane.error.message] : [])]),
     ).toEqual([]);
-    expect(verdict.lanes.map(({ arch, ok }) => [arch, ok])).toEqual([
-      ['x86_64', true],
-      ['aarch64', true],
+    expect(
+      verdict.lanes.map(({ kernel, series, design, arch, ok }) => [kernel.name, series, design, arch, ok]),
+    ).toEqual([
+      ['debian-7.3', null, 'pfn', 'x86_64', true],
+      ['debian-7.3', null, 'pfn', 'aarch64', true],
+      ['debian-7.3', 'offset', 'offset', 'x86_64', true],
+      ['debian-7.3', 'offset', 'offset', 'aarch64', true],
     ]);
     expect(exitCode).toBe(0);
   });
@@ -72,6 +76,10 @@ describe('hmmdiff run', () => {
     }
   });
 
+  it('has compared /proc/iomem and the span of zone Device with the design', () => {
+    for (const lane of verdict.lanes) expect(lane.system).toEqual({ fieldsCompared: 2, divergences: [] });
+  });
+
   it('keeps the verdict, the consoles and the transcripts in the run folder', async () => {
     expect(JSON.parse(await readFile(join(out, 'verdict.json'), 'utf8'))).toEqual(verdict);
     for (const lane of verdict.lanes) {
@@ -83,6 +91,27 @@ describe('hmmdiff run', () => {
   });
 });
 
+it('loads test_hmm into a full physical address space with the series alone', async () => {
+  const out = join(await temporaryDirectory(), 'out');
+  const { stdout } = await execa(
+    process.execPath,
+    [
+      hmmdiff,
+      ...['run', '--json', '--out', out, '--scenario', 'full-address-space'],
+      ...['--suite', 'programs', '--programs', '10'],
+    ],
+    { stderr: 'inherit', reject: false },
+  );
+  const { lanes } = verdictSchema.parse(JSON.parse(stdout));
+  expect(lanes.map(({ series, arch, load, ok }) => [series, arch, load?.seen, ok])).toEqual([
+    [null, 'x86_64', 'ENOMEM', true],
+    [null, 'aarch64', 'ENOMEM', true],
+    ['offset', 'x86_64', 'loads', true],
+    ['offset', 'aarch64', 'loads', true],
+  ]);
+  expect(lanes.slice(2).map(({ suites }) => suites.programs?.divergences)).toEqual([[], []]);
+});
+
 it('says with status 3 that QEMU cannot start, in its own words', async () => {
   const bin = await temporaryDirectory();
   await mkdir(bin, { recursive: true });
@@ -90,7 +119,18 @@ it('says with status 3 that QEMU cannot start, in its own words', async () => {
   await chmod(join(bin, 'qemu-system-x86_64'), 0o755);
   const { exitCode, stdout, stderr } = await execa(
     process.execPath,
-    [hmmdiff, 'run', '--arch', 'x86_64', '--suite', 'programs', '--accel', 'tcg', '--out', join(bin, 'out')],
+    [
+      hmmdiff,
+      'run',
+      '--kernel',
+      'debian-7.3',
+      '--arch',
+      'x86_64',
+      '--accel',
+      'tcg',
+      '--out',
+      join(bin, 'out'),
+    ],
     { env: { PATH: `${bin}:${process.env.PATH}` }, reject: false },
   );
   expect(`${stdout}${stderr}`).toContain('qemu: no luck today');

@@ -43,6 +43,11 @@ it('expects private chunks in the physical address space of design pfn alone', (
   expect(expectSystem('offset', [...privateChunks, ...coherentChunks]).deviceZoneSpanned).toBe(0x20000n);
 });
 
+it('expects zone Device to go on spanning what was there: it is never shrunk', () => {
+  expect(expectSystem('pfn', [], privateChunks)).toEqual({ iomem: [], deviceZoneSpanned: 0x20000n });
+  expect(expectSystem('offset', [], [...privateChunks, ...coherentChunks]).deviceZoneSpanned).toBe(0x20000n);
+});
+
 it('reports a line of iomem too many or too few, and a zone that spans something else', () => {
   expect(compareSystem({ iomem, zoneinfo: zoneinfo(0x20000n) }, 'pfn', privateChunks)).toEqual({
     fieldsCompared: 2,

@@ -18,6 +18,7 @@ it('reads the chunks of each device from the messages of the module load', () =>
   ]);
   // A second chunk could be either device's: nothing is guessed.
   expect(memory.chunks).toHaveLength(2);
+  expect(memory.everything).toHaveLength(3);
 });
 
 it('gives a later chunk to the one device whose count it continues', () => {
@@ -26,9 +27,15 @@ it('gives a later chunk to the one device whose count it continues', () => {
 });
 
 it('tells the design by what the kernel calls the numbers', () => {
-  expect(deviceMemory([line(1, '0', '10000', 'device ')])).toEqual({
+  const messages = [
+    line(1, '0', '10000', 'device '),
+    line(1, '10000', '20000', 'device '),
+    line(1, '70000', '80000'),
+  ];
+  expect(deviceMemory(messages)).toMatchObject({
     design: 'offset',
-    chunks: [{ minor: 0, first: 0n, end: 0x10000n }],
+    chunks: [{ minor: 0, first: 0n, end: 0x10000n }, { minor: 1 }, { minor: 2, first: 0x70000n }],
+    everything: [{ minor: 0 }, { minor: 0 }, { minor: 2 }],
   });
-  expect(deviceMemory([])).toEqual({ design: undefined, chunks: [] });
+  expect(deviceMemory([])).toEqual({ design: undefined, chunks: [], everything: [] });
 });
