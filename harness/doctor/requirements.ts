@@ -56,6 +56,12 @@ export const requirements: readonly Requirement[] = [
     commands: ['git', 'xz', 'dpkg-deb'],
   },
   { purpose: 'locks and process guards', packages: ['util-linux'], commands: ['flock', 'setpriv'] },
+  {
+    purpose: 'compile check for powerpc',
+    packages: ['gcc-powerpc64le-linux-gnu'],
+    commands: ['powerpc64le-linux-gnu-gcc'],
+    optional: true,
+  },
   { purpose: 'faster rebuilds', packages: ['ccache'], commands: ['ccache'], optional: true },
 ];
 
