@@ -24,7 +24,13 @@ Examples:
       const packages = missingPackages(findings);
       if (options.install && packages.length > 0) {
         process.stderr.write(`Installing: ${packages.join(' ')}\n`);
-        await installPackages(packages, signal);
+        try {
+          await installPackages(packages, signal);
+        } catch (error) {
+          // What only saves time must not keep anyone from working.
+          if (signal.aborted || isIncomplete(findings)) throw error;
+          process.stderr.write(`${(error as Error).message}; going on without\n`);
+        }
         findings = await checkRequirements();
       }
       if (options.json) {
@@ -32,9 +38,13 @@ Examples:
           `${JSON.stringify(findings.map(({ requirement, missing }) => ({ ...requirement, missing })))}\n`,
         );
       } else if (!options.quiet || missingPackages(findings).length > 0) printFindings(findings);
-      const bad = findings.some(({ requirement, missing }) => missing.length > 0 && !requirement.optional);
-      process.exitCode = bad ? ExitStatus.infrastructure : ExitStatus.ok;
+      process.exitCode = isIncomplete(findings) ? ExitStatus.infrastructure : ExitStatus.ok;
     });
+}
+
+/** Whether something is missing that hmmdiff cannot do without. */
+function isIncomplete(findings: readonly Finding[]): boolean {
+  return findings.some(({ requirement, missing }) => missing.length > 0 && !requirement.optional);
 }
 
 function printFindings(findings: readonly Finding[]): void {
