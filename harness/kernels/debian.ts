@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { requireFreeSpace } from '../disk.ts';
 import { infrastructureError, inputError } from '../errors.ts';
 import { run } from '../exec.ts';
@@ -111,9 +112,14 @@ export class DebianArchive {
    * Downloads packages and unpacks them into one new directory, without running their scripts. apt checks the
    * signatures and sums. The directory appears under its final name only when it is whole.
    *
+   * @param progress gets the percentage that was downloaded
    * @returns `destination`
    */
-  async unpack(packages: readonly string[], destination: string): Promise<string> {
+  async unpack(
+    packages: readonly string[],
+    destination: string,
+    progress: (percent: number) => void = () => {},
+  ): Promise<string> {
     if (existsSync(destination)) return destination;
     return this.locked(async () => {
       if (existsSync(destination)) return destination;
@@ -125,11 +131,7 @@ export class DebianArchive {
       await mkdir(partial, { recursive: true });
       await mkdir(downloads, { recursive: true });
       try {
-        await run('network', 'apt-get', [...this.options(), 'download', ...packages], {
-          cwd: downloads,
-          signal: this.signal,
-          hint: 'Check the network and the free disk space, then run again.',
-        });
+        await this.download(packages, downloads, progress);
         for (const file of (await readdir(downloads)).sort()) {
           await run('unpack', 'dpkg-deb', ['--extract', join(downloads, file), partial], {
             signal: this.signal,
@@ -142,6 +144,31 @@ export class DebianArchive {
         await rm(downloads, { recursive: true, force: true });
       }
     });
+  }
+
+  /** apt reports on its "status fd" as `dlstatus:PACKAGE:PERCENT:TEXT` (apt's README.progress-reporting). */
+  private async download(
+    packages: readonly string[],
+    directory: string,
+    progress: (percent: number) => void,
+  ): Promise<void> {
+    const apt = execa('apt-get', [...this.options(), '-o', 'APT::Status-Fd=3', 'download', ...packages], {
+      cwd: directory,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      reject: false,
+      cancelSignal: this.signal,
+    });
+    for await (const line of apt.iterable({ from: 'fd3' })) {
+      const percent = /^dlstatus:[^:]*:([\d.]+):/.exec(line)?.[1];
+      if (percent !== undefined) progress(Math.round(Number(percent)));
+    }
+    const { exitCode, stderr } = await apt;
+    this.signal?.throwIfAborted();
+    if (exitCode !== 0) {
+      throw infrastructureError('network', `apt-get cannot download ${packages.join(', ')}:\n${stderr}`, {
+        hint: 'Check the network and the free disk space, then run again.',
+      });
+    }
   }
 
   private locked<T>(work: () => Promise<T>): Promise<T> {
@@ -174,14 +201,14 @@ export async function unpackLinuxSource(
   archive: DebianArchive,
   pkg: DebianPackage,
   destination: string,
-  signal?: AbortSignal,
+  { signal, progress }: { signal?: AbortSignal | undefined; progress?: (percent: number) => void } = {},
 ): Promise<string> {
   if (existsSync(destination)) return destination;
   await requireFreeSpace(join(destination, '..'), 5 * 1024 ** 3, `The source of ${pkg.name}`);
   const outer = `${destination}.deb`;
   const partial = `${destination}.partial`;
   await rm(outer, { recursive: true, force: true });
-  await archive.unpack([`${pkg.name}=${pkg.version}`], outer);
+  await archive.unpack([`${pkg.name}=${pkg.version}`], outer, progress);
   try {
     const inside = join(outer, 'usr', 'src');
     const tarball = (await readdir(inside)).find((name) => /^linux-source-.*\.tar\.\w+$/.test(name));

@@ -67,7 +67,11 @@ async function debianTree(name: string, source: DebianSource, context: SourceCon
     else {
       await withLock(
         join(cache.locks, `source-${pkg.name}_${pkg.version}`),
-        () => unpackLinuxSource(archive, pkg, directory, signal),
+        () =>
+          unpackLinuxSource(archive, pkg, directory, {
+            signal,
+            progress: (percent) => report.progress(percent, 100, '% downloaded'),
+          }),
         { signal },
       );
     }

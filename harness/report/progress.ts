@@ -105,7 +105,7 @@ function describe(task: Task): string {
   const parts = [task.title];
   if (task.unit) {
     const total = task.total === undefined ? '' : ` of ${task.estimated ? 'about ' : ''}${task.total}`;
-    parts.push(`${task.done}${total} ${task.unit}`);
+    parts.push(task.unit.startsWith('%') ? `${task.done} ${task.unit}` : `${task.done}${total} ${task.unit}`);
   }
   parts.push(formatDuration(elapsed));
   // The first few say little about the rest.

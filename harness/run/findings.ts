@@ -15,8 +15,13 @@ export class SplatLog {
     private readonly context: AllowContext,
   ) {}
 
+  /** Why the allow list lets a splat pass, or undefined. */
+  allows(splat: Splat, devices: AllowContext['devices']): string | undefined {
+    return this.allow.splat(splat.title, { ...this.context, devices });
+  }
+
   add(splat: Splat, devices: AllowContext['devices'], consoleFile: string): void {
-    const allowed = this.allow.splat(splat.title, { ...this.context, devices });
+    const allowed = this.allows(splat, devices);
     const known = this.entries.find((entry) => entry.title === splat.title && entry.allowed === allowed);
     if (known) {
       known.count += 1;

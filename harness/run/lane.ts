@@ -169,7 +169,11 @@ export class Lane {
     });
     const { guest } = session;
     const log = new Map(guest.splats.map((splat) => [splat, devices]));
-    guest.on('splat-begin', (splat) => log.set(splat, devices));
+    guest.on('splat-begin', (splat) => {
+      log.set(splat, devices);
+      // Said at once: a run may go on for long, and somebody may be watching.
+      if (!this.#splats.allows(splat, devices)) events.note(`${this.name}: ${splat.title} (${consoleFile})`);
+    });
     try {
       this.#readyMs ??= session.readyMs;
       if (!(await this.#checkDesign(session))) {
