@@ -1,8 +1,9 @@
+import { ARCHITECTURES, type Arch } from '../../qemu/machine.ts';
 import { inputError } from '../errors.ts';
 import type { DebianArch } from './debian.ts';
 
-export const architectures = ['x86_64', 'aarch64'] as const;
-export type Arch = (typeof architectures)[number];
+export type { Arch };
+export const architectures = ARCHITECTURES;
 
 /** What building a kernel and guest programs for one architecture takes, on a Debian host. */
 export interface ArchBuild {
