@@ -59,7 +59,7 @@ const lifecycle = z.strictObject({
   closes: count,
   /** What did not come back, in a line each. */
   failures: z.array(z.string()),
-  /** MemAvailable after the first unload less that after the last, in KiB. */
+  /** Free memory after the first unload less that after the last, in KiB. */
   lostKiB: z.int(),
   seconds,
 });
