@@ -200,11 +200,11 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
     if (inGuest) {
       // The session that carries the request dies with the guest; only the exit tells.
       inGuest().catch(() => {});
-      const exit = await this.#exitWithin(limit * this.slowness);
+      const exit = await this.exitWithin(limit * this.slowness);
       if (exit) return exit;
     }
     this.#qmp.execute('quit').catch(() => {});
-    return (await this.#exitWithin(QUIT_LIMIT * this.slowness)) ?? this.kill();
+    return (await this.exitWithin(QUIT_LIMIT * this.slowness)) ?? this.kill();
   }
 
   /** Ends QEMU at once. */
@@ -325,7 +325,8 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
     );
   }
 
-  async #exitWithin(milliseconds: number): Promise<GuestExit | undefined> {
+  /** Why it is gone, or undefined when it still runs after so many milliseconds. */
+  async exitWithin(milliseconds: number): Promise<GuestExit | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), milliseconds);

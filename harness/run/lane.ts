@@ -193,6 +193,14 @@ export class Lane {
       devices = undefined;
       if (this.#lifecyclePending) await this.#runLifecycle(session, id);
       await session.stop();
+    } catch (error) {
+      context.signal?.throwIfAborted();
+      if (!(error instanceof HmmdiffError && error.code === 'ssh-lost')) throw error;
+      // Between two suites: no program and no test is to blame.
+      const reason = await session.explainLoss(error.message);
+      throw new HmmdiffError('guest-lost', ExitStatus.finding, `${name} was lost: ${reason}`, {
+        cause: error,
+      });
     } finally {
       // Reports of a dying kernel are whole only when its console has ended.
       await guest.kill();
@@ -256,8 +264,9 @@ export class Lane {
       this.#pendingPrograms = run.remaining;
       if (run.lost) {
         alive = false;
-        const { program, reason } = run.lost;
-        this.#lost.push({ program: program.name, file: await this.#keep(program), reason });
+        const { program } = run.lost;
+        const file = await this.#keep(program);
+        this.#lost.push({ program: program.name, file, reason: await session.explainLoss(run.lost.reason) });
       }
       for (const { program, comparison } of run.results) {
         if (comparison.divergences.length > 0) await this.#keep(program);
@@ -317,7 +326,8 @@ export class Lane {
         this.#tests.push(...run.tests);
         if (run.interrupted) {
           alive = false;
-          this.#interrupted.push(run.interrupted);
+          const { name } = run.interrupted;
+          this.#interrupted.push({ name, reason: await session.explainLoss(run.interrupted.reason) });
         }
         this.#pendingTests = [...run.remaining, ...(this.#pendingTests ?? []).filter((name) => !mine(name))];
         const output = join(this.plan.folder, `${guestName}.${group}.ktap`);

@@ -9,6 +9,7 @@ import { createSessionKeys } from '../../qemu/keys.ts';
 import type { Accelerator, Machine } from '../../qemu/machine.ts';
 import { SshSession } from '../../qemu/ssh.ts';
 import type { SystemObservation } from '../compare/system.ts';
+import { infrastructureError } from '../errors.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import { type AgentHello, parseHello } from '../programs/agent-stream.ts';
 import { type DeviceMemory, deviceMemory } from './chunks.ts';
@@ -35,6 +36,8 @@ export interface SessionOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** A dying kernel takes its time to print; QEMU ends with it. */
+const LOSS_LIMIT_MS = 2000;
 const MIB = 2 ** 20;
 /** Two coherent devices with one chunk each (lib/test_hmm.c, DEVMEM_CHUNK_SIZE). */
 const COHERENT_MIB = 512;
@@ -157,6 +160,23 @@ export class Session implements AsyncDisposable {
     const { stdout } = await this.ssh.exec('cat /proc/iomem; echo; echo ----; cat /proc/zoneinfo');
     const [iomem = '', zoneinfo = ''] = stdout.split('\n----\n');
     return { iomem, zoneinfo };
+  }
+
+  /**
+   * Why a run lost this guest: what its end tells, or `reason` when the machine still runs.
+   *
+   * @throws HmmdiffError `qemu-lost` (exit status 3) when it was not the kernel that ended it
+   */
+  async explainLoss(reason: string): Promise<string> {
+    const exit = await this.guest.exitWithin(LOSS_LIMIT_MS * this.guest.slowness);
+    if (!exit) return reason;
+    if (exit.kind === 'crashed' || exit.kind === 'signalled' || exit.kind === 'killed') {
+      throw infrastructureError('qemu-lost', `the ${this.guest.machine.arch} guest is gone: ${exit.text}`, {
+        hint: `Its console: ${this.guest.consoleFile}`,
+      });
+    }
+    const panic = this.guest.splats.findLast((splat) => splat.panicked);
+    return panic ? `${exit.text}: ${panic.title}` : exit.text;
   }
 
   /** Ends the guest in order, and at once if it does not. */

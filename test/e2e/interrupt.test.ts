@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { repositoryRoot } from '../../harness/paths.ts';
+import { verdictSchema } from '../../harness/report/verdict.ts';
 import { temporaryDirectory } from '../harness/temporary.ts';
 
 /** Process ids of all processes whose command line names `text`. */
@@ -19,15 +21,15 @@ async function processesWith(text: string): Promise<number[]> {
 }
 
 /** A run whose guest is up and busy with programs; `out` stands in the command lines of all that belongs to it. */
-async function busyRun(out: string): Promise<ChildProcess> {
+async function busyRun(out: string, stdout: 'ignore' | 'pipe' = 'ignore'): Promise<ChildProcess> {
   const child = spawn(
     process.execPath,
     [
       join(repositoryRoot, 'harness/bin/hmmdiff.mjs'),
       ...['run', '--kernel', 'debian-7.3', '--arch', 'x86_64', '--accel', 'tcg'],
-      ...['--suite', 'programs', '--programs', '2000', '--out', out],
+      ...['--suite', 'programs', '--programs', '2000', '--json', '--out', out],
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
+    { stdio: ['ignore', stdout, 'pipe'] },
   );
   onTestFinished(() => void child.kill('SIGKILL'));
   for await (const line of createInterface({ input: child.stderr! })) {
@@ -59,4 +61,17 @@ describe('an interrupted run', () => {
     await expect.poll(() => processesWith(out), { timeout: 5000 }).toEqual([]);
     expect(qemu).toBeDefined();
   });
+});
+
+it('says with status 3 that QEMU died under a run, and does not blame the program', async () => {
+  const out = join(await temporaryDirectory(), 'out');
+  const child = await busyRun(out, 'pipe');
+  const ended = Promise.all([once(child, 'exit'), text(child.stdout!)]);
+  const qemu = (await processesWith(join(out, 'debian-7.3-x86_64'))).filter((pid) => pid !== child.pid);
+  for (const pid of qemu) process.kill(pid, 'SIGKILL');
+  const [[code], stdout] = await ended;
+  expect(code).toBe(3);
+  const [lane] = verdictSchema.parse(JSON.parse(stdout)).lanes;
+  expect(lane).toMatchObject({ ok: false, findings: [], error: { code: 'qemu-lost' } });
+  expect(lane?.error?.message).toMatch(/QEMU died of signal SIGKILL/);
 });
