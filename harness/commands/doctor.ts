@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import pc from 'picocolors';
 import { installPackages } from '../doctor/install.ts';
 import { checkRequirements, type Finding, missingPackages } from '../doctor/requirements.ts';
 import { ExitStatus } from '../errors.ts';
+import { colorsFor } from '../report/colors.ts';
 
 export function doctorCommand(signal: AbortSignal): Command {
   return new Command('doctor')
@@ -48,13 +48,14 @@ function isIncomplete(findings: readonly Finding[]): boolean {
 }
 
 function printFindings(findings: readonly Finding[]): void {
+  const paint = colorsFor(process.stdout);
   for (const { requirement, missing } of findings) {
     const mark =
       missing.length === 0
-        ? pc.green('ok     ')
+        ? paint.green('ok     ')
         : requirement.optional
-          ? pc.yellow('slower ')
-          : pc.red('missing');
+          ? paint.yellow('slower ')
+          : paint.red('missing');
     const what = missing.length === 0 ? '' : `: ${missing.join(', ')} (${requirement.packages.join(' ')})`;
     process.stdout.write(`${mark} ${requirement.purpose}${what}\n`);
   }

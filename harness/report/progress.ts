@@ -1,5 +1,5 @@
-import pc from 'picocolors';
 import type { RunEvent, RunEvents } from '../events.ts';
+import { colorsFor } from './colors.ts';
 import { formatDuration } from './duration.ts';
 
 interface Task {
@@ -26,6 +26,7 @@ const FRAME = 120;
 export function showProgress(events: RunEvents, stream: NodeJS.WriteStream = process.stderr): () => void {
   const tasks = new Map<string, Task>();
   const live = stream.isTTY === true;
+  const paint = colorsFor(stream);
   let drawn = 0;
 
   const erase = () => {
@@ -50,7 +51,7 @@ export function showProgress(events: RunEvents, stream: NodeJS.WriteStream = pro
   const on = (event: RunEvent) => {
     switch (event.type) {
       case 'note':
-        print(`${pc.yellow('note')} ${event.message}`);
+        print(`${paint.yellow('note')} ${event.message}`);
         break;
       case 'task-start':
         tasks.set(event.id, {
@@ -81,7 +82,9 @@ export function showProgress(events: RunEvents, stream: NodeJS.WriteStream = pro
       case 'task-end': {
         const task = tasks.get(event.id);
         tasks.delete(event.id);
-        const mark = { done: pc.green('done'), cached: pc.dim('kept'), failed: pc.red('FAIL') }[event.status];
+        const mark = { done: paint.green('done'), cached: paint.dim('kept'), failed: paint.red('FAIL') }[
+          event.status
+        ];
         const time =
           task && event.status !== 'cached' ? ` (${formatDuration(Date.now() - task.started)})` : '';
         print(`${mark} ${task?.title ?? event.id}${event.detail ? `: ${event.detail}` : ''}${time}`);

@@ -1,10 +1,9 @@
-import pc from 'picocolors';
+import { type Colors, colorsFor } from './colors.ts';
 import { formatDuration } from './duration.ts';
 import type { LaneVerdict, Verdict } from './verdict.ts';
 
 /** The verdict for people: one block per lane, then what is to be looked at. Colours only on a terminal. */
-export function formatVerdict(verdict: Verdict, folder: string, colors = pc.isColorSupported): string {
-  const paint = pc.createColors(colors && process.stdout.isTTY === true);
+export function formatVerdict(verdict: Verdict, folder: string, paint = colorsFor(process.stdout)): string {
   const lines: string[] = [];
   for (const lane of verdict.lanes) lines.push(...formatLane(lane, paint), '');
   const bad = verdict.lanes.filter((lane) => !lane.ok).length;
@@ -16,7 +15,7 @@ export function formatVerdict(verdict: Verdict, folder: string, colors = pc.isCo
   return `${lines.join('\n')}\n`;
 }
 
-function formatLane(lane: LaneVerdict, paint: ReturnType<typeof pc.createColors>): string[] {
+function formatLane(lane: LaneVerdict, paint: Colors): string[] {
   const title = [
     `${lane.kernel.name}${lane.series ? ` + ${lane.series}` : ''} (${lane.kernel.version})`,
     lane.arch,
@@ -72,7 +71,7 @@ function formatLane(lane: LaneVerdict, paint: ReturnType<typeof pc.createColors>
 }
 
 /** What is to be looked at. */
-function findings(lane: LaneVerdict, paint: ReturnType<typeof pc.createColors>): string[] {
+function findings(lane: LaneVerdict, paint: Colors): string[] {
   const lines: string[] = [];
   for (const finding of lane.findings)
     lines.push(`       ${paint.red('✗')} ${finding.split('\n').join('\n         ')}`);

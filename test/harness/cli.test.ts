@@ -12,7 +12,7 @@ async function run(args: string[], env: NodeJS.ProcessEnv = {}) {
   const cache = env.XDG_CACHE_HOME ?? (await temporaryDirectory());
   const { exitCode, stdout, stderr } = await execa(process.execPath, [hmmdiff, ...args], {
     cwd: await temporaryDirectory(),
-    env: { ...env, XDG_CACHE_HOME: cache, NO_COLOR: '1' },
+    env: { NO_COLOR: '1', ...env, XDG_CACHE_HOME: cache },
     reject: false,
   });
   return { exitCode, stdout, stderr, cache };
@@ -52,6 +52,13 @@ describe('help', () => {
       expect(stdout).toMatch(/Examples?:\n {2}hmmdiff /);
     },
   );
+});
+
+it('has no colours where there is no terminal, not even in CI', async () => {
+  const { stderr } = await run(['run', '--kernel', 'nothing'], { CI: 'true', NO_COLOR: undefined });
+  expect(stderr).toMatch(/^error /);
+  const { stdout } = await run(['doctor'], { CI: 'true', NO_COLOR: undefined });
+  expect(stdout).toMatch(/^ok /m);
 });
 
 describe('bad usage and input end with status 2', () => {
