@@ -2,15 +2,14 @@
  * HMM_DMIRROR_READ and HMM_DMIRROR_WRITE (lib/test_hmm.c, dmirror_read and dmirror_write), and the
  * hmm_range_fault() (mm/hmm.c) under them.
  */
+
 import { handleFault } from './fault.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
+import type { Profile } from './profile.ts';
 import type { PageRange, RegionId } from './program.ts';
 import type { DeviceFile, DevicePte, Mm, Pte, State } from './state.ts';
 import { tokenNumber } from './token.ts';
 import { findVma } from './vma.ts';
-
-/** Pages that dmirror_fault() gives to one hmm_range_fault(). */
-const FAULT_PIECE = 32;
 
 /**
  * The step would make test_hmm use a device page as if it were its backing page, which oopses, or store a read-only
@@ -72,8 +71,9 @@ function fault(
   write: boolean,
 ): Expected | null {
   if (!file.mm.alive) return failWith('EFAULT', 'dmirror_fault (mmget_not_zero)');
-  for (let start = first; start < end; start += FAULT_PIECE) {
-    const stop = Math.min(start + FAULT_PIECE, end);
+  const { faultPieces } = state.profile;
+  for (let start = first; start < end; start += faultPieces) {
+    const stop = Math.min(start + faultPieces, end);
     const error = rangeFault(state, file, region, start, stop, write);
     if (error) return error;
     enter(file, region, start, stop, write);
@@ -133,14 +133,19 @@ function needsFault(mm: Mm, region: RegionId, page: number, file: DeviceFile, wr
  * Whether {@link read} or {@link write} of these pages would enter a page of the device itself: the state is not
  * changed.
  */
-export function isHazardous(file: DeviceFile, { region, first, count }: PageRange, write: boolean): boolean {
+export function isHazardous(
+  { faultPieces, deadMirrorFails }: Profile,
+  file: DeviceFile,
+  { region, first, count }: PageRange,
+  write: boolean,
+): boolean {
   const end = first + count;
   const table = file.pt[region]!;
   let page = first;
   while (page < end && table[page] && (!write || table[page]!.write)) page++;
-  if (!file.mm.alive) return false;
-  for (let start = page; start < end; start += FAULT_PIECE) {
-    const verdict = pieceEntersDevicePage(file, region, start, Math.min(start + FAULT_PIECE, end), write);
+  if (!file.mm.alive) return page < end && !deadMirrorFails;
+  for (let start = page; start < end; start += faultPieces) {
+    const verdict = pieceEntersDevicePage(file, region, start, Math.min(start + faultPieces, end), write);
     if (verdict !== 'fine') return verdict === 'hazard';
   }
   return false;

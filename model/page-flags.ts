@@ -1,4 +1,5 @@
 /** /proc/kpageflags (fs/proc/page.c, stable_page_flags): which bits a page in RAM must show. */
+import type { Profile } from './profile.ts';
 import type { Frame } from './state.ts';
 
 /** Bits of kpageflags by the names of include/uapi/linux/kernel-page-flags.h and its kernel-internal sibling. */
@@ -72,10 +73,11 @@ const ZERO_PAGE: ExpectedPageFlags = { set: ['ZERO_PAGE', 'RESERVED'], free: [] 
  * A mapped page of RAM. REFERENCED, ACTIVE and UNEVICTABLE stay clear: only reclaim, GUP and mlock set them for
  * anonymous pages (mm/folio.c), and none of those is at work.
  */
-export function pageFlags(frame: Frame): ExpectedPageFlags {
+export function pageFlags(frame: Frame, profile: Profile): ExpectedPageFlags {
   if (frame.kind === 'zero') return ZERO_PAGE;
   const set: PageFlag[] = ['UPTODATE', 'MMAP', 'ANON', 'SWAPBACKED'];
   const free: FreeFlag[] = [];
+  if (profile.anonShowsKsm) set.push('KSM');
   if (frame.exclusive) set.push('ANON_EXCLUSIVE');
   if (frame.dirty === undefined) free.push(DIRTY_FREE);
   else if (frame.dirty) set.push('DIRTY');

@@ -39,6 +39,13 @@ export interface Profile {
   readonly swapPfnBits: number;
   /** Pages of one migrate_vma() call of test_hmm: 7.3 takes PTRS_PER_PTE, 6.12 an array of 64. */
   readonly migratePieces: number;
+  /** Pages of one hmm_range_fault() of test_hmm (dmirror_fault, pfns[]): 32 in 7.3, 64 in 6.12. */
+  readonly faultPieces: number;
+  /**
+   * dmirror_fault() on the mm of a process that is gone: 7.3 fails, 6.12 claims success without having entered a page,
+   * so that dmirror_read() and dmirror_write() try again for ever.
+   */
+  readonly deadMirrorFails: boolean;
   /** dmirror_migrate_alloc_and_copy(): 6.12 tags a hole's device entry writable in a VM_WRITE vma, 7.3 does not. */
   readonly holeGetsWriteTag: boolean;
   /**
@@ -46,6 +53,11 @@ export interface Profile {
    * that PG_dirty of an earlier life may come back to RAM with it.
    */
   readonly devicePageFlagsCleared: boolean;
+  /**
+   * stable_page_flags(): 6.12 tests `mapping & PAGE_MAPPING_KSM`, which shares a bit with PAGE_MAPPING_ANON, so that
+   * every anonymous page shows KSM.
+   */
+  readonly anonShowsKsm: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
   readonly chainCopiedReversed: boolean;
 }
@@ -53,6 +65,9 @@ export interface Profile {
 interface KernelTraits {
   tables: Partial<Record<Design, SwapTypeTable>>;
   migratePieces: number;
+  faultPieces: number;
+  deadMirrorFails: boolean;
+  anonShowsKsm: boolean;
   holeGetsWriteTag: boolean;
   devicePageFlagsCleared: boolean;
   chainCopiedReversed: boolean;
@@ -62,6 +77,9 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
   '7.3': {
     tables: { pfn: '7.3 pfn', offset: '7.3 offset' },
     migratePieces: 512,
+    faultPieces: 32,
+    deadMirrorFails: true,
+    anonShowsKsm: false,
     holeGetsWriteTag: false,
     devicePageFlagsCleared: true,
     chainCopiedReversed: true,
@@ -69,6 +87,9 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
   '6.12': {
     tables: { pfn: '6.12 pfn' },
     migratePieces: 64,
+    faultPieces: 64,
+    deadMirrorFails: false,
+    anonShowsKsm: true,
     holeGetsWriteTag: true,
     devicePageFlagsCleared: false,
     chainCopiedReversed: false,
@@ -92,6 +113,9 @@ export function makeProfile(options: ProfileOptions): Profile {
     leafKinds: leafKinds(table, options.memoryFailure ?? true),
     swapPfnBits: options.swapPfnBits ?? DEFAULT_SWAP_PFN_BITS[arch],
     migratePieces: traits.migratePieces,
+    faultPieces: traits.faultPieces,
+    deadMirrorFails: traits.deadMirrorFails,
+    anonShowsKsm: traits.anonShowsKsm,
     holeGetsWriteTag: traits.holeGetsWriteTag,
     devicePageFlagsCleared: traits.devicePageFlagsCleared,
     chainCopiedReversed: traits.chainCopiedReversed,

@@ -13,6 +13,7 @@ import { processOf, type State } from './state.ts';
  * - `read` and `write` must not enter a page of the device itself into the device's own page table: dmirror_do_fault()
  *   stores the device page untranslated, and the copy then goes through an address that is not mapped. A write to a
  *   read-only one warns.
+ *   On the mm of a process that is gone, 6.12 never comes back from either (Profile.deadMirrorFails).
  * - No second file of one minor may mirror one mm: MMU_NOTIFY_MIGRATE of the one is ignored by the other, which keeps
  *   pointers to freed pages.
  */
@@ -25,7 +26,7 @@ export function hazardOf(state: State, step: Step): string | undefined {
   }
   if (step.op !== 'read' && step.op !== 'write') return undefined;
   const file = fileOf(state, step.by, step.device);
-  return file && isHazardous(file, step.at, step.op === 'write')
-    ? `device ${step.device} would enter one of its own pages untranslated`
+  return file && isHazardous(state.profile, file, step.at, step.op === 'write')
+    ? `device ${step.device} would enter one of its own pages untranslated, or never return`
     : undefined;
 }

@@ -1,6 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type KernelVersion, makeProfile } from '../../model/profile.ts';
+import type { Program } from '../../model/program.ts';
 import type { ScenarioName } from '../../model/system.ts';
 import { AcceleratorProbe } from '../../qemu/accel.ts';
 import { Calibration } from '../../qemu/calibration.ts';
@@ -12,6 +14,7 @@ import { type ResolvedKernel, resolveKernels } from '../kernels/resolve.ts';
 import type { SourceContext } from '../kernels/source.ts';
 import { kernelConfigsDir } from '../paths.ts';
 import { generatePrograms } from '../programs/generate.ts';
+import { findHazard } from '../programs/hazards.ts';
 import { loadLibrary } from '../programs/load.ts';
 import { AllowList } from '../report/allow.ts';
 import { type LaneVerdict, type Verdict, verdictSchema } from '../report/verdict.ts';
@@ -96,9 +99,6 @@ async function planLanes(
   context: SourceContext,
 ): Promise<LanePlan[]> {
   const rules = await rulesOf(kernel.tree);
-  const programs = options.suites.includes('programs')
-    ? [...(await loadLibrary()), ...generatePrograms(options.seed, options.programs)]
-    : [];
   const plans: LanePlan[] = [];
   // One build at a time: each uses all processors.
   for (const arch of options.archs) {
@@ -108,6 +108,9 @@ async function planLanes(
       fragments: options.fragments,
     });
     const image = await baseImage(build, await buildGuestPrograms(build, context), context);
+    const programs = options.suites.includes('programs')
+      ? await choosePrograms(kernel, arch, rules, options)
+      : [];
     const folder = join(options.out, [kernel.spec.name, kernel.series?.name, arch].filter(Boolean).join('-'));
     plans.push({
       kernel,
@@ -124,6 +127,20 @@ async function planLanes(
     });
   }
   return plans;
+}
+
+/** The library, but for what is not safe on this kernel, and the generated programs. */
+async function choosePrograms(
+  kernel: ResolvedKernel,
+  arch: Arch,
+  rules: KernelVersion,
+  options: RunOptions,
+): Promise<Program[]> {
+  // What is safe does not depend on the design: a series that does not say its own is taken to have the kernel's.
+  const design = rules === '6.12' ? 'pfn' : (kernel.series?.design ?? kernel.spec.design);
+  const profile = makeProfile({ kernel: rules, design, arch });
+  const library = (await loadLibrary()).filter((program) => findHazard(program, profile) === undefined);
+  return [...library, ...generatePrograms(options.seed, options.programs, { profile })];
 }
 
 async function inParallel(

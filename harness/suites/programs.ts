@@ -12,6 +12,13 @@ import type { Session } from '../session/session.ts';
 const WINDOW = 16;
 /** Without progress for so long on the reference host, a program hangs. The slowest step evicts a whole device. */
 const PROGRAM_LIMIT_MS = 10_000;
+/**
+ * The agent calls a program hung after twice its limit; one that spins in the kernel keeps the agent, which runs on the
+ * same processor, from saying so.
+ */
+const SILENCE_FACTOR = 3;
+
+const SILENT = 'it hangs, and the agent does not answer any more';
 
 /** What became of one program. */
 export interface ProgramResult {
@@ -74,6 +81,11 @@ export async function runPrograms(
     }
     if (sent === programs.length && results.length === programs.length) agent.stdin.end();
   };
+  let silent = false;
+  const watchdog = setTimeout(() => {
+    silent = true;
+    agent.stdout.destroy();
+  }, SILENCE_FACTOR * limitMs);
   const onAbort = () => agent.kill();
   signal?.addEventListener('abort', onAbort, { once: true });
   const lostWith = (reason: string): ProgramsRun => ({
@@ -85,6 +97,7 @@ export async function runPrograms(
     feed();
     if (programs.length === 0) agent.stdin.end();
     for await (const chunk of agent.stdout as AsyncIterable<Buffer>) {
+      watchdog.refresh();
       record?.(chunk);
       for (const message of stream.push(chunk)) {
         if (message.type === 'hello') continue;
@@ -103,17 +116,20 @@ export async function runPrograms(
       }
       feed();
     }
-    await agent.exited;
+    if (!silent) await agent.exited;
   } catch (error) {
     signal?.throwIfAborted();
+    if (silent) return lostWith(SILENT);
     if ((error as { code?: string }).code === 'ssh-lost' && results.length < programs.length) {
       return lostWith('the guest was lost while it ran');
     }
     throw error;
   } finally {
+    clearTimeout(watchdog);
     signal?.removeEventListener('abort', onAbort);
   }
   signal?.throwIfAborted();
+  if (silent) return lostWith(SILENT);
   if (results.length < programs.length) {
     if (session.guest.splats.some((splat) => splat.panicked))
       return lostWith('the kernel panicked while it ran');

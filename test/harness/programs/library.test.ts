@@ -119,8 +119,11 @@ describe('the library of programs', () => {
     );
   });
 
-  it.each(profiles)('is safe to run on $kernel, design $design', (profile) => {
-    for (const program of programs) expect(findHazard(program, profile), program.name).toBeUndefined();
+  it.each(profiles)('is safe to run on $kernel, design $design, but for what is known', (profile) => {
+    const unsafe = programs.filter((program) => findHazard(program, profile) !== undefined);
+    // dmirror_fault() of 6.12 never comes back for the mm of a process that is gone.
+    const known = profile.deadMirrorFails ? [] : ['device-of-a-dead-process-refuses'];
+    expect(unsafe.map(({ name }) => name)).toEqual(known);
   });
 
   it('keeps all invariants', () => {
