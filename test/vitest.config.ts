@@ -23,7 +23,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 300_000,
-          hookTimeout: 900_000,
+          hookTimeout: 3_600_000,
         },
       },
     ],

@@ -37,6 +37,8 @@ function test() {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   let status = 0;
   for (const project of ['unit', 'e2e']) {
+    // Here, where its progress is seen, and not under the time limit of a test.
+    if (project === 'e2e') step(process.execPath, [hmmdiff, 'build']);
     const report = join(folder, `${project}.json`);
     status = run('npm', [
       ...['run', '--silent', `test:${project}`, '--', ...args],
