@@ -11,7 +11,12 @@ import { QmpClient, type QmpEvent } from './qmp.ts';
 import { type Splat, SplatScanner } from './splats.ts';
 
 /** What init says on the console (qemu/guest/init). */
-export const MARKERS = { init: /hmmdiff: init$/, ready: /hmmdiff: ready$/ } as const;
+export const MARKERS = {
+  init: /hmmdiff: init$/,
+  /** A connection to the guest's port 22 will be taken; the rest of init may still be under way. */
+  listening: /hmmdiff: listening$/,
+  ready: /hmmdiff: ready$/,
+} as const;
 
 export interface GuestOptions {
   /** Path of the file that QEMU keeps the console in; overwritten. */

@@ -4,8 +4,8 @@ import type { LoadOutcome } from '../../model/system.ts';
 import type { AcceleratorProbe } from '../../qemu/accel.ts';
 import { architectureOf } from '../../qemu/architectures.ts';
 import type { Calibration } from '../../qemu/calibration.ts';
-import { Guest } from '../../qemu/guest.ts';
-import { createSessionKeys } from '../../qemu/keys.ts';
+import { Guest, MARKERS } from '../../qemu/guest.ts';
+import { createSessionKeys, type SessionKeys } from '../../qemu/keys.ts';
 import type { Accelerator, Machine } from '../../qemu/machine.ts';
 import { SshSession } from '../../qemu/ssh.ts';
 import type { SystemObservation } from '../compare/system.ts';
@@ -122,16 +122,9 @@ export class Session implements AsyncDisposable {
     );
     options.onStart?.(guest);
     try {
-      await guest.ready;
+      const [, ssh] = await Promise.all([guest.ready, connect(guest, keys, signal)]);
       // The kernel has unpacked it, and the keys in it are of no use to anyone else.
       await rm(imageFile, { force: true });
-      const ssh = await SshSession.connect({
-        port: await guest.sshPort(),
-        keys,
-        connectLimit: 20_000 * guest.slowness,
-        silenceLimit: 15_000 * guest.slowness,
-        ...(signal ? { signal } : {}),
-      });
       const hello = parseHello((await ssh.exec('agent hello')).stdout);
       return new Session(guest, ssh, hello, performance.now() - started, imageFile);
     } catch (error) {
@@ -190,4 +183,19 @@ export class Session implements AsyncDisposable {
     await this.guest.kill();
     await rm(this.imageFile, { force: true });
   }
+}
+
+/** Connects while init loads modules: with an emulated processor the handshake takes a good part of the boot. */
+async function connect(guest: Guest, keys: SessionKeys, signal?: AbortSignal): Promise<SshSession> {
+  const listening = guest.console.untilLine(MARKERS.listening);
+  // A guest that ends before it listens is told by its `ready`.
+  listening.catch(() => {});
+  await Promise.race([listening, guest.ready]);
+  return SshSession.connect({
+    port: await guest.sshPort(),
+    keys,
+    connectLimit: 20_000 * guest.slowness,
+    silenceLimit: 15_000 * guest.slowness,
+    ...(signal ? { signal } : {}),
+  });
 }
