@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type InitramfsEntry, newcArchive } from '../../qemu/initramfs.ts';
 import { type SessionKeys, sessionKeyEntries } from '../../qemu/keys.ts';
 import { userlandEntries } from '../../qemu/userland.ts';
+import type { Arch } from '../kernels/arch.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import { DebianArchive } from '../kernels/debian.ts';
 import type { GuestPrograms } from '../kernels/guest-programs.ts';
@@ -24,13 +25,10 @@ export async function baseImage(
   programs: GuestPrograms,
   context: SourceContext,
 ): Promise<string> {
-  const { cache, events, signal } = context;
+  const { cache, events } = context;
   return events.task(`image ${build.key}`, `Guest image for ${build.arch}`, async (report) => {
     const entries: InitramfsEntry[] = [
-      ...(await userlandEntries(build.arch, async (arch, packages) => {
-        const root = join(cache.userland, `${USERLAND_SUITE}-${arch}`);
-        return new DebianArchive(cache, arch, USERLAND_SUITE, signal).unpack(packages, root);
-      })),
+      ...(await fetchUserland(build.arch, context)),
       { type: 'file', path: '/lib/modules/test_hmm.ko', source: build.module },
       { type: 'file', path: '/bin/agent', source: programs.agent, mode: 0o755 },
       { type: 'file', path: '/bin/hmm-tests', source: programs.hmmTests, mode: 0o755 },
@@ -48,6 +46,16 @@ export async function baseImage(
     await rename(`${file}.partial`, file);
     return file;
   });
+}
+
+/** What every guest holds, from Debian packages that are fetched once. */
+export function fetchUserland(arch: Arch, { cache, signal }: SourceContext): Promise<InitramfsEntry[]> {
+  return userlandEntries(arch, (debianArch, packages) =>
+    new DebianArchive(cache, debianArch, USERLAND_SUITE, signal).unpack(
+      packages,
+      join(cache.userland, `${USERLAND_SUITE}-${debianArch}`),
+    ),
+  );
 }
 
 /** Writes the image of one guest to `file`: the base and, as a second archive, the keys of this run. */

@@ -48,24 +48,21 @@ export function laneMachine(
   options: { coherent?: boolean; machine?: Partial<Machine> } = {},
 ): Omit<Machine, 'accelerator' | 'initrd'> {
   const { coherent = true, machine = {} } = options;
-  const reserve: Pick<Machine, 'arch' | 'kernel' | 'initrd' | 'accelerator' | 'reserveTopMiB'> = {
-    arch: build.arch,
-    kernel: build.image,
-    initrd: '',
-    accelerator: 'tcg',
-    ...(coherent ? { reserveTopMiB: COHERENT_MIB } : {}),
-  };
-  const region = architectureOf(build.arch).reservedRegion({ ...reserve, ...machine });
-  // Minor 2 takes spm_addr_dev1, minor 3 spm_addr_dev0 (dmirror_allocate_chunk).
-  const parameters = region
-    ? `,spm_addr_dev0=0x${region.start.toString(16)},spm_addr_dev1=0x${(region.start + (COHERENT_MIB / 2) * MIB).toString(16)}`
-    : '';
-  return {
+  const described = {
     arch: build.arch,
     kernel: build.image,
     ssh: true,
     ...(coherent ? { reserveTopMiB: COHERENT_MIB } : {}),
     ...machine,
+  };
+  // Where the region lies depends on neither image nor accelerator.
+  const region = architectureOf(build.arch).reservedRegion({ ...described, initrd: '', accelerator: 'tcg' });
+  // Minor 2 takes spm_addr_dev1, minor 3 spm_addr_dev0 (dmirror_allocate_chunk).
+  const parameters = region
+    ? `,spm_addr_dev0=0x${region.start.toString(16)},spm_addr_dev1=0x${(region.start + (COHERENT_MIB / 2) * MIB).toString(16)}`
+    : '';
+  return {
+    ...described,
     append: [
       `hmmdiff.insmod=test_hmm${parameters}`,
       // A test process that the kernel cannot end shall be reported while somebody still waits for it.

@@ -1,13 +1,11 @@
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { RunEvents } from '../../../harness/events.ts';
 import { buildKernel, type KernelBuild } from '../../../harness/kernels/build.ts';
-import { DebianArchive } from '../../../harness/kernels/debian.ts';
 import { resolveKernel } from '../../../harness/kernels/resolve.ts';
 import { cachePaths } from '../../../harness/paths.ts';
+import { fetchUserland } from '../../../harness/session/image.ts';
 import { type InitramfsEntry, newcArchive } from '../../../qemu/initramfs.ts';
 import type { Arch } from '../../../qemu/machine.ts';
-import { userlandEntries } from '../../../qemu/userland.ts';
 
 const context = { cache: cachePaths(), events: new RunEvents() };
 
@@ -19,11 +17,5 @@ export async function defaultKernel(arch: Arch): Promise<KernelBuild> {
 
 /** The archive of the user space, with more entries behind it. */
 export async function userlandArchive(arch: Arch, more: readonly InitramfsEntry[] = []): Promise<Buffer> {
-  const entries = await userlandEntries(arch, (debianArch, packages) =>
-    new DebianArchive(context.cache, debianArch, 'trixie').unpack(
-      packages,
-      join(context.cache.userland, `trixie-${debianArch}`),
-    ),
-  );
-  return newcArchive([...entries, ...more]);
+  return newcArchive([...(await fetchUserland(arch, context)), ...more]);
 }
