@@ -187,9 +187,9 @@ async function connect(guest: Guest, keys: SessionKeys, signal?: AbortSignal): P
   const listening = guest.console.untilLine(MARKERS.listening);
   // A guest that ends before it listens is told by its `ready`.
   listening.catch(() => {});
-  await Promise.race([listening, guest.ready]);
+  const [port] = await Promise.all([guest.sshPort(), Promise.race([listening, guest.ready])]);
   return SshSession.connect({
-    port: await guest.sshPort(),
+    port,
     keys,
     connectLimit: 20_000 * guest.slowness,
     silenceLimit: 15_000 * guest.slowness,
