@@ -41,11 +41,17 @@ export interface SnapshotObservation {
   bytes: Uint8Array;
 }
 
+/** A list of pages: an array, or a shorter form of one (harness/programs/page-runs.ts). */
+export interface PageList {
+  readonly length: number;
+  at(page: number): PageObservation | undefined;
+}
+
 export interface RegionObservation {
   process: ProcessId;
   region: RegionId;
   /** One per page of the region, mapped or not. */
-  pages: PageObservation[];
+  pages: PageList;
   /** One per device fd that this process itself opened, in ascending order of minor. */
   snapshots: SnapshotObservation[];
 }

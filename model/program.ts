@@ -15,6 +15,10 @@ export const MAX_PROCESSES = 4;
 export const MAX_REGIONS = 4;
 export const MAX_REGION_PAGES = 64;
 export const MAX_STEPS = 1024;
+/** Pages that one PMD entry maps; the pages of a folio of order 9. */
+export const PMD_PAGES = 512;
+/** The most PMDs of a huge region ({@link isHugeRegion}). */
+export const MAX_REGION_PMDS = 3;
 
 /** A run of pages inside one region, in units of 4 KiB pages from the region's first page. `count` ≥ 1. */
 export interface PageRange {
@@ -53,8 +57,13 @@ export type Step =
 
 export interface Region {
   name: string;
-  /** 1..MAX_REGION_PAGES */
+  /** 1..MAX_REGION_PAGES, or 1..MAX_REGION_PMDS times PMD_PAGES */
   pages: number;
+}
+
+/** A region of whole PMDs begins at a multiple of 2 MiB, so that order-9 folios fit into it; no other does. */
+export function isHugeRegion(pages: number): boolean {
+  return pages % PMD_PAGES === 0;
 }
 
 export interface Program {
@@ -68,13 +77,18 @@ export interface Program {
 export const REGION_STRIDE = 0x40000000;
 /** Virtual address of region 0; 2 MiB aligned, far from what the kernel chooses by itself on both architectures. */
 export const REGION_BASE = 0x200000000000;
-/** A region starts this many pages into its 2 MiB block, so that no order-9 page can cover it. */
+/** A small region starts this many pages into its 2 MiB block, so that no order-9 page can cover it. */
 export const REGION_OFFSET_PAGES = 16;
 export const PAGE_SIZE = 4096;
 
-/** Virtual address (bytes) of page `page` of region `region`; the agent computes the same. */
-export function pageAddress(region: RegionId, page: number): number {
-  return REGION_BASE + region * REGION_STRIDE + (REGION_OFFSET_PAGES + page) * PAGE_SIZE;
+/**
+ * Virtual address (bytes) of page `page` of region `region`; the agent computes the same.
+ *
+ * @param pages of the region
+ */
+export function pageAddress(region: RegionId, page: number, pages = 1): number {
+  const offset = isHugeRegion(pages) ? 0 : REGION_OFFSET_PAGES;
+  return REGION_BASE + region * REGION_STRIDE + (offset + page) * PAGE_SIZE;
 }
 
 /**

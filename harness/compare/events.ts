@@ -42,11 +42,13 @@ function compareEvent(
   seen: TraceEvent,
   unseen: Map<Frame, bigint>,
 ): boolean {
-  const { tally, environment } = context;
+  const { tally, environment, state } = context;
   const { region, page, rule } = expected;
   const place: Place = { step, region, page };
   const same = tally.check(
-    seen.name === expected.name && seen.addr === BigInt(pageAddress(region, page)) && seen.order === 0,
+    seen.name === expected.name &&
+      seen.addr === BigInt(pageAddress(region, page, state.regions[region])) &&
+      seen.order === 0,
     place,
     'trace.event',
     rule,

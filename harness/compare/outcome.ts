@@ -1,5 +1,6 @@
 import type { Outcome, PageBytes, StepObservation } from '../../model/observation.ts';
 import type { Expected } from '../../model/outcome.ts';
+import { MAX_REGION_PMDS, PMD_PAGES } from '../../model/program.ts';
 import { describeNumber } from './bindings.ts';
 import type { Tally } from './tally.ts';
 
@@ -78,9 +79,11 @@ export function describeWord(word: bigint): string {
   const step = (word >> 32n) - 1n;
   const region = ((word >> 16n) & 0xffffn) - 1n;
   const page = (word & 0xffffn) - 1n;
-  const token = step >= 0n && step < 1024n && region >= 0n && region < 4n && page >= 0n && page < 64n;
+  const token = step >= 0n && step < 1024n && region >= 0n && region < 4n && page >= 0n && page < MOST_PAGES;
   return token ? `what step ${step} wrote to region ${region} page ${page}` : describeNumber(word);
 }
+
+const MOST_PAGES = BigInt(MAX_REGION_PMDS * PMD_PAGES);
 
 export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   if (!a || !b) return a === b;

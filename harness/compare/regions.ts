@@ -39,7 +39,7 @@ function compareRegion(
 ): void {
   const { process, region } = expected;
   expected.pages.forEach((page, index) => {
-    comparePage(context, { step, process, region, page: index }, page, seen.pages[index]!);
+    comparePage(context, { step, process, region, page: index }, page, seen.pages.at(index)!);
   });
   expected.snapshots.forEach((snapshot, index) => {
     compareSnapshot(context, { step, process, region }, snapshot, seen.snapshots[index]!);

@@ -1,9 +1,12 @@
 import {
+  isHugeRegion,
   MAX_PROCESSES,
   MAX_REGION_PAGES,
+  MAX_REGION_PMDS,
   MAX_REGIONS,
   MAX_STEPS,
   type PageRange,
+  PMD_PAGES,
   type Program,
   type Step,
 } from '../../model/program.ts';
@@ -65,7 +68,8 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
   header.writeUInt16LE(program.regions.length, 12);
   header.writeUInt16LE(program.steps.length, 14);
   for (const [index, region] of program.regions.entries()) {
-    checkNumber(program, `the number of pages of region ${index}`, region.pages, 1, MAX_REGION_PAGES);
+    const most = isHugeRegion(region.pages) ? MAX_REGION_PMDS * PMD_PAGES : MAX_REGION_PAGES;
+    checkNumber(program, `the number of pages of region ${index}`, region.pages, 1, most);
     header.writeUInt16LE(region.pages, 16 + 2 * index);
   }
 

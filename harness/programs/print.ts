@@ -1,10 +1,11 @@
 import { stringify } from 'yaml';
-import type { Program, Region, Step } from '../../model/program.ts';
+import { isHugeRegion, PMD_PAGES, type Program, type Region, type Step } from '../../model/program.ts';
 import { printProcess, printRange } from './range.ts';
 
 /** A program as the text of a program file; {@link parseProgram} reads it back. */
 export function printProgram(program: Program): string {
-  const regions = program.regions.map(({ name, pages }) => `${name}: ${pages}`).join(', ');
+  const size = (pages: number) => (isHugeRegion(pages) ? `{pmds: ${pages / PMD_PAGES}}` : pages);
+  const regions = program.regions.map(({ name, pages }) => `${name}: ${size(pages)}`).join(', ');
   const head = stringify(
     { name: program.name, ...(program.about === undefined ? {} : { about: program.about }) },
     { lineWidth: 110 },

@@ -21,6 +21,7 @@ export const StructSize = {
   step_record: 40,
   page_record: 16,
   region_record: 24,
+  run_record: 24,
   snapshot_record: 8,
   event_record: 24,
 } as const;

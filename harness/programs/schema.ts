@@ -3,7 +3,8 @@
  *
  *     name: hole-migrates-as-zero-page        # the file's name without .yaml
  *     about: What it shows, in a sentence or two.
- *     regions: {a: 4, b: 1}                   # name: pages of 4 KiB, 1..64; at most 4 regions
+ *     regions: {a: 4, h: {pmds: 2}}           # name: pages of 4 KiB, 1..64; or a huge region of 1..3 PMDs, 512 pages
+ *                                             # each, that begins at a multiple of 2 MiB; at most 4 regions
  *     steps:                                  # run one after the other; each is observed
  *       - {mmap: a}                           # a whole region; protection: none, read or read-write (the default)
  *       - {munmap: "a[1]"}                    # a range: a is all of it, a[1] one page, a[0..3] pages 0 to 3
@@ -20,8 +21,10 @@
 import { z } from 'zod';
 import {
   MAX_REGION_PAGES,
+  MAX_REGION_PMDS,
   MAX_REGIONS,
   MAX_STEPS,
+  PMD_PAGES,
   type Program,
   type Region,
   type Step,
@@ -31,7 +34,13 @@ import { parseStep } from './step-syntax.ts';
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'a name has lower-case letters, digits and dashes');
 const regionName = z.string().regex(/^[a-z][a-z0-9_-]*$/, 'a region has a name such as a');
-const pages = z.int().min(1).max(MAX_REGION_PAGES, `a region has 1..${MAX_REGION_PAGES} pages`);
+const small = z.int().min(1).max(MAX_REGION_PAGES, `a region has 1..${MAX_REGION_PAGES} pages`);
+const huge = z
+  .strictObject({
+    pmds: z.int().min(1).max(MAX_REGION_PMDS, `a huge region has 1..${MAX_REGION_PMDS} PMDs`),
+  })
+  .transform(({ pmds }) => pmds * PMD_PAGES);
+const pages = z.union([small, huge]);
 
 /** Parses a program file into a {@link Program}; problems stand at the key they are about. */
 export const ProgramFileSchema = z

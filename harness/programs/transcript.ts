@@ -11,6 +11,7 @@ import type {
 } from '../../model/observation.ts';
 import { ByteReader, corrupt } from './byte-reader.ts';
 import { errnoName, signalName } from './linux-numbers.ts';
+import { decodePageRuns } from './page-runs.ts';
 import { EndKind, OutcomeKind, StepFlag, TRACE_EVENTS, TranscriptFlag } from './protocol.ts';
 
 /** A transcript as the agent recorded it: with what says how far to trust it. */
@@ -126,19 +127,34 @@ function decodeRegion(reader: ByteReader, what: string): RegionObservation {
   const region = reader.u8(`${what}: observed region`);
   const pageCount = reader.u8(`${what}: number of pages`);
   const snapshotCount = reader.u8(`${what}: number of snapshots`);
-  reader.u32('padding');
+  const hugePages = reader.u16(`${what}: number of pages of a huge region`);
+  reader.u16('padding');
   const kpageMask = reader.u64(`${what}: mask of pages with kpageflags`);
   const wordsMask = reader.u64(`${what}: mask of pages with words`);
 
   const where = `${what}, process ${process}, region ${region}`;
-  const pages: PageObservation[] = times(pageCount, () => ({ pagemap: reader.u64(`${where}: pagemap`) }));
+  const pages =
+    hugePages > 0
+      ? decodePageRuns(reader, hugePages, where)
+      : decodePages(reader, pageCount, where, kpageMask, wordsMask);
+  const snapshots = times(snapshotCount, () => decodeSnapshot(reader, where));
+  return { process, region, pages, snapshots };
+}
+
+function decodePages(
+  reader: ByteReader,
+  count: number,
+  where: string,
+  kpageMask: bigint,
+  wordsMask: bigint,
+): PageObservation[] {
+  const pages: PageObservation[] = times(count, () => ({ pagemap: reader.u64(`${where}: pagemap`) }));
   for (const page of masked(reader, pages, kpageMask)) page.kpageflags = reader.u64(`${where}: kpageflags`);
   for (const page of masked(reader, pages, kpageMask)) page.kpagecount = reader.u64(`${where}: kpagecount`);
   for (const page of masked(reader, pages, wordsMask)) {
     page.words = [reader.u64(`${where}: first word`), reader.u64(`${where}: last word`)];
   }
-  const snapshots = times(snapshotCount, () => decodeSnapshot(reader, where));
-  return { process, region, pages, snapshots };
+  return pages;
 }
 
 /** The pages whose bit is set in `mask`. */

@@ -9,6 +9,7 @@
 
 #include "guard.h"
 #include "observe.h"
+#include "pages.h"
 #include "process.h"
 #include "program.h"
 #include "shared.h"
@@ -27,7 +28,7 @@ int observe_init(void)
 	return kpageflags < 0 || kpagecount < 0 ? -1 : 0;
 }
 
-static void read_pagemap(uint64_t *entries, unsigned int region, unsigned int pages)
+static void read_pagemap(unsigned int region, unsigned int pages)
 {
 	const off_t offset = region_address(region, 0) / PAGE_BYTES * 8;
 	ssize_t length;
@@ -38,19 +39,19 @@ static void read_pagemap(uint64_t *entries, unsigned int region, unsigned int pa
 			fail("/proc/self/pagemap");
 	}
 	errno = 0;
-	length = pread(self.pagemap, entries, pages * 8, offset);
+	length = pread(self.pagemap, shared->pages.pagemap, pages * 8, offset);
 	if (length != pages * 8)
 		fail("pagemap of region %u: %zd bytes, not %u", region, length, pages * 8);
 }
 
-static uint64_t present_pages(const uint64_t *entries, unsigned int pages)
+static bool is_present(unsigned int page)
 {
-	uint64_t mask = 0;
+	return shared->pages.pagemap[page] & PM_PRESENT;
+}
 
-	for (unsigned int i = 0; i < pages; i++)
-		if (entries[i] & PM_PRESENT)
-			mask |= 1ull << i;
-	return mask;
+static uint64_t pfn_of(unsigned int page)
+{
+	return shared->pages.pagemap[page] & PM_PFRAME_MASK;
 }
 
 /*
@@ -65,14 +66,13 @@ struct run {
 	uint64_t	highest;
 };
 
-static struct run find_run(const uint64_t *entries, uint64_t present, unsigned int first, unsigned int pages)
+static struct run find_run(unsigned int first, unsigned int pages)
 {
-	const uint64_t pfn = entries[first] & PM_PFRAME_MASK;
-	struct run run = { first, first + 1, pfn, pfn };
+	struct run run = { first, first + 1, pfn_of(first), pfn_of(first) };
 	int64_t step = 0;
 
-	for (; run.end < pages && present & 1ull << run.end; run.end++) {
-		const int64_t delta = (entries[run.end] & PM_PFRAME_MASK) - (entries[run.end - 1] & PM_PFRAME_MASK);
+	for (; run.end < pages && is_present(run.end); run.end++) {
+		const int64_t delta = pfn_of(run.end) - pfn_of(run.end - 1);
 
 		if (run.end == first + 1)
 			step = delta;
@@ -85,80 +85,60 @@ static struct run find_run(const uint64_t *entries, uint64_t present, unsigned i
 }
 
 /* Reads the words of the run's pages from `fd` to their places in `values`. False when the file ends before. */
-static bool read_kpage(int fd, const struct run *run, const uint64_t *entries, uint64_t *values)
+static bool read_kpage(int fd, const struct run *run, uint64_t *values)
 {
 	const size_t size = (run->highest - run->lowest + 1) * 8;
-	uint64_t buffer[MAX_REGION_PAGES];
+	const uint64_t *buffer = shared->pages.buffer;
 
-	if (pread(fd, buffer, size, run->lowest * 8) != (ssize_t)size)
+	if (pread(fd, shared->pages.buffer, size, run->lowest * 8) != (ssize_t)size)
 		return false;
 	for (unsigned int i = run->first; i < run->end; i++)
-		values[i] = buffer[(entries[i] & PM_PFRAME_MASK) - run->lowest];
+		values[i] = buffer[pfn_of(i) - run->lowest];
 	return true;
 }
 
-static void append_masked(const uint64_t *values, uint64_t mask)
+static void read_kpages(unsigned int pages)
 {
-	uint64_t *out = transcript_append(__builtin_popcountll(mask) * 8);
-
-	for (; mask; mask &= mask - 1)
-		*out++ = values[__builtin_ctzll(mask)];
-}
-
-/* Returns the mask of the pages whose words it appended. */
-static uint64_t append_kpage(const uint64_t *entries, uint64_t present, unsigned int pages)
-{
-	uint64_t flags[MAX_REGION_PAGES];
-	uint64_t counts[MAX_REGION_PAGES];
-	uint64_t mask = 0;
+	struct pages *p = &shared->pages;
 	struct run run;
 
 	for (unsigned int i = 0; i < pages; i = run.end) {
-		if (!(present & 1ull << i)) {
+		if (!is_present(i)) {
 			run.end = i + 1;
 			continue;
 		}
-		run = find_run(entries, present, i, pages);
+		run = find_run(i, pages);
 		/* Frame 0: the kernel hides the PFN from us. */
-		if (run.lowest && read_kpage(kpageflags, &run, entries, flags) &&
-		    read_kpage(kpagecount, &run, entries, counts))
-			for (unsigned int k = i; k < run.end; k++)
-				mask |= 1ull << k;
+		if (run.lowest && read_kpage(kpageflags, &run, p->kpageflags) &&
+		    read_kpage(kpagecount, &run, p->kpagecount))
+			memset(p->has_kpage + i, true, run.end - i);
 	}
-	append_masked(flags, mask);
-	append_masked(counts, mask);
-	return mask;
 }
 
-/* Returns the mask of the pages whose words it appended. A present page may be unreadable (PROT_NONE). */
-static uint64_t append_words(unsigned int region, uint64_t present, unsigned int pages)
+/* A present page may be unreadable (PROT_NONE). */
+static void read_words(unsigned int region, unsigned int pages)
 {
 	const uint64_t start = region_address(region, 0);
-	uint64_t *const words = transcript_append(__builtin_popcountll(present) * 16);
-	/* Volatile: they must have their values after the guard's longjmp. */
-	uint64_t *volatile out = words;
-	volatile uint64_t left = present;
-	volatile uint64_t mask = 0;
+	struct pages *p = &shared->pages;
+	/* Volatile: it must have its value after the guard's longjmp. */
+	volatile unsigned int next = 0;
 
-	while (left) {
+	while (next < pages) {
 		if (GUARD(start, start + pages * PAGE_BYTES)) {
-			while (left) {
-				const unsigned int page = __builtin_ctzll(left);
-				const volatile uint64_t *at = (uint64_t *)(start + page * PAGE_BYTES);
+			for (; next < pages; next++) {
+				const volatile uint64_t *at = (uint64_t *)(start + next * PAGE_BYTES);
 
-				out[0] = at[0];
-				out[1] = at[PAGE_WORDS - 1];
-				out += 2;
-				mask |= 1ull << page;
-				left &= left - 1;
+				if (!is_present(next))
+					continue;
+				p->first_word[next] = at[0];
+				p->last_word[next] = at[PAGE_WORDS - 1];
+				p->has_words[next] = true;
 			}
 			guard_off();
 		} else {
-			left &= left - 1;
+			next++;
 		}
 	}
-	transcript_trim(words, __builtin_popcountll(mask) * 16);
-	return mask;
 }
 
 static void append_snapshot(unsigned int region, unsigned int device)
@@ -189,16 +169,20 @@ static void observe_region(unsigned int region)
 
 	*record = (struct region_record){ .process = self.number, .region = region };
 	if (observe & OBSERVE_PAGEMAP) {
-		uint64_t *entries = transcript_append(pages * 8);
-		uint64_t present;
-
-		read_pagemap(entries, region, pages);
-		record->pages = pages;
-		present = present_pages(entries, pages);
+		memset(shared->pages.has_kpage, false, pages);
+		memset(shared->pages.has_words, false, pages);
+		read_pagemap(region, pages);
 		if (observe & OBSERVE_KPAGE)
-			record->kpage_mask = append_kpage(entries, present, pages);
+			read_kpages(pages);
 		if (observe & OBSERVE_WORDS)
-			record->words_mask = append_words(region, present, pages);
+			read_words(region, pages);
+		if (is_huge(pages)) {
+			record->huge_pages = pages;
+			append_columns(pages);
+		} else {
+			record->pages = pages;
+			append_masked(record, pages);
+		}
 	}
 	for (unsigned int d = 0; d < MAX_DEVICES && observe & OBSERVE_SNAPSHOT; d++) {
 		if (!self.own[d])

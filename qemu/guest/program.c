@@ -4,7 +4,6 @@
  * with better messages (harness/programs/encode.ts).
  */
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 #include "program.h"
@@ -40,8 +39,9 @@ static const char *check_header(size_t length)
 	if (h->regions == 0 || h->regions > MAX_REGIONS)
 		return wrong("%u regions, not 1..%u", h->regions, MAX_REGIONS);
 	for (unsigned int r = 0; r < h->regions; r++)
-		if (h->pages[r] == 0 || h->pages[r] > MAX_REGION_PAGES)
-			return wrong("region %u has %u pages, not 1..%u", r, h->pages[r], MAX_REGION_PAGES);
+		if (h->pages[r] == 0 || h->pages[r] > (is_huge(h->pages[r]) ? MAX_HUGE_PAGES : MAX_REGION_PAGES))
+			return wrong("region %u has %u pages, not 1..%u or 1..%u times %u", r, h->pages[r],
+				     MAX_REGION_PAGES, MAX_REGION_PMDS, PMD_PAGES);
 	if (h->steps == 0 || h->steps > MAX_STEPS)
 		return wrong("%u steps, not 1..%u", h->steps, MAX_STEPS);
 	if (length != sizeof(*h) + h->steps * sizeof(struct program_step))

@@ -33,7 +33,12 @@
  *	u64 pagemap[pages]
  *	u64 kpageflags[bits set in kpage_mask], u64 kpagecount[the same]
  *	u64 words[bits set in words_mask][2]: first and last word of the page
+ *	if `huge_pages`: five columns, of pagemap, kpageflags, kpagecount, first words, last words
  *	`snapshots` times: struct snapshot_record, `bytes` bytes and padding
+ *
+ * A column has a value, or none, for each page of a huge region: u64 number of runs, then so many struct run_record,
+ * which cover the pages in ascending order. Neighbours mostly differ by a constant (frames go up by one, flags stay the
+ * same), so that 512 pages are a run or two.
  */
 #ifndef HMMDIFF_PROTOCOL_H
 #define HMMDIFF_PROTOCOL_H
@@ -55,12 +60,16 @@
 #define REGION_BASE		0x200000000000ull
 #define REGION_STRIDE		0x40000000ull
 #define REGION_OFFSET_PAGES	16
+/* A huge region is a multiple of PMD_PAGES long and begins at a multiple of their size; others are small. */
+#define PMD_PAGES		512
+#define MAX_REGION_PMDS		3
+#define MAX_HUGE_PAGES		(MAX_REGION_PMDS * PMD_PAGES)
 
 /*
- * Trace events beyond this many in one step are counted as lost. The most that a program can cause are 2048: the close
+ * Trace events beyond this many in one step are counted as lost. The most that a program can cause are 49152: the close
  * of a device that holds all pages of all regions, each mapped by all processes, sets and removes an entry for each.
  */
-#define MAX_STEP_EVENTS		4096
+#define MAX_STEP_EVENTS		65536
 
 enum frame_type {
 	FRAME_HELLO		= 1,
@@ -190,11 +199,19 @@ struct page_record {
 struct region_record {
 	uint8_t		process;
 	uint8_t		region;
-	uint8_t		pages;		/* 0 when the pagemap was not asked for */
+	uint8_t		pages;		/* of a small region; 0 when the pagemap was not asked for */
 	uint8_t		snapshots;
-	uint32_t	reserved;
+	uint16_t	huge_pages;	/* of a huge region; 0 when the pagemap was not asked for */
+	uint16_t	reserved;
 	uint64_t	kpage_mask;	/* bit n: page n has kpageflags and kpagecount */
 	uint64_t	words_mask;	/* bit n: page n has words */
+};
+
+struct run_record {
+	uint64_t	value;		/* of the run's first page */
+	uint64_t	step;		/* from page to page, modulo 2^64 */
+	uint32_t	count;		/* pages; not 0 */
+	uint32_t	present;	/* 0: these pages have no value */
 };
 
 struct snapshot_record {
@@ -227,15 +244,11 @@ _Static_assert(sizeof(struct transcript_header) == 40, "transcript_header");
 _Static_assert(sizeof(struct step_record) == 40, "step_record");
 _Static_assert(sizeof(struct page_record) == 16, "page_record");
 _Static_assert(sizeof(struct region_record) == 24, "region_record");
+_Static_assert(sizeof(struct run_record) == 24, "run_record");
 _Static_assert(sizeof(struct snapshot_record) == 8, "snapshot_record");
 _Static_assert(sizeof(struct event_record) == 24, "event_record");
 _Static_assert(MAX_REGION_PAGES <= 64, "the masks of a region_record have 64 bits");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is written as the structs lie in memory");
-
-static inline uint64_t region_address(unsigned int region, unsigned int page)
-{
-	return REGION_BASE + region * REGION_STRIDE + (uint64_t)(REGION_OFFSET_PAGES + page) * PAGE_BYTES;
-}
 
 /* The word that step `step` writes into every word of a page; never 0 and different for each page and step. */
 static inline uint64_t page_token(unsigned int step, unsigned int region, unsigned int page)

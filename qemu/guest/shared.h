@@ -17,11 +17,13 @@
 #define TRACE_PAGE_MAX	16384
 
 /* A transcript that holds the most of everything, so that appending to it never fails. */
+#define COLUMNS		5
 #define REGION_BYTES_MAX							\
-	(sizeof(struct region_record) + MAX_REGION_PAGES * 5 * 8 +		\
-	 MAX_DEVICES * (sizeof(struct snapshot_record) + MAX_REGION_PAGES))
+	(sizeof(struct region_record) +						\
+	 COLUMNS * (8 + MAX_HUGE_PAGES * sizeof(struct run_record)) +		\
+	 MAX_DEVICES * (sizeof(struct snapshot_record) + MAX_HUGE_PAGES))
 #define STEP_BYTES_MAX								\
-	(sizeof(struct step_record) + MAX_REGION_PAGES * sizeof(struct page_record) +	\
+	(sizeof(struct step_record) + MAX_HUGE_PAGES * sizeof(struct page_record) +	\
 	 MAX_PROCESSES * MAX_REGIONS * REGION_BYTES_MAX +			\
 	 MAX_STEP_EVENTS * sizeof(struct event_record))
 #define STACK_BYTES_MAX		16384
@@ -62,10 +64,24 @@ struct control {
 	char		error[200];
 };
 
+/* What is seen of the pages of one region. */
+struct pages {
+	uint64_t	pagemap[MAX_HUGE_PAGES];
+	uint64_t	kpageflags[MAX_HUGE_PAGES];
+	uint64_t	kpagecount[MAX_HUGE_PAGES];
+	uint64_t	first_word[MAX_HUGE_PAGES];
+	uint64_t	last_word[MAX_HUGE_PAGES];
+	/* Whether a page has kpageflags and kpagecount, and words. */
+	bool		has_kpage[MAX_HUGE_PAGES];
+	bool		has_words[MAX_HUGE_PAGES];
+	uint64_t	buffer[MAX_HUGE_PAGES];
+};
+
 struct shared {
 	struct control	control __attribute__((aligned(PAGE_BYTES)));
 	uint8_t		trace_page[TRACE_PAGE_MAX] __attribute__((aligned(PAGE_BYTES)));
-	uint8_t		bounce[MAX_REGION_PAGES * PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
+	struct pages	pages;
+	uint8_t		bounce[MAX_HUGE_PAGES * PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 	uint8_t		transcript[TRANSCRIPT_BYTES_MAX] __attribute__((aligned(PAGE_BYTES)));
 };
 

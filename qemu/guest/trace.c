@@ -16,7 +16,7 @@
 
 #define INSTANCE	"instances/hmmdiff"
 /* Per CPU: MAX_STEP_EVENTS of some 40 bytes, and room for what else the kernel migrates. */
-#define BUFFER_KB	"256"
+#define BUFFER_KB	"3072"
 #define MAX_CPUS	64
 
 struct event {

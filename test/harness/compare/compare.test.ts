@@ -83,7 +83,7 @@ describe('a change of one thing in a run', () => {
 
   it('is reported with its place, both sides and the kernel function, and ends the comparison', () => {
     const transcript = predict(everything, x86!);
-    const page = transcript.steps[4]!.regions[0]!.pages[1]!;
+    const page = transcript.steps[4]!.regions[0]!.pages.at(1)!;
     // A write entry where a read entry must be.
     page.pagemap -= 1n;
     const { divergences, steps } = compare(everything, transcript, x86!);
@@ -107,7 +107,7 @@ describe('a change of one thing in a run', () => {
     const step = transcript.steps[5]!;
     step.faults = 1;
     step.data![2]!.word = 7n;
-    step.regions[1]!.pages[0]!.pagemap |= 1n << 61n;
+    step.regions[1]!.pages.at(0)!.pagemap |= 1n << 61n;
     expect(compare(everything, transcript, x86!).divergences.map(({ field }) => field)).toEqual([
       'faults',
       'data',
@@ -127,14 +127,14 @@ describe('pages', () => {
   const device = (number: bigint) => (1n << 62n) | (1n << 55n) | (number << 5n) | 28n;
   const withPage = (step: number, page: number, pagemap: bigint) => {
     const transcript = predict(steps, x86!);
-    transcript.steps[step]!.regions[0]!.pages[page]!.pagemap = pagemap;
+    transcript.steps[step]!.regions[0]!.pages.at(page)!.pagemap = pagemap;
     return compare(steps, transcript, x86!).divergences.filter(({ field }) => field === 'pagemap.frame');
   };
 
   it('may be any that nothing else has, and are then bound to it', () => {
     const transcript = predict(steps, x86!);
     for (const { regions } of transcript.steps.slice(1, 3)) {
-      regions[0]!.pages[0]!.pagemap ^= 0x4000n;
+      regions[0]!.pages.at(0)!.pagemap ^= 0x4000n;
     }
     const { divergences, slack } = compare(steps, transcript, x86!);
     expect(divergences).toEqual([]);

@@ -65,7 +65,7 @@ export function predict(program: Program, environment: Environment): ProgramTran
   });
   const event = ({ name, region, page, entry }: ExpectedEvent): TraceEvent => ({
     name,
-    addr: BigInt(pageAddress(region, page)),
+    addr: BigInt(pageAddress(region, page, state.regions[region])),
     order: 0,
     entry: encodePte(profile, {
       kind: traceKind(profile.design, entry),

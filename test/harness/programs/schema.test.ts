@@ -66,6 +66,11 @@ describe('a program file', () => {
       'p.yaml:2:14: regions.a: a region has 1..64 pages',
     ],
     [
+      'a huge region of too many PMDs',
+      'name: t\nregions: {h: {pmds: 4}}\nsteps: [{mmap: h}]',
+      'p.yaml:2:21: regions.h.pmds: a huge region has 1..3 PMDs',
+    ],
+    [
       'too many regions',
       'name: t\nregions: {a: 1, b: 1, c: 1, d: 1, e: 1}\nsteps: [{mmap: a}]',
       'p.yaml:2:10: regions: a program has 1..4 regions',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type AgentMessage, AgentStream } from '../../../harness/programs/agent-stream.ts';
+import { listPages } from '../../../harness/programs/page-runs.ts';
 import type { RecordedTranscript } from '../../../harness/programs/transcript.ts';
 import type { Outcome, StepObservation } from '../../../model/observation.ts';
 import { pageAddress, pageToken } from '../../../model/program.ts';
@@ -99,7 +100,7 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
 
     it('sees the words that were written, by loads and through the device', () => {
       const written = [0, 1, 2, 3].map((page) => pageToken(1, 0, page));
-      expect(steps[1]?.regions[0]?.pages.map(({ words }) => words)).toEqual([
+      expect(listPages(steps[1]!.regions[0]!.pages).map(({ words }) => words)).toEqual([
         ...written.map((word) => [word, word]),
         ...[4, 5, 6, 7].map(() => undefined),
       ]);
@@ -111,19 +112,19 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
 
     it('has kpageflags and kpagecount of present pages only', () => {
       for (const { regions } of steps) {
-        for (const page of regions.flatMap(({ pages }) => pages)) {
+        for (const page of regions.flatMap(({ pages }) => listPages(pages))) {
           const present = (page.pagemap & PRESENT) !== 0n;
           expect([page.kpageflags, page.kpagecount, page.words].map((value) => value !== undefined)).toEqual(
             Array(3).fill(present),
           );
         }
       }
-      expect(steps[6]?.regions.map(({ pages }) => pages[0]?.kpagecount)).toEqual([2n, 2n]);
+      expect(steps[6]?.regions.map(({ pages }) => pages.at(0)?.kpagecount)).toEqual([2n, 2n]);
     });
 
     it('shows pages of the device as swap entries that the snapshot calls local', () => {
       const [region] = steps[3]?.regions ?? [];
-      expect(region?.pages.map(({ pagemap }) => (pagemap & SWAP) !== 0n)).toEqual(
+      expect(listPages(region!.pages).map(({ pagemap }) => (pagemap & SWAP) !== 0n)).toEqual(
         [0, 1, 2, 3, 4, 5, 6, 7].map((page) => page < 4),
       );
       expect(region?.snapshots).toEqual([
@@ -204,7 +205,11 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
     ]);
     expect(observers(steps[8]!)).toEqual(['1.0', '2.0']);
     // The last close of device 0 evicted its pages.
-    expect(steps[12]?.regions[0]?.pages.slice(0, 4).every(({ pagemap }) => pagemap & PRESENT)).toBe(true);
+    expect(
+      listPages(steps[12]!.regions[0]!.pages)
+        .slice(0, 4)
+        .every(({ pagemap }) => pagemap & PRESENT),
+    ).toBe(true);
   });
 
   it('holds the most processes, regions and pages that a program can have', () => {
@@ -220,7 +225,7 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
     expect(
       last.regions
         .filter(({ region }) => region === 3)
-        .map(({ pages }) => pages.every(({ pagemap }) => pagemap & SWAP)),
+        .map(({ pages }) => listPages(pages).every(({ pagemap }) => pagemap & SWAP)),
     ).toEqual(Array(4).fill(true));
   });
 

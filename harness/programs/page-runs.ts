@@ -1,0 +1,120 @@
+/** What is seen of the pages of a huge region, as the runs in which the agent ships it (qemu/guest/protocol.h). */
+import type { PageList, PageObservation } from '../../model/observation.ts';
+import { type ByteReader, corrupt } from './byte-reader.ts';
+
+/** `count` pages; the value of page i of them is `value + i * step`, modulo 2^64. */
+interface Run {
+  value: bigint;
+  step: bigint;
+  count: number;
+  present: boolean;
+}
+
+/** A number for each page of a region, or none. */
+export type Column = readonly Run[];
+
+/** Numbers of 64 bits, of pages in their order, in halves; what a page has not is 0. */
+export interface Expanded {
+  low: Uint32Array;
+  high: Uint32Array;
+  /** 1 where the page has a number. */
+  present: Uint8Array;
+}
+
+const COLUMNS = ['pagemap', 'kpageflags', 'kpagecount', 'firstWord', 'lastWord'] as const;
+export type ColumnName = (typeof COLUMNS)[number];
+
+/** Few numbers for many pages; a page is put together when it is asked for. */
+export class PageRuns implements PageList {
+  constructor(
+    readonly length: number,
+    readonly columns: Readonly<Record<ColumnName, Column>>,
+  ) {}
+
+  at(page: number): PageObservation | undefined {
+    const value = (name: ColumnName) => valueAt(this.columns[name], page);
+    const pagemap = value('pagemap');
+    if (pagemap === undefined) return undefined;
+    const kpageflags = value('kpageflags');
+    const kpagecount = value('kpagecount');
+    const first = value('firstWord');
+    const last = value('lastWord');
+    return {
+      pagemap,
+      ...(kpageflags === undefined ? {} : { kpageflags }),
+      ...(kpagecount === undefined ? {} : { kpagecount }),
+      ...(first === undefined || last === undefined ? {} : { words: [first, last] }),
+    };
+  }
+
+  expand(name: ColumnName): Expanded {
+    return expand(this.columns[name], this.length);
+  }
+}
+
+/** All pages of a list, whatever its form. */
+export function listPages(pages: PageList): PageObservation[] {
+  return Array.from({ length: pages.length }, (_, page) => pages.at(page)!);
+}
+
+/** Reads the columns of a huge region of `pages` pages. @throws HmmdiffError `transcript-corrupt` */
+export function decodePageRuns(reader: ByteReader, pages: number, where: string): PageRuns {
+  const columns = COLUMNS.map((name) => [name, decodeColumn(reader, pages, `${where}: ${name}`)]);
+  return new PageRuns(pages, Object.fromEntries(columns) as Record<ColumnName, Column>);
+}
+
+function decodeColumn(reader: ByteReader, pages: number, what: string): Column {
+  const { offset } = reader;
+  const runs = reader.count(`${what}: number of runs`);
+  const column: Run[] = [];
+  let covered = 0;
+  for (let index = 0; index < runs; index++) {
+    const value = reader.u64(`${what}: value`);
+    const step = reader.u64(`${what}: step`);
+    const count = reader.u32(`${what}: count`);
+    const present = reader.u32(`${what}: presence`) !== 0;
+    column.push({ value, step, count, present });
+    covered += count;
+  }
+  if (covered !== pages) throw corrupt(offset, `${what} covers ${covered} of ${pages} pages`);
+  return column;
+}
+
+function valueAt(column: Column, page: number): bigint | undefined {
+  let first = 0;
+  for (const { value, step, count, present } of column) {
+    if (page < first + count) {
+      return present ? BigInt.asUintN(64, value + step * BigInt(page - first)) : undefined;
+    }
+    first += count;
+  }
+  return undefined;
+}
+
+function expand(column: Column, length: number): Expanded {
+  const low = new Uint32Array(length);
+  const high = new Uint32Array(length);
+  const present = new Uint8Array(length);
+  let page = 0;
+  for (const run of column) {
+    const end = page + run.count;
+    if (run.present) {
+      present.fill(1, page, end);
+      let [l, h] = halves(run.value);
+      const [stepLow, stepHigh] = halves(run.step);
+      for (; page < end; page++) {
+        low[page] = l;
+        high[page] = h;
+        const sum = l + stepLow;
+        l = sum >>> 0;
+        h = (h + stepHigh + (sum > 0xffffffff ? 1 : 0)) >>> 0;
+      }
+    }
+    page = end;
+  }
+  return { low, high, present };
+}
+
+function halves(value: bigint): [low: number, high: number] {
+  return [Number(value & 0xffffffffn), Number(value >> 32n)];
+}
