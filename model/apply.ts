@@ -1,6 +1,8 @@
 import { cpuRead, cpuWrite, mmap, munmap } from './cpu.ts';
 import { close, open } from './device-file.ts';
 import { toDevice, toSystem } from './device-migrate.ts';
+import { checkExclusive, exclusive } from './exclusive.ts';
+import { refuse } from './ioctl.ts';
 import { read, write } from './mirror.ts';
 import { type Expected, failWith } from './outcome.ts';
 import { exit, fork } from './process.ts';
@@ -64,17 +66,26 @@ function dispatch(state: State, step: Step, index: number): Expected {
 function deviceStep(state: State, step: Extract<Step, { op: DeviceOp }>, index: number): Expected {
   const file = fileOf(state, step.by, step.device);
   if (!file) return failWith('EBADF', 'ioctl');
+  const { at, flaw } = step;
+  const refused = refuse(state.profile, step.op, flaw);
+  if (refused) return refused;
   switch (step.op) {
     case 'read':
-      return read(state, file, step.at);
+      return read(state, file, at, 'dmirror_read', flaw);
+    case 'read-unlocked':
+      return read(state, file, at, 'dmirror_read_unlocked', flaw);
     case 'write':
-      return write(state, file, step.at, index);
+      return write(state, file, at, index, flaw);
     case 'migrate-to-dev':
-      return toDevice(state, file, step.at);
+      return toDevice(state, file, at, flaw);
     case 'migrate-to-sys':
-      return toSystem(state, file, step.at);
+      return toSystem(state, file, at);
     case 'snapshot':
-      return snapshot(file, step.at);
+      return snapshot(file, at, flaw);
+    case 'exclusive':
+      return exclusive(state, file, at, flaw);
+    case 'check-exclusive':
+      return checkExclusive(file, at);
   }
 }
 

@@ -76,5 +76,6 @@ export function cloneState(state: State): State {
     })),
     events: state.events.map((event) => ({ ...event, entry: pteOf(event.entry) })),
     batched: new Set([...state.batched].map(frameOf)),
+    activating: new Set([...state.activating].map(frameOf)),
   };
 }

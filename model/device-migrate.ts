@@ -1,7 +1,8 @@
 /** HMM_DMIRROR_MIGRATE_TO_DEV and HMM_DMIRROR_MIGRATE_TO_SYS (lib/test_hmm.c). */
+import { copyOut } from './ioctl.ts';
 import { migrateToDevice, migrateToSystem } from './migrate.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
-import type { PageRange } from './program.ts';
+import type { Flaw, PageRange } from './program.ts';
 import type { DeviceFile, State, Vma } from './state.ts';
 import { findVma } from './vma.ts';
 
@@ -9,7 +10,7 @@ import { findVma } from './vma.ts';
  * dmirror_migrate_to_device(): piece by piece; those before a failing one stay migrated. At the end the pages are
  * read back through the device's own page table, and one that it lacks is ENOENT.
  */
-export function toDevice(state: State, file: DeviceFile, at: PageRange): Expected {
+export function toDevice(state: State, file: DeviceFile, at: PageRange, flaw?: Flaw): Expected {
   const rule = 'dmirror_migrate_to_device';
   const error = eachPiece(state, file, at, rule, (vma, first, end) => {
     migrateToDevice(state, file, vma, first, end);
@@ -22,7 +23,7 @@ export function toDevice(state: State, file: DeviceFile, at: PageRange): Expecte
     if (!entry) return failWith('ENOENT', 'dmirror_do_read');
     data.push(entry.frame.word);
   }
-  return succeed(rule, { cpages: at.count, faults: 0, data });
+  return copyOut(succeed(rule, { cpages: at.count, faults: 0, data }), flaw);
 }
 
 /** dmirror_migrate_to_system(): pages that are not on this device are skipped; cpages counts those that moved. */

@@ -1,17 +1,10 @@
 /** handle_mm_fault() for private anonymous memory (mm/memory.c). */
+import { exclusiveFault } from './exclusive.ts';
+import { settleOnLru } from './lru.ts';
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
-import {
-  dropMapping,
-  type Frame,
-  newRamFrame,
-  type Pte,
-  type Rule,
-  type State,
-  settleOnLru,
-  type Vma,
-} from './state.ts';
+import { dropMapping, type Frame, newRamFrame, type Pte, type Rule, type State, type Vma } from './state.ts';
 
 /**
  * One page fault at `page` of `vma`, whose permissions were checked. Like the kernel's, it may leave the page short
@@ -21,6 +14,7 @@ export function handleFault(state: State, vma: Vma, page: number, write: boolean
   const pte = vma.mm.ptes[vma.region]![page]!;
   if (pte === null) anonymousPage(state, vma, page, write);
   else if (pte.kind === 'device') deviceFault(state, vma, page, pte);
+  else if (pte.kind === 'exclusive') exclusiveFault(state, vma, page, pte);
   else if (write && !pte.write) writeProtectFault(state, vma, page, pte);
   else touch(pte, write);
 }
@@ -101,6 +95,8 @@ function writeProtectFault(state: State, vma: Vma, page: number, pte: Pte): void
  */
 function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
   if (frame.mapcount > 1) return false;
+  // Nor is the page's reference that the batch of activations holds seen for what it is: PG_lru is set.
+  if (state.activating.has(frame)) return false;
   settleOnLru(state, frame);
   // folio_move_anon_rmap()
   frame.anonVma = vma.anonVma;

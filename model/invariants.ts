@@ -74,6 +74,8 @@ function checkEntries(mm: Mm, mappings: Map<Frame, Pte[]>, found: string[]): voi
 function checkEntry(where: string, vma: Vma, page: number, pte: Pte, found: string[]): void {
   const { frame } = pte;
   if (pte.kind === 'migration') found.push(`${where}: a migration entry at rest`);
+  if (pte.kind === 'exclusive' && !frame.exclusive)
+    found.push(`${where}: device-exclusive, and not exclusive`);
   if ((pte.kind === 'device') !== (frame.kind === 'device')) {
     found.push(`${where}: a ${pte.kind} entry of a ${frame.kind} page`);
   }
@@ -119,6 +121,8 @@ function checkDevicePageTable(file: DeviceFile, found: string[]): void {
       const where = `device ${file.minor} of p${file.mm.id}, region ${region} page ${page}`;
       if (pte?.frame !== entry.frame)
         found.push(`${where}: the device maps a page that the process does not`);
+      else if (entry.atomic !== (pte.kind === 'exclusive'))
+        found.push(`${where}: the device's entry is ${entry.atomic ? '' : 'not '}atomic`);
       else if (entry.write && !pte.write)
         found.push(`${where}: the device may write what the process may not`);
     }

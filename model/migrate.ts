@@ -2,12 +2,12 @@
  * migrate_vma_*() and migrate_device_*() (mm/migrate_device.c) with the callbacks of lib/test_hmm.c: how pages move
  * between RAM and a private device. Order 0 only.
  */
+import { drainLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import type { DeviceMinor, RegionId } from './program.ts';
 import { addNewAnonRmap, anonVmaPrepare, rmapWalk } from './rmap.ts';
 import {
   type DeviceFile,
-  drainLru,
   type Frame,
   freeFrame,
   newDeviceFrame,
@@ -147,11 +147,12 @@ function removeMigrationPtes(state: State, from: Frame, to: Frame, region: Regio
 /** folio_migrate_mapping() and folio_migrate_flags() */
 function migrateFlags(state: State, from: Frame, to: Frame): void {
   to.anonVma = from.anonVma;
-  if (to.kind === 'device' && !state.profile.devicePageFlagsCleared) {
-    to.dirty = from.dirty === true ? true : undefined;
-  } else {
-    to.dirty = from.dirty;
-  }
+  // Flags are added to those that the page has.
+  const stale = to.kind === 'device' && !state.profile.devicePageFlagsCleared;
+  to.dirty = stale && !from.dirty ? undefined : from.dirty;
+  to.referenced = stale && !from.referenced ? undefined : from.referenced;
+  to.active = from.active || (to.active === false ? from.active : to.active);
+  from.active = false;
 }
 
 /**
@@ -161,7 +162,7 @@ function migrateFlags(state: State, from: Frame, to: Frame): void {
 function insertPage(state: State, vma: Vma, page: number, frame: Frame): void {
   anonVmaPrepare(state, vma);
   addNewAnonRmap(frame, vma);
-  if (!state.profile.devicePageFlagsCleared) frame.dirty = undefined;
+  if (!state.profile.devicePageFlagsCleared) frame.dirty = frame.referenced = undefined;
   vma.mm.ptes[vma.region]![page] = {
     kind: 'device',
     frame,
@@ -198,7 +199,7 @@ export function migrateToDevice(state: State, file: DeviceFile, vma: Vma, first:
   // dmirror_migrate_finalize_and_map(): writable as the source entry was, which a hole is not.
   sources.forEach(({ frame, page, write }, i) => {
     const hole = frame === null && state.profile.holeGetsWriteTag && vma.write;
-    file.pt[region]![page] = { frame: targets[i]!, write: write || hole };
+    file.pt[region]![page] = { frame: targets[i]!, write: write || hole, atomic: false };
   });
 
   finalize(state, sources, targets);

@@ -4,9 +4,10 @@
  */
 
 import { handleFault } from './fault.ts';
+import { copyOut } from './ioctl.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { Profile } from './profile.ts';
-import type { PageRange, RegionId } from './program.ts';
+import type { Flaw, PageRange, RegionId } from './program.ts';
 import type { DeviceFile, DevicePte, Mm, Pte, State } from './state.ts';
 import { tokenNumber } from './token.ts';
 import { findVma } from './vma.ts';
@@ -19,13 +20,18 @@ export class HazardError extends Error {
   override readonly name = 'HazardError';
 }
 
-export function read(state: State, file: DeviceFile, at: PageRange): Expected {
+/** READ, and READ_UNLOCKED, whose faults may drop mmap_lock: nothing here makes them do so. */
+export function read(state: State, file: DeviceFile, at: PageRange, rule: string, flaw?: Flaw): Expected {
   const data: number[] = [];
-  return mirrored(state, file, at, false, 'dmirror_read', ({ frame }) => data.push(frame.word), data);
+  return copyOut(
+    mirrored(state, file, at, false, rule, ({ frame }) => data.push(frame.word), data),
+    flaw,
+  );
 }
 
 /** Pages that were written before a failing fault stay written. */
-export function write(state: State, file: DeviceFile, at: PageRange, step: number): Expected {
+export function write(state: State, file: DeviceFile, at: PageRange, step: number, flaw?: Flaw): Expected {
+  if (flaw === 'bad-buffer') return failWith('EFAULT', 'dmirror_write (copy_from_user)');
   return mirrored(state, file, at, true, 'dmirror_write', ({ frame }, page) => {
     frame.word = tokenNumber(step, at.region, page);
   });
@@ -90,7 +96,7 @@ function enter(file: DeviceFile, region: RegionId, first: number, end: number, w
         `page ${page} of region ${region} is on device ${file.minor}, which would enter the device page itself`,
       );
     }
-    file.pt[region]![page] = { frame: pte.frame, write: pte.write };
+    file.pt[region]![page] = { frame: pte.frame, write: pte.write, atomic: false };
     if (write && !pte.write)
       throw new Error('hmm_range_fault() granted a write that the page does not allow');
   }
@@ -126,6 +132,7 @@ function needsFault(mm: Mm, region: RegionId, page: number, file: DeviceFile, wr
   const pte: Pte | null = mm.ptes[region]![page]!;
   if (pte === null) return true;
   if (pte.kind === 'device') return pte.frame.minor !== file.minor;
+  if (pte.kind === 'exclusive') return true;
   return write && !pte.write;
 }
 

@@ -95,7 +95,7 @@ function observePage(state: State, vma: Vma | undefined, pte: Pte | null): Expec
     pte,
     softDirty,
     exclusive: frame.mapcount === 1,
-    flags: pageFlags(frame, state.profile),
+    flags: pageFlags(frame, state),
     count: frame.mapcount,
     word: frame.word,
     rule,

@@ -1,6 +1,5 @@
 /** /proc/kpageflags (fs/proc/page.c, stable_page_flags): which bits a page in RAM must show. */
-import type { Profile } from './profile.ts';
-import type { Frame } from './state.ts';
+import type { Frame, State } from './state.ts';
 
 /** Bits of kpageflags by the names of include/uapi/linux/kernel-page-flags.h and its kernel-internal sibling. */
 export const PAGE_FLAG_BITS = {
@@ -60,27 +59,33 @@ export interface ExpectedPageFlags {
 
 /** Slack: a new page waits in a per-CPU batch until something drains it (folio_add_lru, mm/folio.c). */
 export const LRU_SLACK = 'lru-batch';
-/** Slack: PG_dirty of an earlier life of the device page (Profile.devicePageFlagsCleared). */
-export const STALE_DIRTY_SLACK = 'stale-device-page-dirty';
+/** Slack: flags of an earlier life of the device page (Profile.devicePageFlagsCleared, Frame.active). */
+export const STALE_SLACK = 'stale-device-page-flags';
 
 const LRU_FREE: FreeFlag = { flag: 'LRU', slack: LRU_SLACK };
-const DIRTY_FREE: FreeFlag = { flag: 'DIRTY', slack: STALE_DIRTY_SLACK };
 
 /** PG_reserved is of a page that the page allocator never had; is_zero_pfn(). */
 const ZERO_PAGE: ExpectedPageFlags = { set: ['ZERO_PAGE', 'RESERVED'], free: [] };
 
 /**
- * A mapped page of RAM. REFERENCED, ACTIVE and UNEVICTABLE stay clear: only reclaim, GUP and mlock set them for
- * anonymous pages (mm/folio.c), and none of those is at work.
+ * A mapped page of RAM. Of anonymous pages, only GUP and reclaim set REFERENCED and ACTIVE, only mlock UNEVICTABLE.
  */
-export function pageFlags(frame: Frame, profile: Profile): ExpectedPageFlags {
+export function pageFlags(frame: Frame, { profile, activating }: State): ExpectedPageFlags {
   if (frame.kind === 'zero') return ZERO_PAGE;
   const set: PageFlag[] = ['UPTODATE', 'MMAP', 'ANON', 'SWAPBACKED'];
   const free: FreeFlag[] = [];
+  const isActivating = activating.has(frame);
   if (profile.anonShowsKsm) set.push('KSM');
   if (frame.exclusive) set.push('ANON_EXCLUSIVE');
-  if (frame.dirty === undefined) free.push(DIRTY_FREE);
-  else if (frame.dirty) set.push('DIRTY');
+  for (const [flag, isSet] of [
+    ['DIRTY', frame.dirty],
+    ['REFERENCED', frame.referenced],
+    ['ACTIVE', frame.active],
+  ] as const) {
+    if (isSet) set.push(flag);
+    else if (isSet === undefined)
+      free.push({ flag, slack: isActivating && flag === 'ACTIVE' ? LRU_SLACK : STALE_SLACK });
+  }
   if (frame.onLru) set.push('LRU');
   else free.push(LRU_FREE);
   return { set, free };

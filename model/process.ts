@@ -1,5 +1,6 @@
 /** fork(2) and exit(2) (kernel/fork.c, mm/mmap.c, mm/memory.c, kernel/exit.c). */
 import { closeDescriptor } from './device-file.ts';
+import { restoreExclusive } from './exclusive.ts';
 import { invalidate, release } from './notifier.ts';
 import { type Expected, succeed } from './outcome.ts';
 import type { ProcessId } from './program.ts';
@@ -15,7 +16,7 @@ export function fork(state: State, parent: Process, id: ProcessId): Expected {
       const copy: Vma = { ...vma, mm: child.mm, anonVma: null, chain: [] };
       anonVmaFork(state, copy, vma);
       child.mm.vmas[region]!.push(copy);
-      copyPageRange(vma, copy);
+      copyPageRange(state, vma, copy);
     }
   }
   child.devices = parent.devices.map((descriptor): Descriptor | null => {
@@ -31,7 +32,7 @@ export function fork(state: State, parent: Process, id: ProcessId): Expected {
  * copy_page_range(): nothing is copied, and nothing invalidated, for a vma that has no anon_vma, even if it maps zero
  * pages (vma_needs_copy).
  */
-function copyPageRange(from: Vma, to: Vma): void {
+function copyPageRange(state: State, from: Vma, to: Vma): void {
   if (!from.anonVma) return;
   // MMU_NOTIFY_PROTECTION_PAGE
   invalidate(from.mm, from.region, from.first, from.end);
@@ -39,7 +40,10 @@ function copyPageRange(from: Vma, to: Vma): void {
   const target = to.mm.ptes[to.region]!;
   for (let page = from.first; page < from.end; page++) {
     const pte = source[page];
-    if (pte) target[page] = pte.kind === 'present' ? copyPresent(pte) : copyNonpresent(pte);
+    if (!pte) continue;
+    // copy_nonpresent_pte(): restored in the parent, then copied as a present one; nothing is notified once more.
+    if (pte.kind === 'exclusive') restoreExclusive(state, from, pte);
+    target[page] = pte.kind === 'present' ? copyPresent(pte) : copyNonpresent(pte);
   }
 }
 

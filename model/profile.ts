@@ -2,6 +2,7 @@
  * A profile: everything that makes one kernel under test behave unlike another, as data. The rules of the model ask
  * the profile and never the name of a kernel.
  */
+import type { DeviceOp } from './program.ts';
 import { type Arch, PTE_LAYOUTS, type PteLayout } from './pte-layout.ts';
 import { type LeafKind, leafKinds, type SwapTypeTable } from './swap-types.ts';
 
@@ -58,6 +59,13 @@ export interface Profile {
    * every anonymous page shows KSM.
    */
   readonly anonShowsKsm: boolean;
+  /** Commands of test_hmm that are not there yet: FLAGS and READ_UNLOCKED came after 6.12. */
+  readonly unknownCommands: readonly DeviceOp[];
+  /**
+   * make_device_exclusive(): 7.3 takes one page, and has one type of such entries; 6.12 takes all pages of a range
+   * at once, keeps in the entry whether it was writable, and makes every error EBUSY.
+   */
+  readonly exclusiveInGroups: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
   readonly chainCopiedReversed: boolean;
 }
@@ -70,6 +78,8 @@ interface KernelTraits {
   anonShowsKsm: boolean;
   holeGetsWriteTag: boolean;
   devicePageFlagsCleared: boolean;
+  unknownCommands: readonly DeviceOp[];
+  exclusiveInGroups: boolean;
   chainCopiedReversed: boolean;
 }
 
@@ -82,6 +92,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     anonShowsKsm: false,
     holeGetsWriteTag: false,
     devicePageFlagsCleared: true,
+    unknownCommands: [],
+    exclusiveInGroups: false,
     chainCopiedReversed: true,
   },
   '6.12': {
@@ -92,6 +104,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     anonShowsKsm: true,
     holeGetsWriteTag: true,
     devicePageFlagsCleared: false,
+    unknownCommands: ['read-unlocked'],
+    exclusiveInGroups: true,
     chainCopiedReversed: false,
   },
 };
@@ -118,6 +132,8 @@ export function makeProfile(options: ProfileOptions): Profile {
     anonShowsKsm: traits.anonShowsKsm,
     holeGetsWriteTag: traits.holeGetsWriteTag,
     devicePageFlagsCleared: traits.devicePageFlagsCleared,
+    unknownCommands: traits.unknownCommands,
+    exclusiveInGroups: traits.exclusiveInGroups,
     chainCopiedReversed: traits.chainCopiedReversed,
   };
 }

@@ -29,8 +29,35 @@ export interface PageRange {
 
 export type Protection = 'none' | 'read' | 'read-write';
 
-/** Operations that are test_hmm ioctls on a device fd of the process `by`. Each needs an `open` before it. */
-export type DeviceOp = 'read' | 'write' | 'migrate-to-dev' | 'migrate-to-sys' | 'snapshot';
+/** Operations that are test_hmm ioctls on pages, on a device fd of the process `by`. Each needs an `open` before it. */
+export type DeviceOp =
+  | 'read'
+  | 'read-unlocked'
+  | 'write'
+  | 'migrate-to-dev'
+  | 'migrate-to-sys'
+  | 'snapshot'
+  | 'exclusive'
+  | 'check-exclusive';
+
+/**
+ * What is wrong with the arguments of a device operation, and nothing else is:
+ *
+ * - `misaligned`: the address is one byte too high; `no-pages`: npages is 0; `wraps`: npages reaches beyond the end of
+ *   all addresses; `excess-pages`: npages is 2^52 too many, which no check finds, since the bytes are the same modulo 2^64
+ * - `bad-buffer`: hmm_dmirror_cmd.ptr is not mapped; `bad-command`: the struct itself is not
+ * - `unknown`: a command number that test_hmm does not know, instead of the operation's own
+ */
+export const FLAWS = [
+  'misaligned',
+  'no-pages',
+  'wraps',
+  'excess-pages',
+  'bad-buffer',
+  'bad-command',
+  'unknown',
+] as const;
+export type Flaw = (typeof FLAWS)[number];
 
 /**
  * One step. `by` is the process that acts.
@@ -53,7 +80,7 @@ export type Step =
   | { op: 'exit'; by: ProcessId }
   | { op: 'open'; by: ProcessId; device: DeviceMinor }
   | { op: 'close'; by: ProcessId; device: DeviceMinor }
-  | { op: DeviceOp; by: ProcessId; device: DeviceMinor; at: PageRange };
+  | { op: DeviceOp; by: ProcessId; device: DeviceMinor; at: PageRange; flaw?: Flaw };
 
 export interface Region {
   name: string;

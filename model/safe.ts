@@ -24,7 +24,9 @@ export function hazardOf(state: State, step: Step): string | undefined {
       ? `device ${step.device} already mirrors this process through an inherited descriptor`
       : undefined;
   }
-  if (step.op !== 'read' && step.op !== 'write') return undefined;
+  if (step.op !== 'read' && step.op !== 'read-unlocked' && step.op !== 'write') return undefined;
+  if (step.flaw === 'bad-buffer' ? step.op === 'write' : step.flaw && step.flaw !== 'excess-pages')
+    return undefined;
   const file = fileOf(state, step.by, step.device);
   return file && isHazardous(state.profile, file, step.at, step.op === 'write')
     ? `device ${step.device} would enter one of its own pages untranslated, or never return`

@@ -1,6 +1,7 @@
 /** HMM_DMIRROR_SNAPSHOT (lib/test_hmm.c, dmirror_snapshot and dmirror_mkentry; mm/hmm.c). It never faults. */
+import { copyOut } from './ioctl.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
-import type { DeviceMinor, PageRange, RegionId } from './program.ts';
+import type { DeviceMinor, Flaw, PageRange, RegionId } from './program.ts';
 import type { DeviceFile, Mm } from './state.ts';
 import { findVma } from './vma.ts';
 
@@ -19,12 +20,12 @@ export const SnapshotBits = {
   error: 0xff,
 } as const;
 
-export function snapshot(file: DeviceFile, { region, first, count }: PageRange): Expected {
+export function snapshot(file: DeviceFile, { region, first, count }: PageRange, flaw?: Flaw): Expected {
   if (!file.mm.alive) return failWith('EINVAL', 'dmirror_snapshot (mmget_not_zero)');
   const bytes = Uint8Array.from({ length: count }, (_, i) =>
     snapshotByte(file.mm, file.minor, region, first + i),
   );
-  return succeed('dmirror_snapshot', { cpages: count, faults: 0, bytes });
+  return copyOut(succeed('dmirror_snapshot', { cpages: count, faults: 0, bytes }), flaw);
 }
 
 /** What SNAPSHOT through a file of `minor` says of one page of the mm that the file mirrors. */
@@ -34,7 +35,8 @@ export function snapshotByte(mm: Mm, minor: DeviceMinor, region: RegionId, page:
   if (!vma?.read) return SnapshotBits.error;
   const pte = mm.ptes[region]![page]!;
   if (pte === null) return SnapshotBits.none;
-  // hmm_vma_handle_pte(): a device page of another owner is as good as none.
+  // hmm_vma_handle_pte(): a device-exclusive entry, and a device page of another owner, are as good as none.
+  if (pte.kind === 'exclusive') return SnapshotBits.none;
   if (pte.kind === 'device' && pte.frame.minor !== minor) return SnapshotBits.none;
   const access = pte.write ? SnapshotBits.write : SnapshotBits.read;
   if (pte.kind === 'device') return SnapshotBits.devicePrivateLocal | access;

@@ -54,6 +54,14 @@ export interface Frame {
   exclusive: boolean;
   /** PG_dirty. Undefined: a kernel may show either (see Profile.devicePageFlagsCleared). */
   dirty: boolean | undefined;
+  /** PG_referenced. Undefined as for `dirty`. */
+  referenced: boolean | undefined;
+  /**
+   * PG_active. Undefined: in a per-CPU batch of mm/folio.c that may be drained at any time (`State.activating`), or of
+   * an earlier life of the device page: no kernel clears it when the page is handed out again (zone_device_page_init
+   * clears only the lowest eight flags, if any).
+   */
+  active: boolean | undefined;
   /** PG_lru: certainly set, or still in a per-CPU batch of mm/folio.c that may be drained at any time. */
   onLru: boolean;
   /** Device frames: the dmirror that the backing page points to, which is the file that migrated the page. */
@@ -66,7 +74,7 @@ export interface Frame {
 
 /** A page-table entry that is not none. */
 export interface Pte {
-  kind: 'present' | 'device' | 'migration';
+  kind: 'present' | 'device' | 'migration' | 'exclusive';
   frame: Frame;
   write: boolean;
   /** Migration entries only: a read entry of an exclusive page. */
@@ -78,10 +86,13 @@ export interface Pte {
   rule: Rule;
 }
 
-/** An entry of the device's own page table (dmirror->pt): the page, and whether it has DPT_XA_TAG_WRITE. */
+/** An entry of the device's own page table (dmirror->pt): the page and its tag. */
 export interface DevicePte {
   frame: Frame;
+  /** DPT_XA_TAG_WRITE */
   write: boolean;
+  /** DPT_XA_TAG_ATOMIC */
+  atomic: boolean;
 }
 
 /** An open file of /dev/hmm_dmirrorN (struct dmirror). */
@@ -129,7 +140,7 @@ export interface Process {
 export interface Device {
   readonly minor: DeviceMinor;
   /** Freed pages, the next to be handed out last. */
-  free: { position: number; known: boolean }[];
+  free: { position: number; known: boolean; active: boolean | undefined }[];
   /** The highest position that was never handed out, of a device that nobody used before. */
   fresh: number;
   /** Live frames. */
@@ -158,6 +169,8 @@ export interface State {
   events: ExpectedEvent[];
   /** RAM frames that may still be in the CPU's LRU batch. */
   batched: Set<Frame>;
+  /** RAM frames that may still be in the CPU's batch of pages to activate, which then has a reference to them. */
+  activating: Set<Frame>;
 }
 
 export const PRIVATE_MINORS: readonly DeviceMinor[] = [0, 1];
@@ -175,6 +188,7 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
     nextId: 1,
     events: [],
     batched: new Set(),
+    activating: new Set(),
   };
   state.processes.push(newProcess(state, 0));
   return state;
@@ -206,6 +220,8 @@ function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame {
     anonVma: null,
     exclusive: false,
     dirty: false,
+    referenced: false,
+    active: false,
     onLru: false,
     migrator: null,
     position: -1,
@@ -233,6 +249,7 @@ export function newDeviceFrame(state: State, file: DeviceFile, word: number): Fr
   const freed = device.free.pop();
   frame.position = freed?.position ?? device.fresh--;
   frame.positionKnown = freed?.known ?? false;
+  frame.active = freed?.active;
   device.live.add(frame);
   return frame;
 }
@@ -242,9 +259,10 @@ export function freeFrame(state: State, frame: Frame): void {
   if (frame.kind === 'device') {
     const device = state.devices[frame.minor]!;
     device.live.delete(frame);
-    device.free.push({ position: frame.position, known: frame.positionKnown });
+    device.free.push({ position: frame.position, known: frame.positionKnown, active: frame.active });
   } else {
     state.batched.delete(frame);
+    state.activating.delete(frame);
   }
 }
 
@@ -253,25 +271,6 @@ export function dropMapping(state: State, frame: Frame): void {
   if (frame.kind === 'zero') return;
   frame.mapcount--;
   if (frame.mapcount === 0) freeFrame(state, frame);
-}
-
-/** lru_add_drain() (mm/folio.c): the pages of this CPU's batch get PG_lru. All test processes share one CPU. */
-export function drainLru(state: State): void {
-  for (const frame of state.batched) frame.onLru = true;
-  state.batched.clear();
-}
-
-/**
- * `frame` has PG_lru, so the batch that it was in is drained: pages that came before it have it too. Later ones may be
- * in the next batch.
- */
-export function settleOnLru(state: State, frame: Frame): void {
-  if (frame.onLru) return;
-  for (const earlier of state.batched) {
-    earlier.onLru = true;
-    state.batched.delete(earlier);
-    if (earlier === frame) return;
-  }
 }
 
 /** @throws Error for a process that does not live: a program that was not checked. */

@@ -77,6 +77,7 @@ function compareEvent(
 /** In design `offset` the migration entries of device pages have types of their own. */
 export function traceKind(design: Design, pte: Pte): TraceEntry['kind'] {
   if (pte.kind === 'present') return 'present';
+  if (pte.kind === 'exclusive') return 'device-exclusive';
   if (pte.kind === 'device') return pte.write ? 'device-write' : 'device-read';
   const access = pte.write ? 'write' : pte.readExclusive ? 'read-exclusive' : 'read';
   return design === 'offset' && pte.frame.kind === 'device'

@@ -1,12 +1,7 @@
+import { settleActive, settleOnLru } from '../../model/lru.ts';
 import type { PageObservation } from '../../model/observation.ts';
 import type { ExpectedPage } from '../../model/observe.ts';
-import {
-  type ExpectedPageFlags,
-  PAGE_FLAG_BITS,
-  type PageFlag,
-  STALE_DIRTY_SLACK,
-} from '../../model/page-flags.ts';
-import { settleOnLru } from '../../model/state.ts';
+import { type ExpectedPageFlags, PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
 import type { Context } from './compare.ts';
 import type { Place } from './tally.ts';
 
@@ -51,15 +46,19 @@ function compareFlags(
   if (!same || seen === undefined) return;
   for (const { flag, slack } of free) {
     context.tally.adopt('kpageflags.free', slack);
-    adopt(context, expected, slack, (seen & bitOf(flag)) !== 0n);
+    adopt(context, expected, flag, (seen & bitOf(flag)) !== 0n);
   }
 }
 
 /** Takes what was seen of a free bit over into the model, which is bound by it from now on. */
-function adopt({ state }: Context, { frame }: ExpectedPage, slack: string, set: boolean): void {
+function adopt({ state }: Context, { frame }: ExpectedPage, flag: PageFlag, set: boolean): void {
   if (!frame) return;
-  if (slack === STALE_DIRTY_SLACK) frame.dirty = set;
-  else if (set) settleOnLru(state, frame);
+  if (flag === 'DIRTY') frame.dirty = set;
+  else if (flag === 'REFERENCED') frame.referenced = set;
+  else if (flag === 'LRU' && set) settleOnLru(state, frame);
+  else if (flag === 'ACTIVE' && set) settleActive(state, frame);
+  // Otherwise it still waits in a batch, unless it was never in one.
+  else if (flag === 'ACTIVE' && !state.activating.has(frame)) frame.active = false;
 }
 
 function maskOf(flags: ExpectedPageFlags): bigint {

@@ -23,9 +23,10 @@ export function comparePagemap(context: Context, place: Place, expected: Expecte
 }
 
 /** The kind of a pagemap entry; migration entries are never seen at rest. */
-function pagemapKind(pte: Pte | null): PagemapEntry['kind'] {
+export function pagemapKind(pte: Pte | null): PagemapEntry['kind'] {
   if (pte === null) return 'none';
   if (pte.kind === 'present') return 'present';
+  if (pte.kind === 'exclusive') return 'device-exclusive';
   if (pte.kind === 'migration') throw new Error('a migration entry is left');
   return pte.write ? 'device-write' : 'device-read';
 }

@@ -13,6 +13,7 @@ import {
 import { type HmmdiffError, inputError } from '../errors.ts';
 import { Lives } from './lives.ts';
 import {
+  FLAW_NUMBERS,
   FRAME_MAGIC,
   FrameType,
   MAX_DEVICES,
@@ -87,6 +88,7 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
     header.writeUInt8(range.region, offset + 3);
     header.writeUInt16LE(range.first, offset + 4);
     header.writeUInt16LE(range.count, offset + 6);
+    header.writeUInt32LE(optionOf(step), offset + 8);
     offset += StructSize.program_step;
   }
   return frame;
@@ -135,4 +137,9 @@ function argumentOf(program: Program, where: string, step: Step): number {
   if (!('device' in step)) return 0;
   checkNumber(program, `${where}: device`, step.device, 0, MAX_DEVICES - 1);
   return step.device;
+}
+
+/** What a step says beyond its operands. */
+function optionOf(step: Step): number {
+  return 'flaw' in step && step.flaw ? FLAW_NUMBERS[step.flaw] : 0;
 }

@@ -8,6 +8,8 @@ import { apply } from '../../model/apply.ts';
 import { markObserved } from '../../model/observe.ts';
 import { makeProfile, type Profile } from '../../model/profile.ts';
 import {
+  FLAWS,
+  type Flaw,
   MAX_PROCESSES,
   type PageRange,
   type Program,
@@ -36,11 +38,14 @@ export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
   exit: 3,
   open: 7,
   close: 3,
-  read: 12,
+  read: 11,
+  'read-unlocked': 2,
   write: 11,
   'migrate-to-dev': 20,
   'migrate-to-sys': 9,
   snapshot: 2,
+  exclusive: 6,
+  'check-exclusive': 2,
 };
 
 /** What is wished for at one point of a program. Numbers are taken modulo what there is to choose from. */
@@ -52,6 +57,7 @@ interface Wish {
   first: number;
   count: number;
   protection: Protection;
+  flaw: Flaw | undefined;
 }
 
 /** @returns `count` programs; the same for the same seed and options */
@@ -98,6 +104,10 @@ function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitr
     { arbitrary: fc.constant<Protection>('read'), weight: 1 },
     { arbitrary: fc.constant<Protection>('none'), weight: 1 },
   );
+  const flaw = fc.oneof(
+    { arbitrary: fc.constant(undefined), weight: 24 },
+    { arbitrary: fc.constantFrom(...FLAWS), weight: 1 },
+  );
   const small = fc.nat({ max: 63 });
   // Most ranges are short; the longest reach to the end of any region.
   const count = fc.oneof(
@@ -113,6 +123,7 @@ function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitr
     first: small,
     count,
     protection,
+    flaw,
   });
 }
 
@@ -150,6 +161,7 @@ function rangeFor(state: State, region: number, { first, count }: Wish): PageRan
 /** Candidates, the best first. */
 function stepsFor(state: State, wish: Wish, process: Process, living: number, at: PageRange): Step[] {
   const { op, device, protection } = wish;
+  const flaw = wish.flaw && { flaw: wish.flaw };
   const by = process.id;
   switch (op) {
     case 'mmap':
@@ -173,7 +185,7 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
       return [device, 1 - device]
         .filter((minor) => process.devices[minor])
         .flatMap((minor): Step[] => [
-          { op, by, device: minor, at },
+          { op, by, device: minor, at, ...flaw },
           { op, by, device: minor, at: single },
         ]);
     }

@@ -19,6 +19,7 @@ export function printStep(step: Step, regions: readonly Region[]): string {
   const fields = [`${step.op}: ${operand(step, regions)}`];
   if (step.op === 'mmap' && step.protection !== 'read-write') fields.push(`protection: ${step.protection}`);
   if ('at' in step && 'device' in step) fields.push(`device: ${step.device}`);
+  if ('flaw' in step && step.flaw) fields.push(`flaw: ${step.flaw}`);
   if (step.by !== 0 && step.op !== 'exit') fields.push(`by: ${printProcess(step.by)}`);
   return `{${fields.join(', ')}}`;
 }

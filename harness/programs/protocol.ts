@@ -3,7 +3,7 @@
  * the two.
  */
 import type { TraceEventName } from '../../model/observation.ts';
-import type { Protection, Step } from '../../model/program.ts';
+import type { Flaw, Protection, Step } from '../../model/program.ts';
 
 export const PROTOCOL_VERSION = 1;
 /** "HMDF" */
@@ -16,7 +16,7 @@ export const FrameType = { hello: 1, program: 2, transcript: 3, error: 4 } as co
 export const StructSize = {
   frame_header: 16,
   program_header: 24,
-  program_step: 8,
+  program_step: 16,
   transcript_header: 40,
   step_record: 40,
   page_record: 16,
@@ -46,6 +46,19 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   'migrate-to-dev': 11,
   'migrate-to-sys': 12,
   snapshot: 13,
+  'read-unlocked': 14,
+  exclusive: 15,
+  'check-exclusive': 16,
+};
+
+export const FLAW_NUMBERS: Readonly<Record<Flaw, number>> = {
+  misaligned: 1,
+  'no-pages': 2,
+  wraps: 3,
+  'excess-pages': 4,
+  'bad-buffer': 5,
+  'bad-command': 6,
+  unknown: 7,
 };
 
 export const PROTECTIONS: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 2 };

@@ -11,8 +11,11 @@
  *       - {cpu-read: "a[0..3]"}               # loads, lowest page first
  *       - {cpu-write: "a[0]"}                 # stores a word that names the step and the page
  *       - {open: 0}                           # device 0 or 1; from then on it mirrors the process that opened it
- *       - {read: a, device: 0}                # HMM_DMIRROR_READ through the descriptor for device 0; also write,
- *       - {migrate-to-dev: "a[2]", device: 0} # migrate-to-dev, migrate-to-sys and snapshot
+ *       - {read: a, device: 0}                # HMM_DMIRROR_READ through the descriptor for device 0; also read-unlocked,
+ *       - {migrate-to-dev: "a[2]", device: 0} # write, migrate-to-dev, migrate-to-sys and snapshot
+ *       - {exclusive: "a[0]", device: 0}      # device-exclusive entries
+ *       - {check-exclusive: a, device: 0}     # EPERM if the device has any of these pages for itself
+ *       - {read: a, device: 0, flaw: wraps}   # with one bad argument; those that there are: model/program.ts, FLAWS
  *       - {fork: p1}                          # processes are p0, p1, ... in order of creation; at most 4
  *       - {cpu-write: "a[2]", by: p1}         # any step may say who acts; default p0
  *       - {close: 0, by: p1}                  # p1 inherited it

@@ -1,5 +1,5 @@
 /** One step of a program file: a map whose first key is the operation. */
-import type { Region, Step } from '../../model/program.ts';
+import { FLAWS, type Region, type Step } from '../../model/program.ts';
 import { parseProcess, parseRange } from './range.ts';
 
 /** Something wrong with a step: under which key, and what. */
@@ -30,11 +30,14 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   exit: [],
   open: [],
   close: [],
-  read: ['device'],
-  write: ['device'],
-  'migrate-to-dev': ['device'],
-  'migrate-to-sys': ['device'],
-  snapshot: ['device'],
+  read: ['device', 'flaw'],
+  'read-unlocked': ['device', 'flaw'],
+  write: ['device', 'flaw'],
+  'migrate-to-dev': ['device', 'flaw'],
+  'migrate-to-sys': ['device', 'flaw'],
+  snapshot: ['device', 'flaw'],
+  exclusive: ['device', 'flaw'],
+  'check-exclusive': ['device', 'flaw'],
 };
 const OPERATIONS = Object.keys(MORE_KEYS) as Operation[];
 const PROTECTIONS = ['none', 'read', 'read-write'] as const;
@@ -81,7 +84,13 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
     case 'cpu-write':
       return { op, by, at: rangeIn(fields, op, regions) };
     default:
-      return { op, by, device: deviceIn(fields, 'device'), at: rangeIn(fields, op, regions) };
+      return {
+        op,
+        by,
+        device: deviceIn(fields, 'device'),
+        at: rangeIn(fields, op, regions),
+        ...(fields.flaw === undefined ? {} : { flaw: oneOf(FLAWS, fields, 'flaw') }),
+      };
   }
 }
 
@@ -117,8 +126,11 @@ function deviceIn(fields: Fields, key: string): number {
 }
 
 function protectionIn(fields: Fields) {
-  const value = fields.protection ?? 'read-write';
-  const protection = PROTECTIONS.find((name) => name === value);
-  if (!protection) throw new Problem('protection', `protection is one of ${PROTECTIONS.join(', ')}`);
-  return protection;
+  return fields.protection === undefined ? 'read-write' : oneOf(PROTECTIONS, fields, 'protection');
+}
+
+function oneOf<T extends string>(names: readonly T[], fields: Fields, key: string): T {
+  const found = names.find((name) => name === fields[key]);
+  if (!found) throw new Problem(key, `${key} is one of ${names.join(', ')}`);
+  return found;
 }

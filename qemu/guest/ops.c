@@ -21,6 +21,14 @@
 #include "program.h"
 #include "shared.h"
 
+/* Not in every kernel's header; one that does not know it says EINVAL. */
+#ifndef HMM_DMIRROR_READ_UNLOCKED
+#define HMM_DMIRROR_READ_UNLOCKED	_IOWR('H', 0x09, struct hmm_dmirror_cmd)
+#endif
+
+/* No process ever maps the page before the first region. */
+#define UNMAPPED	(REGION_BASE - PAGE_BYTES)
+
 static void record_errno(int code)
 {
 	struct step_record *record = current_record();
@@ -149,7 +157,10 @@ static void do_close(const struct program_step *s)
 	self.own[s->argument] = false;
 }
 
-/* One test_hmm ioctl on the step's pages, with `shared->bounce` as its buffer. A device that is not open is EBADF. */
+/*
+ * One test_hmm ioctl on the step's pages, with `shared->bounce` as its buffer, and with the flaw that the step has. A
+ * device that is not open is EBADF.
+ */
 static bool do_ioctl(const struct program_step *s, unsigned long request)
 {
 	struct step_record *record = current_record();
@@ -158,8 +169,34 @@ static bool do_ioctl(const struct program_step *s, unsigned long request)
 		.ptr = (uintptr_t)shared->bounce,
 		.npages = s->count,
 	};
+	void *argument = &cmd;
 
-	if (!succeeded(ioctl(self.device[s->argument], request, &cmd)))
+	switch ((enum step_flaw)s->option) {
+	case FLAW_NONE:
+		break;
+	case FLAW_MISALIGNED:
+		cmd.addr++;
+		break;
+	case FLAW_NO_PAGES:
+		cmd.npages = 0;
+		break;
+	case FLAW_WRAPS:
+		cmd.npages = -(cmd.addr / PAGE_BYTES);
+		break;
+	case FLAW_EXCESS_PAGES:
+		cmd.npages += 1ull << 52;
+		break;
+	case FLAW_BAD_BUFFER:
+		cmd.ptr = UNMAPPED;
+		break;
+	case FLAW_BAD_COMMAND:
+		argument = (void *)UNMAPPED;
+		break;
+	case FLAW_UNKNOWN:
+		request = _IOWR('H', 0x7f, struct hmm_dmirror_cmd);
+		break;
+	}
+	if (!succeeded(ioctl(self.device[s->argument], request, argument)))
 		return false;
 	record->flags |= STEP_HAS_COUNTS;
 	record->cpages = cmd.cpages;
@@ -244,6 +281,15 @@ bool run_step(unsigned int step)
 		break;
 	case OP_SNAPSHOT:
 		do_snapshot(s);
+		break;
+	case OP_READ_UNLOCKED:
+		do_device_read(s, HMM_DMIRROR_READ_UNLOCKED);
+		break;
+	case OP_EXCLUSIVE:
+		do_device_read(s, HMM_DMIRROR_EXCLUSIVE);
+		break;
+	case OP_CHECK_EXCLUSIVE:
+		do_ioctl(s, HMM_DMIRROR_CHECK_EXCLUSIVE);
 		break;
 	}
 	return false;

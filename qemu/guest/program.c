@@ -57,27 +57,55 @@ static const char *check_header(size_t length)
 	return NULL;
 }
 
-static bool has_range(unsigned int op)
-{
-	return op == OP_MUNMAP || op == OP_CPU_READ || op == OP_CPU_WRITE || op >= OP_READ;
-}
+/* What an operation takes; its range of pages, and the most that its argument and its option may be. */
+struct operands {
+	bool		region;
+	bool		range;
+	const char	*argument;
+	unsigned int	most;
+	unsigned int	option_most;
+};
+
+#define ON_RANGE	{ .region = true, .range = true }
+#define ON_DEVICE	{ .argument = "device", .most = MAX_DEVICES - 1 }
+#define IOCTL		{ .region = true, .range = true, .argument = "device", .most = MAX_DEVICES - 1,	\
+			  .option_most = FLAW_UNKNOWN }
+
+static const struct operands operands[OP_LAST + 1] = {
+	[OP_MMAP]		= { .region = true, .argument = "protection", .most = PROTECTION_READ_WRITE },
+	[OP_MUNMAP]		= ON_RANGE,
+	[OP_CPU_READ]		= ON_RANGE,
+	[OP_CPU_WRITE]		= ON_RANGE,
+	[OP_FORK]		= { .argument = "process", .most = MAX_PROCESSES - 1 },
+	[OP_EXIT]		= { .argument = "argument", .most = 0 },
+	[OP_OPEN]		= ON_DEVICE,
+	[OP_CLOSE]		= ON_DEVICE,
+	[OP_READ]		= IOCTL,
+	[OP_WRITE]		= IOCTL,
+	[OP_MIGRATE_TO_DEV]	= IOCTL,
+	[OP_MIGRATE_TO_SYS]	= IOCTL,
+	[OP_SNAPSHOT]		= IOCTL,
+	[OP_READ_UNLOCKED]	= IOCTL,
+	[OP_EXCLUSIVE]		= IOCTL,
+	[OP_CHECK_EXCLUSIVE]	= IOCTL,
+};
 
 static const char *check_operands(unsigned int i, const struct program_step *s)
 {
-	if (s->op < OP_MMAP || s->op > OP_SNAPSHOT)
+	const struct operands *o = &operands[s->op <= OP_LAST ? s->op : 0];
+
+	if (s->op < OP_MMAP || s->op > OP_LAST)
 		return wrong("step %u: unknown operation %u", i, s->op);
 	if (s->by >= MAX_PROCESSES)
 		return wrong("step %u: process %u, not 0..%u", i, s->by, MAX_PROCESSES - 1);
-	if ((s->op == OP_MMAP || has_range(s->op)) && s->region >= program.header.regions)
+	if (o->region && s->region >= program.header.regions)
 		return wrong("step %u: region %u does not exist", i, s->region);
-	if (has_range(s->op) && (s->count == 0 || s->first + s->count > program.header.pages[s->region]))
+	if (o->range && (s->count == 0 || s->first + s->count > program.header.pages[s->region]))
 		return wrong("step %u: pages %u+%u are not within region %u", i, s->first, s->count, s->region);
-	if (s->op == OP_MMAP && s->argument > PROTECTION_READ_WRITE)
-		return wrong("step %u: unknown protection %u", i, s->argument);
-	if (s->op == OP_FORK && s->argument >= MAX_PROCESSES)
-		return wrong("step %u: process %u, not 0..%u", i, s->argument, MAX_PROCESSES - 1);
-	if (s->op >= OP_OPEN && s->argument >= MAX_DEVICES)
-		return wrong("step %u: device %u, not 0..%u", i, s->argument, MAX_DEVICES - 1);
+	if (o->argument && s->argument > o->most)
+		return wrong("step %u: %s %u, not 0..%u", i, o->argument, s->argument, o->most);
+	if (s->option > o->option_most)
+		return wrong("step %u: option %u, not 0..%u", i, s->option, o->option_most);
 	return NULL;
 }
 

@@ -124,6 +124,22 @@ enum step_op {
 	OP_MIGRATE_TO_DEV = 11,
 	OP_MIGRATE_TO_SYS = 12,
 	OP_SNAPSHOT	= 13,
+	OP_READ_UNLOCKED = 14,
+	OP_EXCLUSIVE	= 15,
+	OP_CHECK_EXCLUSIVE = 16,
+	OP_LAST		= OP_CHECK_EXCLUSIVE,
+};
+
+/* The option of a step whose argument is a device: what is wrong with the arguments of its ioctl (model/program.ts). */
+enum step_flaw {
+	FLAW_NONE		= 0,
+	FLAW_MISALIGNED		= 1,
+	FLAW_NO_PAGES		= 2,
+	FLAW_WRAPS		= 3,
+	FLAW_EXCESS_PAGES	= 4,
+	FLAW_BAD_BUFFER		= 5,
+	FLAW_BAD_COMMAND	= 6,
+	FLAW_UNKNOWN		= 7,
 };
 
 enum step_protection {
@@ -139,6 +155,8 @@ struct program_step {
 	uint8_t		region;
 	uint16_t	first;		/* page of the region */
 	uint16_t	count;		/* pages; 0 for steps without a range */
+	uint32_t	option;		/* by operation; 0 for those without */
+	uint32_t	reserved;	/* 0 */
 };
 
 enum end_kind {
@@ -239,7 +257,7 @@ struct event_record {
 
 _Static_assert(sizeof(struct frame_header) == 16, "frame_header");
 _Static_assert(sizeof(struct program_header) == 24, "program_header");
-_Static_assert(sizeof(struct program_step) == 8, "program_step");
+_Static_assert(sizeof(struct program_step) == 16, "program_step");
 _Static_assert(sizeof(struct transcript_header) == 40, "transcript_header");
 _Static_assert(sizeof(struct step_record) == 40, "step_record");
 _Static_assert(sizeof(struct page_record) == 16, "page_record");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { drainLru, settleOnLru } from '../../model/lru.ts';
 import { observe } from '../../model/observe.ts';
 import { makeProfile } from '../../model/profile.ts';
-import { drainLru, settleOnLru } from '../../model/state.ts';
 import { play, pte, STOCK } from './play.ts';
 
 const mixed = `

@@ -1,6 +1,7 @@
 /** Transcripts made from the model's own prediction, as a kernel without any fault would yield them. */
 import type { Environment } from '../../../harness/compare/environment.ts';
 import { traceKind } from '../../../harness/compare/events.ts';
+import { pagemapKind } from '../../../harness/compare/pagemap.ts';
 import { apply, applyEnd } from '../../../model/apply.ts';
 import type {
   PageObservation,
@@ -37,8 +38,15 @@ export function predict(program: Program, environment: Environment): ProgramTran
 
   const page = (expected: ExpectedPage): PageObservation => {
     const { pte, frame, flags } = expected;
-    const kind =
-      pte === null ? 'none' : pte.kind === 'present' ? 'present' : pte.write ? 'device-write' : 'device-read';
+    // Free bits are clear here, and stay so unless they wait in a batch.
+    if (frame && flags) {
+      for (const { flag } of flags.free) {
+        if (flag === 'DIRTY') frame.dirty = false;
+        if (flag === 'REFERENCED') frame.referenced = false;
+        if (flag === 'ACTIVE' && !state.activating.has(frame)) frame.active = false;
+      }
+    }
+    const kind = pagemapKind(pte);
     const pagemap = encodePagemap(profile, {
       kind,
       frame: frame ? numberOf(frame) : 0n,

@@ -41,13 +41,16 @@ describe('encodeProgram', () => {
     expect(frame.toString('hex').match(/.{1,16}/g)).toMatchInlineSnapshot(`
       [
         "484d444602000000",
-        "0403020130000000",
+        "0403020148000000",
         "1f00000001000000",
         "8813000002000300",
         "0800400000000000",
         "0100020000000000",
+        "0000000000000000",
         "0700030000000000",
+        "0000000000000000",
         "0900030105000700",
+        "0000000000000000",
       ]
     `);
   });
@@ -76,7 +79,7 @@ describe('encodeProgram', () => {
       ),
       { op: 'exit', by: 0 },
     ];
-    expect(encode(programOf(steps, [64, 64, 64, 64]))).toHaveLength(16 + 24 + 1024 * 8);
+    expect(encode(programOf(steps, [64, 64, 64, 64]))).toHaveLength(16 + 24 + 1024 * 16);
   });
 
   it.each<[string, Program, Partial<EncodeOptions>]>([

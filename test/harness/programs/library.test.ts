@@ -35,9 +35,11 @@ describe('the library of programs', () => {
   it('reaches every operation', () => {
     const operations = new Set(programs.flatMap(({ steps }) => steps.map(({ op }) => op)));
     expect([...operations].sort()).toEqual([
+      'check-exclusive',
       'close',
       'cpu-read',
       'cpu-write',
+      'exclusive',
       'exit',
       'fork',
       'migrate-to-dev',
@@ -46,6 +48,7 @@ describe('the library of programs', () => {
       'munmap',
       'open',
       'read',
+      'read-unlocked',
       'snapshot',
       'write',
     ]);
@@ -62,6 +65,13 @@ describe('the library of programs', () => {
       'migrate-to-dev ENOENT',
       'migrate-to-sys EINVAL',
       'snapshot EINVAL',
+      'snapshot EFAULT',
+      'migrate-to-dev EFAULT',
+      'read EINVAL',
+      'read-unlocked EFAULT',
+      'exclusive EFAULT',
+      'exclusive EINVAL',
+      'check-exclusive EPERM',
     ];
     expect(errors.filter((error) => !seen.has(error))).toEqual([]);
     expect([...seen].some((text) => text.startsWith('cpu-read SIGSEGV'))).toBe(true);
@@ -84,8 +94,10 @@ describe('the library of programs', () => {
       'copy_nonpresent_pte',
       'copy_present_ptes',
       'do_anonymous_page',
+      'make_device_exclusive',
       'migrate_vma_insert_page',
       'remove_migration_pte',
+      'restore_exclusive_pte',
       'wp_page_copy',
       'wp_page_reuse',
     ]);

@@ -1,0 +1,27 @@
+/** get_user_pages_remote() with FOLL_GET | FOLL_WRITE (mm/gup.c), as make_device_exclusive() calls it. */
+import { handleFault } from './fault.ts';
+import { markAccessed } from './lru.ts';
+import type { RegionId } from './program.ts';
+import type { Mm, Pte, State, Vma } from './state.ts';
+import { findVma } from './vma.ts';
+
+/** The entry of a page that may be written, with its vma; or why there is none. */
+export type Gotten = { vma: Vma; pte: Pte } | { errno: 'EFAULT' | 'ENOMEM'; rule: string };
+
+/** Faults until the page is mapped writable (can_follow_write_pte), then touches it (FOLL_TOUCH). */
+export function getUserPage(state: State, mm: Mm, region: RegionId, page: number): Gotten {
+  const vma = findVma(mm, region, page);
+  if (!vma) return { errno: 'EFAULT', rule: 'gup_vma_lookup' };
+  if (!vma.write) return { errno: 'EFAULT', rule: 'check_vma_flags' };
+  const ptes = mm.ptes[region]!;
+  for (;;) {
+    const pte = ptes[page]!;
+    if (pte?.kind === 'present' && pte.write) {
+      // follow_page_pte(): the page may be written without the entry's becoming dirty.
+      if (!pte.dirty) pte.frame.dirty = true;
+      markAccessed(state, pte.frame);
+      return { vma, pte };
+    }
+    handleFault(state, vma, page, true);
+  }
+}
