@@ -52,7 +52,7 @@ export function cloneState(state: State): State {
   const mmOf = (old: Mm): Mm => {
     const known = mms.get(old);
     if (known) return known;
-    const copy: Mm = { ...old, vmas: [], ptes: [], mirrors: [] };
+    const copy: Mm = { ...old, vmas: [], ptes: [], tables: new Set(old.tables), mirrors: [] };
     mms.set(old, copy);
     copy.vmas = old.vmas.map((list) => list.map(vmaOf));
     copy.ptes = old.ptes.map((table) => table.map((pte) => pte && pteOf(pte)));

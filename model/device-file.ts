@@ -29,15 +29,9 @@ export function closeDescriptor(state: State, file: DeviceFile): void {
   evictDevice(state, file.minor);
 }
 
-/** The process opens its own pagemap before it is first observed; the descriptor takes part in the numbering. */
-export function openPagemap(process: Process): void {
-  if (process.pagemap < 0) process.pagemap = lowestDescriptor(process);
-}
-
-/** get_unused_fd_flags(): the lowest free number. */
+/** get_unused_fd_flags(): the lowest free number. What the agent opens for itself is numbered above all of these. */
 function lowestDescriptor(process: Process): number {
   const used = new Set(process.devices.map((descriptor) => descriptor?.number));
-  used.add(process.pagemap);
   let number = 0;
   while (used.has(number)) number++;
   return number;

@@ -4,7 +4,16 @@ import { settleOnLru } from './lru.ts';
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
-import { dropMapping, type Frame, newRamFrame, type Pte, type Rule, type State, type Vma } from './state.ts';
+import {
+  dropMapping,
+  type Frame,
+  newRamFrame,
+  type Pte,
+  type Rule,
+  type State,
+  tableOf,
+  type Vma,
+} from './state.ts';
 
 /**
  * One page fault at `page` of `vma`, whose permissions were checked. Like the kernel's, it may leave the page short
@@ -59,6 +68,7 @@ function presentPte(frame: Frame, write: boolean, rule: Rule): Pte {
 }
 
 function setPte(vma: Vma, page: number, pte: Pte): void {
+  vma.mm.tables.add(tableOf(vma.region, page));
   vma.mm.ptes[vma.region]![page] = pte;
 }
 

@@ -15,6 +15,7 @@ import {
   type Pte,
   type Rule,
   type State,
+  tableOf,
   type Vma,
 } from './state.ts';
 
@@ -163,6 +164,7 @@ function insertPage(state: State, vma: Vma, page: number, frame: Frame): void {
   anonVmaPrepare(state, vma);
   addNewAnonRmap(frame, vma);
   if (!state.profile.devicePageFlagsCleared) frame.dirty = frame.referenced = undefined;
+  vma.mm.tables.add(tableOf(vma.region, page));
   vma.mm.ptes[vma.region]![page] = {
     kind: 'device',
     frame,

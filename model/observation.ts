@@ -47,13 +47,42 @@ export interface PageList {
   at(page: number): PageObservation | undefined;
 }
 
+/** A struct page_region of PAGEMAP_SCAN: pages `first` to `end` (exclusive) are alike. */
+export interface ScanRange {
+  first: number;
+  end: number;
+  /** PAGE_IS_* of linux/fs.h. */
+  categories: number;
+}
+
+/** What mincore(2) is noted as for a page that is not mapped, where the call fails with ENOMEM. */
+export const MINCORE_UNMAPPED = 0xff;
+
 export interface RegionObservation {
   process: ProcessId;
   region: RegionId;
   /** One per page of the region, mapped or not. */
   pages: PageList;
+  /** What mincore(2) says of each page, or {@link MINCORE_UNMAPPED}. */
+  mincore?: Uint8Array;
+  /** In ascending order; pages in no range are in no mapping. */
+  scan?: ScanRange[];
   /** One per device fd that this process itself opened, in ascending order of minor. */
   snapshots: SnapshotObservation[];
+}
+
+/** Lines of /proc/PID/status, in KiB. */
+export interface Rss {
+  anon: number;
+  file: number;
+  shmem: number;
+  swap: number;
+}
+
+/** One process, without its regions. */
+export interface ProcessObservation {
+  process: ProcessId;
+  rss: Rss;
 }
 
 export type TraceEventName =
@@ -86,6 +115,8 @@ export interface StepObservation {
   bytes?: Uint8Array;
   /** Trace events since the step before, in the order of the ring buffer. */
   events: TraceEvent[];
+  /** Every living process, in ascending order. */
+  processes: ProcessObservation[];
   /** Every living process in ascending order, each with its regions in ascending order. */
   regions: RegionObservation[];
 }
@@ -107,4 +138,6 @@ export interface ProgramTranscript {
   end: ProgramEnd;
   /** Trace events after the last step and while the processes ended. */
   finalEvents: TraceEvent[];
+  /** Of the first process, before the first step: what of its RSS is not of the regions. */
+  base: Rss;
 }

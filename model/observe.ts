@@ -1,9 +1,10 @@
 /** What can be seen of a state from outside: /proc/PID/pagemap, /proc/kpageflags and kpagecount, bytes, SNAPSHOT. */
-import { openPagemap } from './device-file.ts';
 import { type ExpectedPageFlags, pageFlags } from './page-flags.ts';
+import { mincore, scanCategories } from './page-scan.ts';
 import type { DeviceMinor, ProcessId, RegionId } from './program.ts';
 import { snapshotByte } from './snapshot.ts';
 import type { Frame, Process, Pte, Rule, State, Vma } from './state.ts';
+import { type ExpectedRss, expectRss } from './status.ts';
 import { findVma } from './vma.ts';
 
 /** One page of one process. */
@@ -22,6 +23,10 @@ export interface ExpectedPage {
   count?: number;
   /** The word that fills the page, of present pages. */
   word?: number;
+  /** What mincore(2) says of it. */
+  mincore: number;
+  /** What PAGEMAP_SCAN says of it; undefined where nothing is mapped. */
+  categories: number | undefined;
   /** What made the page as it is. */
   rule: Rule;
 }
@@ -40,6 +45,18 @@ export interface ExpectedRegion {
   snapshots: ExpectedSnapshot[];
 }
 
+export interface ExpectedProcess {
+  process: ProcessId;
+  rss: ExpectedRss;
+}
+
+/** Every living process, in ascending order. */
+export function observeProcesses(state: State): ExpectedProcess[] {
+  return state.processes
+    .filter((process) => process !== null)
+    .map((process) => ({ process: process.id, rss: expectRss(process) }));
+}
+
 /** Every region of every living process, mapped or not, in ascending order. */
 export function observe(state: State): ExpectedRegion[] {
   const regions: ExpectedRegion[] = [];
@@ -53,13 +70,12 @@ export function observe(state: State): ExpectedRegion[] {
 }
 
 /**
- * The trace that observing leaves: each process reads its present pages, which makes their entries young, and keeps
- * its pagemap open. To be called once after each step's {@link observe}.
+ * The trace that observing leaves: each process reads its present pages, which makes their entries young. To be
+ * called once after each step's {@link observe}.
  */
 export function markObserved(state: State): void {
   for (const process of state.processes) {
     if (!process) continue;
-    openPagemap(process);
     for (const ptes of process.mm.ptes) for (const pte of ptes) if (pte?.kind === 'present') pte.young = true;
   }
 }
@@ -69,7 +85,7 @@ function observeRegion(state: State, process: Process, region: RegionId): Expect
   const length = state.regions[region]!;
   const pages: ExpectedPage[] = [];
   for (let page = 0; page < length; page++) {
-    pages.push(observePage(state, findVma(mm, region, page), mm.ptes[region]![page]!));
+    pages.push(observePage(state, findVma(mm, region, page), page, mm.ptes[region]![page]!));
   }
   const snapshots: ExpectedSnapshot[] = [];
   for (const [device, descriptor] of process.devices.entries()) {
@@ -81,15 +97,16 @@ function observeRegion(state: State, process: Process, region: RegionId): Expect
   return { process: process.id, region, pages, snapshots };
 }
 
-function observePage(state: State, vma: Vma | undefined, pte: Pte | null): ExpectedPage {
+function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte | null): ExpectedPage {
+  const asked = { mincore: mincore(vma, pte), categories: scanCategories(state.profile, vma, page, pte) };
   const vmaSoftDirty = vma?.softDirty ?? false;
   if (pte === null) {
     const rule = vma ? 'pte_to_pagemap_entry (pte_none)' : 'pagemap_pte_hole';
-    return { frame: null, pte, softDirty: vmaSoftDirty, exclusive: false, rule };
+    return { frame: null, pte, softDirty: vmaSoftDirty, exclusive: false, ...asked, rule };
   }
   const { frame, rule } = pte;
   const softDirty = vmaSoftDirty || (state.profile.softDirty && pte.softDirty);
-  if (pte.kind !== 'present') return { frame, pte, softDirty, exclusive: false, rule };
+  if (pte.kind !== 'present') return { frame, pte, softDirty, exclusive: false, ...asked, rule };
   return {
     frame,
     pte,
@@ -98,6 +115,7 @@ function observePage(state: State, vma: Vma | undefined, pte: Pte | null): Expec
     flags: pageFlags(frame, state),
     count: frame.mapcount,
     word: frame.word,
+    ...asked,
     rule,
   };
 }

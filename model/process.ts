@@ -5,7 +5,15 @@ import { invalidate, release } from './notifier.ts';
 import { type Expected, succeed } from './outcome.ts';
 import type { ProcessId } from './program.ts';
 import { anonVmaFork, unlinkAnonVmas } from './rmap.ts';
-import { type Descriptor, newProcess, type Process, type Pte, type State, type Vma } from './state.ts';
+import {
+  type Descriptor,
+  newProcess,
+  type Process,
+  type Pte,
+  type State,
+  tableOf,
+  type Vma,
+} from './state.ts';
 import { zapVma } from './vma.ts';
 
 /** fork(2): mappings by dup_mmap(), descriptors by dup_fd(); an inherited file mirrors the mm of its opener. */
@@ -39,6 +47,9 @@ function copyPageRange(state: State, from: Vma, to: Vma): void {
   const source = from.mm.ptes[from.region]!;
   const target = to.mm.ptes[to.region]!;
   for (let page = from.first; page < from.end; page++) {
+    // copy_pmd_range(): the child gets the tables that the parent has.
+    const table = tableOf(from.region, page);
+    if (from.mm.tables.has(table)) to.mm.tables.add(table);
     const pte = source[page];
     if (!pte) continue;
     // copy_nonpresent_pte(): restored in the parent, then copied as a present one; nothing is notified once more.
@@ -86,6 +97,7 @@ export function exit(state: State, process: Process): Expected {
   for (const vma of vmas) zapVma(state, vma);
   for (const vma of vmas) unlinkAnonVmas(vma);
   mm.vmas = mm.vmas.map(() => []);
+  mm.tables.clear();
   state.processes[process.id] = null;
 
   const descriptors = process.devices.filter((descriptor) => descriptor !== null);

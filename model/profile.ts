@@ -66,6 +66,11 @@ export interface Profile {
    * at once, keeps in the entry whether it was writable, and makes every error EBUSY.
    */
   readonly exclusiveInGroups: boolean;
+  /**
+   * pagemap_page_category(): 6.12 calls every page written that is not write-protected by userfaultfd, and every empty
+   * entry of a page table; 7.3 only within mappings that are registered for write protection.
+   */
+  readonly scanWrittenEverywhere: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
   readonly chainCopiedReversed: boolean;
 }
@@ -80,6 +85,7 @@ interface KernelTraits {
   devicePageFlagsCleared: boolean;
   unknownCommands: readonly DeviceOp[];
   exclusiveInGroups: boolean;
+  scanWrittenEverywhere: boolean;
   chainCopiedReversed: boolean;
 }
 
@@ -94,6 +100,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     devicePageFlagsCleared: true,
     unknownCommands: [],
     exclusiveInGroups: false,
+    scanWrittenEverywhere: false,
     chainCopiedReversed: true,
   },
   '6.12': {
@@ -106,6 +113,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     devicePageFlagsCleared: false,
     unknownCommands: ['read-unlocked'],
     exclusiveInGroups: true,
+    scanWrittenEverywhere: true,
     chainCopiedReversed: false,
   },
 };
@@ -134,6 +142,7 @@ export function makeProfile(options: ProfileOptions): Profile {
     devicePageFlagsCleared: traits.devicePageFlagsCleared,
     unknownCommands: traits.unknownCommands,
     exclusiveInGroups: traits.exclusiveInGroups,
+    scanWrittenEverywhere: traits.scanWrittenEverywhere,
     chainCopiedReversed: traits.chainCopiedReversed,
   };
 }

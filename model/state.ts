@@ -5,7 +5,15 @@
  * The state is changed in place, for speed. {@link cloneState} makes an independent copy.
  */
 import type { Profile } from './profile.ts';
-import type { DeviceMinor, ProcessId, Region, RegionId } from './program.ts';
+import {
+  type DeviceMinor,
+  PAGE_SIZE,
+  PMD_PAGES,
+  type ProcessId,
+  REGION_STRIDE,
+  type Region,
+  type RegionId,
+} from './program.ts';
 
 /** The function of the kernel that a rule stands for, as a reader of a divergence wants to see it. */
 export type Rule = string;
@@ -115,6 +123,8 @@ export interface Mm {
   vmas: Vma[][];
   /** By region and page; null is pte_none. */
   ptes: (Pte | null)[][];
+  /** Its page tables of the lowest level, by {@link tableOf}. */
+  tables: Set<number>;
   /** Files that mirror it: those whose notifier is registered. */
   mirrors: DeviceFile[];
 }
@@ -132,8 +142,6 @@ export interface Process {
   readonly mm: Mm;
   /** By minor. */
   devices: (Descriptor | null)[];
-  /** Number of the descriptor through which the process reads its own pagemap; -1 while it is not open. */
-  pagemap: number;
 }
 
 /** The allocator of a private minor (dmirror_devmem_alloc_page): a stack of free pages. */
@@ -200,9 +208,17 @@ export function newProcess(state: State, id: ProcessId): Process {
     alive: true,
     vmas: state.regions.map(() => []),
     ptes: emptyTables(state),
+    tables: new Set(),
     mirrors: [],
   };
-  return { id, mm, devices: state.devices.map(() => null), pagemap: -1 };
+  return { id, mm, devices: state.devices.map(() => null) };
+}
+
+const TABLES_PER_REGION = REGION_STRIDE / PAGE_SIZE / PMD_PAGES;
+
+/** The number of the page table that has the entry of a page: one for all pages of a small region. */
+export function tableOf(region: RegionId, page: number): number {
+  return region * TABLES_PER_REGION + Math.floor(page / PMD_PAGES);
 }
 
 /** A table of nulls by region and page. */

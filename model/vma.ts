@@ -2,7 +2,7 @@
 import { invalidate } from './notifier.ts';
 import type { Protection, RegionId } from './program.ts';
 import { anonVmaSplit, unlinkAnonVmas } from './rmap.ts';
-import { dropMapping, type Mm, type State, type Vma } from './state.ts';
+import { dropMapping, type Mm, type State, tableOf, type Vma } from './state.ts';
 
 /** vma_lookup() */
 export function findVma(mm: Mm, region: RegionId, page: number): Vma | undefined {
@@ -61,8 +61,18 @@ export function unmapRange(state: State, mm: Mm, region: RegionId, first: number
   const gone = mm.vmas[region]!.filter(overlaps);
   for (const vma of gone) zapVma(state, vma);
   mm.vmas[region] = mm.vmas[region]!.filter((vma) => !overlaps(vma));
-  // free_pgtables()
+  for (const vma of gone) freeTables(vma);
   for (const vma of gone) unlinkAnonVmas(vma);
+}
+
+/** free_pgtables(): the page tables of a vma that is gone, but for those that others have entries in. */
+function freeTables({ mm, region, first, end }: Vma): void {
+  for (let table = tableOf(region, first); table <= tableOf(region, end - 1); table++) {
+    const used = mm.vmas[region]!.some(
+      (vma) => tableOf(region, vma.first) <= table && table <= tableOf(region, vma.end - 1),
+    );
+    if (!used) mm.tables.delete(table);
+  }
 }
 
 /** zap_pte_range() over a whole vma. */

@@ -1,13 +1,14 @@
 /** Drives the model through a program beside the transcript of a real run, and compares the two step by step. */
 import { apply, applyEnd } from '../../model/apply.ts';
 import type { ProgramTranscript } from '../../model/observation.ts';
-import { type ExpectedRegion, markObserved, observe } from '../../model/observe.ts';
+import { type ExpectedRegion, markObserved, observe, observeProcesses } from '../../model/observe.ts';
 import type { Program } from '../../model/program.ts';
 import { type Frame, initialState, type State } from '../../model/state.ts';
 import { Bindings } from './bindings.ts';
 import type { Environment } from './environment.ts';
 import { compareEvents } from './events.ts';
 import { compareOutcome } from './outcome.ts';
+import { compareProcesses } from './processes.ts';
 import { compareRegions } from './regions.ts';
 import { type Comparison, Tally } from './tally.ts';
 
@@ -51,6 +52,7 @@ export function compare(
       () => `step ${seen.step}`,
     );
     compareOutcome(tally, index, expected, seen);
+    compareProcesses(context, index, observeProcesses(state), seen.processes, transcript.base);
     compareRegions(context, index, regions, seen.regions);
     compareEvents(context, index, expected.events, seen.events);
     markObserved(state);

@@ -3,6 +3,7 @@ import type { ExpectedPage, ExpectedRegion, ExpectedSnapshot } from '../../model
 import type { Context } from './compare.ts';
 import { compareKpage } from './kpage.ts';
 import { describeBytes, describeOutcome, describeWord, sameBytes } from './outcome.ts';
+import { comparePageScans } from './page-scan.ts';
 import { comparePagemap } from './pagemap.ts';
 import type { Place } from './tally.ts';
 
@@ -41,6 +42,7 @@ function compareRegion(
   expected.pages.forEach((page, index) => {
     comparePage(context, { step, process, region, page: index }, page, seen.pages.at(index)!);
   });
+  comparePageScans(context, { step, process, region }, expected, seen);
   expected.snapshots.forEach((snapshot, index) => {
     compareSnapshot(context, { step, process, region }, snapshot, seen.snapshots[index]!);
   });

@@ -10,6 +10,7 @@ export const FIELDS = [
   'faults',
   'data',
   'bytes',
+  'processes',
   'regions',
   'pagemap.kind',
   'pagemap.frame',
@@ -20,6 +21,11 @@ export const FIELDS = [
   'kpageflags.free',
   'kpagecount',
   'words',
+  'mincore',
+  'scan',
+  'scan.ranges',
+  'status.rss-anon',
+  'status.swap',
   'snapshot.outcome',
   'snapshot.bytes',
   'trace.count',
@@ -80,6 +86,11 @@ export class Tally {
     this.fieldsCompared[field]++;
     if (!same) this.divergences.push({ ...place, field, rule, expected: expected(), seen: seen() });
     return same;
+  }
+
+  /** Counts `times` comparisons that all went well, where one look told so. */
+  count(field: FieldName, times: number): void {
+    this.fieldsCompared[field] += times;
   }
 
   /** Counts a comparison in which what was seen is taken as the truth. */

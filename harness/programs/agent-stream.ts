@@ -19,6 +19,8 @@ const HelloSchema = z.object({
   devices: z.array(z.number()),
   /** Trace events that this kernel has, of those that the agent knows. */
   traceEvents: z.array(z.string()),
+  /** Bits that its PAGEMAP_SCAN knows (PAGE_IS_* of linux/fs.h); 0 without PAGEMAP_SCAN. */
+  scanCategories: z.number(),
   /** Why the observation `trace` is refused; absent when it is not. */
   traceUnavailable: z.string().optional(),
 });

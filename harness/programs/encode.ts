@@ -27,6 +27,8 @@ import {
 
 export const ALL_OBSERVATIONS = Object.keys(OBSERVATIONS) as ObservationKind[];
 
+const NEED_PAGEMAP: readonly ObservationKind[] = ['kpage', 'words', 'mincore'];
+
 export interface EncodeOptions {
   /** Comes back with the answer; 1..2^32-1. */
   sequence: number;
@@ -105,8 +107,9 @@ function checkNumber(program: Program, what: string, value: number, least: numbe
 }
 
 function observationBits(program: Program, kinds: readonly ObservationKind[]): number {
-  if (!kinds.includes('pagemap') && (kinds.includes('kpage') || kinds.includes('words'))) {
-    throw invalid(program, 'kpage and words cannot be observed without pagemap, which says what is present');
+  const perPage = kinds.filter((kind) => NEED_PAGEMAP.includes(kind));
+  if (!kinds.includes('pagemap') && perPage.length > 0) {
+    throw invalid(program, `${perPage.join(', ')} cannot be observed without pagemap`);
   }
   return kinds.reduce((bits, kind) => bits | OBSERVATIONS[kind], 0);
 }

@@ -5,7 +5,7 @@
 import type { TraceEventName } from '../../model/observation.ts';
 import type { Flaw, Protection, Step } from '../../model/program.ts';
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** "HMDF" */
 export const FRAME_MAGIC = 0x46444d48;
 export const MAX_DEVICES = 4;
@@ -17,17 +17,28 @@ export const StructSize = {
   frame_header: 16,
   program_header: 24,
   program_step: 16,
-  transcript_header: 40,
+  transcript_header: 56,
   step_record: 40,
   page_record: 16,
-  region_record: 24,
+  process_record: 24,
+  region_record: 32,
   run_record: 24,
+  scan_record: 8,
   snapshot_record: 8,
   event_record: 24,
 } as const;
 
-/** What the agent can observe after each step. `kpage` and `words` need `pagemap`. */
-export const OBSERVATIONS = { pagemap: 1, kpage: 2, words: 4, snapshot: 8, trace: 16 } as const;
+/** What the agent can observe after each step. `kpage`, `words` and `mincore` need `pagemap`. */
+export const OBSERVATIONS = {
+  pagemap: 1,
+  kpage: 2,
+  words: 4,
+  snapshot: 8,
+  trace: 16,
+  status: 32,
+  mincore: 64,
+  scan: 128,
+} as const;
 export type ObservationKind = keyof typeof OBSERVATIONS;
 
 export const ProgramFlag = { announce: 1 } as const;
@@ -67,6 +78,7 @@ export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;
 export const TranscriptFlag = { stuck: 1 } as const;
 export const OutcomeKind = { ok: 0, errno: 1, signal: 2 } as const;
 export const StepFlag = { counts: 1, data: 2, bytes: 4 } as const;
+export const RegionFlag = { mincore: 1, scan: 2 } as const;
 
 /** Index: enum event_name. */
 export const TRACE_EVENTS: readonly (TraceEventName | undefined)[] = [

@@ -2,9 +2,12 @@ import type {
   Outcome,
   PageBytes,
   PageObservation,
+  ProcessObservation,
   ProgramEnd,
   ProgramTranscript,
   RegionObservation,
+  Rss,
+  ScanRange,
   SnapshotObservation,
   StepObservation,
   TraceEvent,
@@ -12,7 +15,7 @@ import type {
 import { ByteReader, corrupt } from './byte-reader.ts';
 import { errnoName, signalName } from './linux-numbers.ts';
 import { decodePageRuns } from './page-runs.ts';
-import { EndKind, OutcomeKind, StepFlag, TRACE_EVENTS, TranscriptFlag } from './protocol.ts';
+import { EndKind, OutcomeKind, RegionFlag, StepFlag, TRACE_EVENTS, TranscriptFlag } from './protocol.ts';
 
 /** A transcript as the agent recorded it: with what says how far to trust it. */
 export interface RecordedTranscript extends ProgramTranscript {
@@ -38,6 +41,7 @@ export function decodeTranscript(payload: Buffer, offset: number): RecordedTrans
   const lostEvents = reader.u32('the number of lost events');
   const stackCount = reader.u32('the number of stacks');
   const finalCount = reader.u32('the number of final events');
+  const base = decodeRss(reader, 'the base');
 
   const steps = times(stepCount, (index) => decodeStep(reader, index));
   const stacks = times(stackCount, (index) => decodeText(reader, `stack ${index}`));
@@ -48,6 +52,7 @@ export function decodeTranscript(payload: Buffer, offset: number): RecordedTrans
     steps,
     end: programEnd(endOffset, end, { process, signal: signalName(signal), step, stacks }),
     finalEvents,
+    base,
     strayEvents,
     lostEvents,
     stuck: (flags & TranscriptFlag.stuck) !== 0,
@@ -95,14 +100,15 @@ function decodeStep(reader: ByteReader, index: number): StepObservation {
   const code = reader.u16(`${what}: errno or signal`);
   const page = reader.u32(`${what}: page`);
   const dataCount = reader.u32(`${what}: amount of data`);
-  const regionCount = reader.u32(`${what}: number of region observations`);
+  const processCount = reader.u32(`${what}: number of process observations`);
   const eventCount = reader.u32(`${what}: number of events`);
   const cpages = reader.count(`${what}: cpages`);
   const faults = reader.count(`${what}: faults`);
 
   const data = flags & StepFlag.data ? times(dataCount, () => decodePageBytes(reader, what)) : undefined;
   const bytes = flags & StepFlag.bytes ? reader.bytes(dataCount, `${what}: bytes`) : undefined;
-  const regions = times(regionCount, () => decodeRegion(reader, what));
+  const regions: RegionObservation[] = [];
+  const processes = times(processCount, () => decodeProcess(reader, what, regions));
   const events = times(eventCount, () => decodeEvent(reader));
   return {
     step,
@@ -111,6 +117,7 @@ function decodeStep(reader: ByteReader, index: number): StepObservation {
     ...(data ? { data } : {}),
     ...(bytes ? { bytes } : {}),
     events,
+    processes,
     regions,
   };
 }
@@ -122,23 +129,51 @@ function decodePageBytes(reader: ByteReader, what: string): PageBytes {
   return { word, uniform };
 }
 
+/** The regions of the process are added to `regions`. */
+function decodeProcess(reader: ByteReader, what: string, regions: RegionObservation[]): ProcessObservation {
+  const process = reader.u8(`${what}: observing process`);
+  const regionCount = reader.u8(`${what}: number of regions`);
+  reader.u16('padding');
+  reader.u32('padding');
+  const rss = decodeRss(reader, `${what}, process ${process}`);
+  for (let index = 0; index < regionCount; index++) regions.push(decodeRegion(reader, what));
+  return { process, rss };
+}
+
+function decodeRss(reader: ByteReader, where: string): Rss {
+  const line = (name: string) => reader.u32(`${where}: ${name}`);
+  return { anon: line('RssAnon'), file: line('RssFile'), shmem: line('RssShmem'), swap: line('VmSwap') };
+}
+
 function decodeRegion(reader: ByteReader, what: string): RegionObservation {
   const process = reader.u8(`${what}: observing process`);
   const region = reader.u8(`${what}: observed region`);
   const pageCount = reader.u8(`${what}: number of pages`);
   const snapshotCount = reader.u8(`${what}: number of snapshots`);
   const hugePages = reader.u16(`${what}: number of pages of a huge region`);
-  reader.u16('padding');
+  const flags = reader.u16(`${what}: flags of a region`);
   const kpageMask = reader.u64(`${what}: mask of pages with kpageflags`);
   const wordsMask = reader.u64(`${what}: mask of pages with words`);
+  const rangeCount = reader.u32(`${what}: number of scanned ranges`);
+  reader.u32('padding');
 
   const where = `${what}, process ${process}, region ${region}`;
   const pages =
     hugePages > 0
       ? decodePageRuns(reader, hugePages, where)
       : decodePages(reader, pageCount, where, kpageMask, wordsMask);
+  const length = hugePages || pageCount;
+  const mincore = flags & RegionFlag.mincore ? reader.bytes(length, `${where}: mincore`) : undefined;
+  const ranges = times(rangeCount, () => decodeRange(reader, where));
   const snapshots = times(snapshotCount, () => decodeSnapshot(reader, where));
-  return { process, region, pages, snapshots };
+  return {
+    process,
+    region,
+    pages,
+    ...(mincore ? { mincore } : {}),
+    ...(flags & RegionFlag.scan ? { scan: ranges } : {}),
+    snapshots,
+  };
 }
 
 function decodePages(
@@ -163,6 +198,12 @@ function masked(reader: ByteReader, pages: PageObservation[], mask: bigint): Pag
     throw corrupt(reader.offset, `a mask names pages beyond the ${pages.length} of its region`);
   }
   return pages.filter((_, index) => (mask >> BigInt(index)) & 1n);
+}
+
+function decodeRange(reader: ByteReader, where: string): ScanRange {
+  const first = reader.u16(`${where}: first page of a range`);
+  const count = reader.u16(`${where}: pages of a range`);
+  return { first, end: first + count, categories: reader.u32(`${where}: categories`) };
 }
 
 function decodeSnapshot(reader: ByteReader, where: string): SnapshotObservation {

@@ -25,9 +25,11 @@
 #include "io.h"
 #include "lifecycle.h"
 #include "observe.h"
+#include "page_scan.h"
 #include "program.h"
 #include "runner.h"
 #include "shared.h"
+#include "status.h"
 #include "trace.h"
 
 enum status {
@@ -157,6 +159,7 @@ static enum status prepare_and_run(const char *port)
 		return unable("shared memory");
 	if (observe_init())
 		return unable("/proc/kpageflags, /proc/kpagecount");
+	touch_own_memory();
 	return run();
 }
 
@@ -173,6 +176,7 @@ int main(int argc, char **argv)
 	if (runner_init())
 		return unable("CPU affinity");
 	trace_probe();
+	scan_probe();
 
 	if (!strcmp(command, "hello") && argc == 2) {
 		char text[1024];

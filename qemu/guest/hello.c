@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "hello.h"
+#include "page_scan.h"
 #include "protocol.h"
 #include "runner.h"
 #include "trace.h"
@@ -46,6 +47,8 @@ size_t hello_json(char *buffer, size_t size)
 	}
 	length += snprintf(buffer + length, size - length, "],\"traceEvents\":");
 	length += trace_events_json(buffer + length, size - length);
+	length += snprintf(buffer + length, size - length, ",\"scanCategories\":%llu",
+			   (unsigned long long)scan_categories);
 	if (trace_unavailable)
 		length += snprintf(buffer + length, size - length, ",\"traceUnavailable\":\"%s\"", trace_unavailable);
 	return length + snprintf(buffer + length, size - length, "}");

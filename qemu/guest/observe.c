@@ -10,9 +10,11 @@
 #include "guard.h"
 #include "observe.h"
 #include "pages.h"
+#include "page_scan.h"
 #include "process.h"
 #include "program.h"
 #include "shared.h"
+#include "status.h"
 
 /* fs/proc/task_mmu.c: PM_PRESENT, PM_PFRAME_MASK */
 #define PM_PRESENT	(1ull << 63)
@@ -33,11 +35,6 @@ static void read_pagemap(unsigned int region, unsigned int pages)
 	const off_t offset = region_address(region, 0) / PAGE_BYTES * 8;
 	ssize_t length;
 
-	if (self.pagemap < 0) {
-		self.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-		if (self.pagemap < 0)
-			fail("/proc/self/pagemap");
-	}
 	errno = 0;
 	length = pread(self.pagemap, shared->pages.pagemap, pages * 8, offset);
 	if (length != pages * 8)
@@ -184,17 +181,35 @@ static void observe_region(unsigned int region)
 			append_masked(record, pages);
 		}
 	}
+	if (observe & OBSERVE_MINCORE) {
+		append_mincore(region, pages);
+		record->flags |= REGION_HAS_MINCORE;
+	}
+	if (observe & OBSERVE_SCAN) {
+		record->ranges = append_scan(self.pagemap, region, pages);
+		record->flags |= REGION_HAS_SCAN;
+	}
 	for (unsigned int d = 0; d < MAX_DEVICES && observe & OBSERVE_SNAPSHOT; d++) {
 		if (!self.own[d])
 			continue;
 		append_snapshot(region, d);
 		record->snapshots++;
 	}
-	current_record()->regions++;
 }
 
 void observe_self(void)
 {
-	for (unsigned int r = 0; r < program.header.regions; r++)
+	const uint32_t observe = program.header.observe;
+	struct process_record *record = transcript_append(sizeof(*record));
+
+	*record = (struct process_record){ .process = self.number };
+	if (observe & OBSERVE_STATUS)
+		record->rss = read_rss();
+	if (observe & (OBSERVE_PAGEMAP | OBSERVE_SCAN) && self.pagemap < 0)
+		self.pagemap = open_own("/proc/self/pagemap");
+	for (unsigned int r = 0; r < program.header.regions; r++) {
 		observe_region(r);
+		record->regions++;
+	}
+	current_record()->processes++;
 }

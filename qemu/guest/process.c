@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -10,7 +11,27 @@
 #include "process.h"
 #include "shared.h"
 
+/*
+ * Descriptors that this agent opens to look at itself are numbered from here: below them, those of devices are
+ * numbered as if there were no others, and the table of descriptors needs not grow (NR_OPEN_DEFAULT).
+ */
+#define FIRST_OWN_DESCRIPTOR	48
+
 struct process self;
+
+int open_own(const char *path)
+{
+	const int low = open(path, O_RDONLY | O_CLOEXEC);
+	int fd;
+
+	if (low < 0)
+		fail("%s", path);
+	fd = fcntl(low, F_DUPFD_CLOEXEC, FIRST_OWN_DESCRIPTOR);
+	if (fd < 0)
+		fail("%s: dup", path);
+	close(low);
+	return fd;
+}
 
 pid_t spawn(unsigned int number, unsigned long flags)
 {
@@ -26,6 +47,7 @@ static void become(unsigned int number)
 {
 	self.number = number;
 	self.pagemap = -1;
+	self.status = -1;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
 		fail("prctl(PR_SET_PDEATHSIG)");
 }
@@ -41,6 +63,8 @@ void become_child(unsigned int number)
 {
 	if (self.pagemap >= 0)
 		close(self.pagemap);
+	if (self.status >= 0)
+		close(self.status);
 	for (unsigned int d = 0; d < MAX_DEVICES; d++)
 		self.own[d] = false;
 	become(number);

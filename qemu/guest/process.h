@@ -14,11 +14,15 @@
 struct process {
 	unsigned int	number;
 	int		pagemap;		/* of this process; -1 until it is needed */
+	int		status;			/* the same */
 	int		device[MAX_DEVICES];	/* -1: not open */
 	bool		own[MAX_DEVICES];	/* opened by this process, so it mirrors this mm */
 };
 
 extern struct process self;
+
+/* Opens a file of /proc/self for reading, out of the way of other descriptors. A failure ends the process. */
+int open_own(const char *path);
 
 /*
  * Forks process `number` of the program. `flags` are for clone(2): a process that forks gives CLONE_PARENT, so that

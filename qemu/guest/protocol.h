@@ -25,8 +25,12 @@
  *	struct step_record
  *	if STEP_HAS_DATA: `data` times struct page_record
  *	if STEP_HAS_BYTES: `data` bytes and padding (what SNAPSHOT returned)
- *	`regions` times a region observation: processes in ascending order, regions in ascending order
+ *	`processes` times a process observation, in ascending order
  *	`events` times struct event_record
+ *
+ * A process observation is
+ *	struct process_record
+ *	`regions` times a region observation, in ascending order
  *
  * A region observation is
  *	struct region_record
@@ -34,6 +38,8 @@
  *	u64 kpageflags[bits set in kpage_mask], u64 kpagecount[the same]
  *	u64 words[bits set in words_mask][2]: first and last word of the page
  *	if `huge_pages`: five columns, of pagemap, kpageflags, kpagecount, first words, last words
+ *	if REGION_HAS_MINCORE: a byte per page and padding
+ *	`ranges` times struct scan_record, in ascending order (REGION_HAS_SCAN: even when there are none)
  *	`snapshots` times: struct snapshot_record, `bytes` bytes and padding
  *
  * A column has a value, or none, for each page of a huge region: u64 number of runs, then so many struct run_record,
@@ -46,7 +52,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROTOCOL_VERSION	1
+#define PROTOCOL_VERSION	2
 #define FRAME_MAGIC		0x46444d48u	/* "HMDF" */
 
 /* The limits and addresses of model/program.ts. */
@@ -86,14 +92,17 @@ struct frame_header {
 	uint32_t	length;		/* bytes of payload */
 };
 
-/* What to observe after every step; kpage and words need pagemap, which says which pages are present. */
+/* What to observe after every step; what is about single pages needs pagemap. */
 enum observe_bit {
 	OBSERVE_PAGEMAP		= 1 << 0,
 	OBSERVE_KPAGE		= 1 << 1,	/* kpageflags and kpagecount of present pages */
 	OBSERVE_WORDS		= 1 << 2,	/* first and last word of present pages */
 	OBSERVE_SNAPSHOT	= 1 << 3,	/* HMM_DMIRROR_SNAPSHOT through fds that the process opened itself */
 	OBSERVE_TRACE		= 1 << 4,
-	OBSERVE_ALL		= (1 << 5) - 1,
+	OBSERVE_STATUS		= 1 << 5,	/* RSS lines of /proc/PID/status */
+	OBSERVE_MINCORE		= 1 << 6,
+	OBSERVE_SCAN		= 1 << 7,	/* PAGEMAP_SCAN */
+	OBSERVE_ALL		= (1 << 8) - 1,
 };
 
 enum program_flag {
@@ -170,6 +179,14 @@ enum transcript_flag {
 	TRANSCRIPT_STUCK	= 1 << 0,
 };
 
+/* KiB, as /proc/PID/status has them. */
+struct rss {
+	uint32_t	anon;
+	uint32_t	file;
+	uint32_t	shmem;
+	uint32_t	swap;
+};
+
 struct transcript_header {
 	uint32_t	end;		/* enum end_kind */
 	uint32_t	flags;		/* enum transcript_flag */
@@ -181,6 +198,7 @@ struct transcript_header {
 	uint32_t	lost_events;	/* trace events that the ring buffer or MAX_STEP_EVENTS dropped */
 	uint32_t	stacks;		/* texts about the processes of a hung program */
 	uint32_t	final_events;
+	struct rss	base;		/* of the first process before the first step, with OBSERVE_STATUS */
 };
 
 enum outcome_kind {
@@ -202,7 +220,7 @@ struct step_record {
 	uint16_t	code;
 	uint32_t	page;
 	uint32_t	data;
-	uint32_t	regions;
+	uint32_t	processes;
 	uint32_t	events;
 	uint64_t	cpages;
 	uint64_t	faults;
@@ -214,15 +232,32 @@ struct page_record {
 	uint32_t	reserved;
 };
 
+struct process_record {
+	uint8_t		process;
+	uint8_t		regions;
+	uint16_t	reserved[3];
+	struct rss	rss;		/* with OBSERVE_STATUS */
+};
+
+enum region_flag {
+	REGION_HAS_MINCORE	= 1 << 0,
+	REGION_HAS_SCAN		= 1 << 1,
+};
+
+/* What mincore(2) says of a page is a byte; this one: the page is not mapped (ENOMEM). */
+#define MINCORE_UNMAPPED	0xff
+
 struct region_record {
 	uint8_t		process;
 	uint8_t		region;
 	uint8_t		pages;		/* of a small region; 0 when the pagemap was not asked for */
 	uint8_t		snapshots;
 	uint16_t	huge_pages;	/* of a huge region; 0 when the pagemap was not asked for */
-	uint16_t	reserved;
+	uint16_t	flags;		/* enum region_flag */
 	uint64_t	kpage_mask;	/* bit n: page n has kpageflags and kpagecount */
 	uint64_t	words_mask;	/* bit n: page n has words */
+	uint32_t	ranges;
+	uint32_t	reserved;
 };
 
 struct run_record {
@@ -230,6 +265,13 @@ struct run_record {
 	uint64_t	step;		/* from page to page, modulo 2^64 */
 	uint32_t	count;		/* pages; not 0 */
 	uint32_t	present;	/* 0: these pages have no value */
+};
+
+/* A struct page_region of PAGEMAP_SCAN; pages that no range has are in no mapping. */
+struct scan_record {
+	uint16_t	first;
+	uint16_t	count;
+	uint32_t	categories;
 };
 
 struct snapshot_record {
@@ -258,11 +300,13 @@ struct event_record {
 _Static_assert(sizeof(struct frame_header) == 16, "frame_header");
 _Static_assert(sizeof(struct program_header) == 24, "program_header");
 _Static_assert(sizeof(struct program_step) == 16, "program_step");
-_Static_assert(sizeof(struct transcript_header) == 40, "transcript_header");
+_Static_assert(sizeof(struct transcript_header) == 56, "transcript_header");
 _Static_assert(sizeof(struct step_record) == 40, "step_record");
 _Static_assert(sizeof(struct page_record) == 16, "page_record");
-_Static_assert(sizeof(struct region_record) == 24, "region_record");
+_Static_assert(sizeof(struct process_record) == 24, "process_record");
+_Static_assert(sizeof(struct region_record) == 32, "region_record");
 _Static_assert(sizeof(struct run_record) == 24, "run_record");
+_Static_assert(sizeof(struct scan_record) == 8, "scan_record");
 _Static_assert(sizeof(struct snapshot_record) == 8, "snapshot_record");
 _Static_assert(sizeof(struct event_record) == 24, "event_record");
 _Static_assert(MAX_REGION_PAGES <= 64, "the masks of a region_record have 64 bits");

@@ -12,11 +12,13 @@
 
 #include "announce.h"
 #include "hung.h"
+#include "page_scan.h"
 #include "process.h"
 #include "program.h"
 #include "runner.h"
 #include "sequence.h"
 #include "shared.h"
+#include "status.h"
 #include "trace.h"
 
 /* How long killed processes may take to go. The eviction of a device takes some 10 ms. */
@@ -183,6 +185,10 @@ static bool prepare(void)
 		}
 		trace_discard();
 	}
+	if (program.header.observe & OBSERVE_SCAN && !scan_categories) {
+		note_failure("no PAGEMAP_SCAN");
+		return false;
+	}
 	if (program.header.flags & PROGRAM_ANNOUNCE && announce_init()) {
 		note_failure("/dev/kmsg");
 		return false;
@@ -208,6 +214,8 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	}
 	if (pid == 0) {
 		become_first_process();
+		if (program.header.observe & OBSERVE_STATUS)
+			c->base = read_rss();
 		sequence_play();
 	}
 	supervise(header);
@@ -223,4 +231,5 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	header->steps = c->steps;
 	header->stray_events = c->stray_events;
 	header->lost_events = c->lost_events;
+	header->base = c->base;
 }

@@ -21,10 +21,11 @@
 #define REGION_BYTES_MAX							\
 	(sizeof(struct region_record) +						\
 	 COLUMNS * (8 + MAX_HUGE_PAGES * sizeof(struct run_record)) +		\
+	 MAX_HUGE_PAGES * (1 + sizeof(struct scan_record)) +			\
 	 MAX_DEVICES * (sizeof(struct snapshot_record) + MAX_HUGE_PAGES))
 #define STEP_BYTES_MAX								\
 	(sizeof(struct step_record) + MAX_HUGE_PAGES * sizeof(struct page_record) +	\
-	 MAX_PROCESSES * MAX_REGIONS * REGION_BYTES_MAX +			\
+	 MAX_PROCESSES * (sizeof(struct process_record) + MAX_REGIONS * REGION_BYTES_MAX) +	\
 	 MAX_STEP_EVENTS * sizeof(struct event_record))
 #define STACK_BYTES_MAX		16384
 #define TRANSCRIPT_BYTES_MAX							\
@@ -54,6 +55,7 @@ struct control {
 	uint32_t	steps;
 	uint32_t	stray_events;
 	uint32_t	lost_events;
+	struct rss	base;
 
 	/* Grows with everything that is done; the agent's watch on it tells slow from hung. */
 	atomic_uint	progress;

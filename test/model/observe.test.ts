@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { drainLru, settleOnLru } from '../../model/lru.ts';
-import { observe } from '../../model/observe.ts';
+import { MINCORE_UNMAPPED } from '../../model/observation.ts';
+import { observe, observeProcesses } from '../../model/observe.ts';
+import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
 import { makeProfile } from '../../model/profile.ts';
 import { play, pte, STOCK } from './play.ts';
 
@@ -60,6 +62,80 @@ describe('pagemap (pte_to_pagemap_entry)', () => {
     const exclusive = (steps: string) => observe(play(steps).state)[0]!.pages.map((page) => page.exclusive);
     expect(exclusive(mixed)).toEqual([false, true, false, false]);
     expect(exclusive(`${mixed}\n{fork: p1}`)).toEqual([false, false, false, false]);
+  });
+});
+
+describe('mincore (mincore_pte_range)', () => {
+  it('has pages of a device in core, and nothing where nothing was touched', () => {
+    const [a] = observe(play(`${mixed}\n{munmap: "a[1]"}`).state);
+    expect(a!.pages.map((page) => page.mincore)).toEqual([1, MINCORE_UNMAPPED, 1, 0]);
+  });
+});
+
+describe('PAGEMAP_SCAN (pagemap_page_category)', () => {
+  const categories = (steps: string, profile = STOCK) =>
+    observe(play(steps, profile).state)[0]!.pages.map((page) =>
+      page.categories === undefined
+        ? undefined
+        : Object.entries(SCAN_CATEGORIES)
+            .filter(([, bit]) => page.categories! & bit)
+            .map(([name]) => name)
+            .join(' '),
+    );
+  const aarch64 = makeProfile({ kernel: '7.3', design: 'pfn', arch: 'aarch64' });
+  const old = makeProfile({ kernel: '6.12', design: 'pfn', arch: 'aarch64' });
+
+  it('calls pages of a device swapped, and knows the zero page', () => {
+    expect(categories(mixed, aarch64)).toEqual(['PRESENT PFNZERO', 'PRESENT', 'SWAPPED', '']);
+    expect(categories(`${mixed}\n{munmap: "a[3]"}`)).toEqual([
+      'PRESENT PFNZERO SOFT_DIRTY',
+      'PRESENT SOFT_DIRTY',
+      'SWAPPED SOFT_DIRTY',
+      undefined,
+    ]);
+  });
+
+  it('calls what is not write-protected written in 6.12, empty entries of a page table included', () => {
+    expect(categories(mixed, old)).toEqual([
+      'WRITTEN PRESENT PFNZERO',
+      'WRITTEN PRESENT',
+      'WRITTEN SWAPPED',
+      'WRITTEN',
+    ]);
+    expect(categories('{mmap: a}', old)).toEqual(['', '', '', '']);
+  });
+
+  it('sees page tables come with the first entry and by fork, and go with the last mapping (6.12)', () => {
+    const both = (steps: string) =>
+      observe(play(steps, old).state)
+        .filter(({ region }) => region === 0)
+        .map(({ pages }) => pages.map((page) => page.categories));
+    const written = SCAN_CATEGORIES.WRITTEN;
+    const touched = '{mmap: a}\n{cpu-write: "a[0]"}';
+    expect(both(`${touched}\n{fork: p1}`).map((pages) => pages.slice(1))).toEqual([
+      [written, written, written],
+      [written, written, written],
+    ]);
+    // Without an anon_vma nothing is copied (vma_needs_copy).
+    expect(both('{mmap: a}\n{cpu-read: "a[0]"}\n{fork: p1}')[1]).toEqual([0, 0, 0, 0]);
+    expect(both(`${touched}\n{munmap: "a[0..2]"}`)[0]![3]).toBe(written);
+    expect(both(`${touched}\n{munmap: a}\n{mmap: a}`)).toEqual([[0, 0, 0, 0]]);
+  });
+});
+
+describe('/proc/PID/status (task_mem)', () => {
+  const anon = (steps: string) => observeProcesses(play(steps).state).map(({ rss }) => rss.anon);
+
+  it('counts pages of devices as anonymous, and the zero page not', () => {
+    expect(anon(mixed)).toEqual([8]);
+    expect(anon(`${mixed}\n{fork: p1}`)).toEqual([8, 8]);
+    expect(anon(`${mixed}\n{fork: p1}\n{munmap: "a[2]", by: p1}`)).toEqual([8, 4]);
+  });
+
+  it('is changed by a hole that becomes a device page, not by pages that move', () => {
+    const moved = '{mmap: a}\n{cpu-write: "a[0]"}\n{open: 0}\n{migrate-to-dev: "a[0..1]", device: 0}';
+    expect(anon(moved)).toEqual([8]);
+    expect(anon(`${moved}\n{migrate-to-sys: a, device: 0}`)).toEqual([8]);
   });
 });
 

@@ -28,7 +28,17 @@ interface Change {
   value: unknown;
 }
 
-const OPTIONAL = new Set(['cpages', 'faults', 'data', 'bytes', 'kpageflags', 'kpagecount', 'words']);
+const OPTIONAL = new Set([
+  'cpages',
+  'faults',
+  'data',
+  'bytes',
+  'kpageflags',
+  'kpagecount',
+  'words',
+  'mincore',
+  'scan',
+]);
 const GONE = Symbol('gone');
 
 function* changesIn(value: unknown, path: Path): Generator<Change> {

@@ -5,12 +5,21 @@ import { pagemapKind } from '../../../harness/compare/pagemap.ts';
 import { apply, applyEnd } from '../../../model/apply.ts';
 import type {
   PageObservation,
+  ProcessObservation,
   ProgramTranscript,
   RegionObservation,
   TraceEvent,
 } from '../../../model/observation.ts';
-import { type ExpectedPage, type ExpectedRegion, markObserved, observe } from '../../../model/observe.ts';
+import {
+  type ExpectedPage,
+  type ExpectedProcess,
+  type ExpectedRegion,
+  markObserved,
+  observe,
+  observeProcesses,
+} from '../../../model/observe.ts';
 import { PAGE_FLAG_BITS } from '../../../model/page-flags.ts';
+import { scanRanges } from '../../../model/page-scan.ts';
 import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
 import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
 import { type Program, pageAddress } from '../../../model/program.ts';
@@ -26,6 +35,7 @@ export function environmentOf(options: ProfileOptions): Environment {
 }
 
 const PFN_OF_FIRST_FRAME = 0x1000n;
+const BASE = { anon: 400, file: 0, shmem: 0, swap: 8 };
 
 export function predict(program: Program, environment: Environment): ProgramTranscript {
   const { profile } = environment;
@@ -69,7 +79,13 @@ export function predict(program: Program, environment: Environment): ProgramTran
     process,
     region,
     pages: pages.map(page),
+    mincore: Uint8Array.from(pages, (expected) => expected.mincore),
+    scan: scanRanges(pages),
     snapshots: snapshots.map(({ device, bytes }) => ({ device, outcome: { kind: 'ok' }, bytes })),
+  });
+  const observedProcess = ({ process, rss }: ExpectedProcess): ProcessObservation => ({
+    process,
+    rss: { anon: BASE.anon + rss.anon, file: 0, shmem: 0, swap: BASE.swap + rss.swap },
   });
   const event = ({ name, region, page, entry }: ExpectedEvent): TraceEvent => ({
     name,
@@ -96,10 +112,11 @@ export function predict(program: Program, environment: Environment): ProgramTran
       ...(data ? { data: data.map((word) => ({ word: BigInt(word), uniform: true })) } : {}),
       ...(bytes ? { bytes } : {}),
       events: events.map(event),
+      processes: observeProcesses(state).map(observedProcess),
       regions: observe(state).map(region),
     };
     markObserved(state);
     return observed;
   });
-  return { steps, end: { kind: 'done' }, finalEvents: applyEnd(state).map(event) };
+  return { steps, end: { kind: 'done' }, finalEvents: applyEnd(state).map(event), base: BASE };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { HmmdiffError } from '../../../harness/errors.ts';
 import { type AgentMessage, AgentStream, parseHello } from '../../../harness/programs/agent-stream.ts';
+import { StructSize } from '../../../harness/programs/protocol.ts';
 
 /** A hello and the transcript of a program that was not observed: small enough to damage everywhere. */
 const recording = readFileSync(new URL('../../fixtures/transcripts/x86_64.bin', import.meta.url));
@@ -9,6 +10,7 @@ const frames = split(recording);
 const hello = frames[0]!;
 const observed = frames[1]!;
 const bare = frames[5]!;
+const FIRST_STEP = StructSize.frame_header + StructSize.transcript_header;
 
 function split(bytes: Buffer): Buffer[] {
   const found: Buffer[] = [];
@@ -103,18 +105,18 @@ describe('AgentStream', () => {
     ['an unknown end', damaged(bare, (b) => b.writeUInt32LE(7, 16)), /byte 16: expected a kind of end/],
     [
       'a step out of order',
-      damaged(bare, (b) => b.writeUInt32LE(5, 16 + 40)),
-      /byte 56: expected step 0, not 5/,
+      damaged(bare, (b) => b.writeUInt32LE(5, FIRST_STEP)),
+      /byte 72: expected step 0, not 5/,
     ],
     [
       'an unknown outcome',
-      damaged(bare, (b) => b.writeUInt8(3, 16 + 44)),
-      /byte 56: expected a kind of outcome/,
+      damaged(bare, (b) => b.writeUInt8(3, FIRST_STEP + 4)),
+      /byte 72: expected a kind of outcome/,
     ],
     [
       'a huge count',
-      damaged(bare, (b) => b.writeBigUInt64LE(2n ** 60n, 16 + 64)),
-      /byte 80: step 0: cpages cannot be/,
+      damaged(bare, (b) => b.writeBigUInt64LE(2n ** 60n, FIRST_STEP + 24)),
+      /byte 96: step 0: cpages cannot be/,
     ],
   ])('refuses %s', (_, bytes, message) => {
     expect(failure(bytes).message).toMatch(message);
@@ -142,7 +144,7 @@ describe('parseHello', () => {
     ['', /is not JSON/],
     ['sh: agent: not found', /is not JSON: sh: agent: not found/],
     ['{"protocol":1}', /hello, release: /],
-    [good.replace('"protocol":1', '"protocol":2'), /speaks protocol 2, this hmmdiff speaks 1/],
+    [good.replace(/"protocol":\d+/, '"protocol":1'), /speaks protocol 1, this hmmdiff speaks \d/],
   ])('refuses %j', (text, message) => {
     expect(() => parseHello(text)).toThrow(message);
   });

@@ -61,6 +61,7 @@ describe('the protocol of host and agent', () => {
     ['TRANSCRIPT', protocol.TranscriptFlag],
     ['OUTCOME', protocol.OutcomeKind],
     ['STEP_HAS', protocol.StepFlag],
+    ['REGION_HAS', protocol.RegionFlag],
   ])('has the same numbers for %s on both sides', (prefix, values) => {
     for (const [name, value] of Object.entries(values)) {
       expect([name, number(`${prefix}_${constantCase(name)}`)]).toEqual([name, value]);

@@ -67,7 +67,7 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
     expect(messages[0]).toEqual({
       type: 'hello',
       hello: {
-        protocol: 1,
+        protocol: 2,
         release: '7.3.4',
         machine: arch,
         pageSize: 4096,
@@ -82,6 +82,7 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
           'mm_migrate_pages',
           'mm_migrate_pages_start',
         ],
+        scanCategories: 0x3ff,
       },
     });
   });
@@ -130,6 +131,24 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
       expect(region?.snapshots).toEqual([
         { device: 0, outcome: { kind: 'ok' }, bytes: new Uint8Array([0x22, 0x22, 0x22, 0x22, 0, 0, 0, 0]) },
       ]);
+    });
+
+    it('has what mincore and PAGEMAP_SCAN say of each page', () => {
+      const [region] = steps[3]?.regions ?? [];
+      expect(region?.mincore).toEqual(new Uint8Array([1, 1, 1, 1, 0, 0, 0, 0]));
+      const softDirty = arch === 'x86_64' ? 0x80 : 0;
+      expect(region?.scan).toEqual([
+        { first: 0, end: 4, categories: 0x10 | softDirty },
+        { first: 4, end: 8, categories: softDirty },
+      ]);
+    });
+
+    it('has the RSS of each process, beside that of the first before the first step', () => {
+      const { base } = transcriptOf(messages, 1);
+      const anon = (step: number) => steps[step]?.processes.map(({ rss }) => rss.anon - base.anon);
+      expect([0, 1, 3, 5, 7, 8].map(anon)).toEqual([[0], [16], [16], [16, 16], [16, 16], [16]]);
+      expect(base.file + base.shmem).toBeGreaterThan(0);
+      expect(base.swap).toBe(0);
     });
 
     it('has the trace events of each step, in their order', () => {
@@ -232,7 +251,9 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
   it('has outcomes alone when nothing was to be observed', () => {
     const { steps } = transcriptOf(messages, 5);
     expect(outcomes(5, transcriptOf(messages, 5))).toEqual(outcomes(1, transcriptOf(messages, 1)));
-    expect(steps.every(({ regions, events }) => regions.length === 0 && events.length === 0)).toBe(true);
+    expect(
+      steps.every((step) => step.regions.length + step.processes.length + step.events.length === 0),
+    ).toBe(true);
   });
 
   it('says why a program was not run', () => {

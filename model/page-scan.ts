@@ -1,0 +1,61 @@
+/** The ioctl PAGEMAP_SCAN (fs/proc/task_mmu.c) and mincore(2) (mm/mincore.c): what they say of one page. */
+import { MINCORE_UNMAPPED, type ScanRange } from './observation.ts';
+import type { Profile } from './profile.ts';
+import { type Pte, tableOf, type Vma } from './state.ts';
+
+/** PAGE_IS_* of include/uapi/linux/fs.h. */
+export const SCAN_CATEGORIES = {
+  WPALLOWED: 1 << 0,
+  WRITTEN: 1 << 1,
+  FILE: 1 << 2,
+  PRESENT: 1 << 3,
+  SWAPPED: 1 << 4,
+  PFNZERO: 1 << 5,
+  HUGE: 1 << 6,
+  SOFT_DIRTY: 1 << 7,
+  GUARD: 1 << 8,
+  ACCESSED: 1 << 9,
+} as const;
+
+/** What PAGEMAP_SCAN returns of a page when it is asked for all; undefined where nothing is mapped. */
+export function scanCategories(
+  profile: Profile,
+  vma: Vma | undefined,
+  page: number,
+  pte: Pte | null,
+): number | undefined {
+  if (!vma) return undefined;
+  // pagemap_scan_test_walk()
+  const ofVma = vma.softDirty ? SCAN_CATEGORIES.SOFT_DIRTY : 0;
+  if (pte !== null) return ofVma | entryCategories(profile, pte);
+  // pagemap_scan_pte_hole() says nothing where there is no page table to have an empty entry.
+  const empty = profile.scanWrittenEverywhere && vma.mm.tables.has(tableOf(vma.region, page));
+  return ofVma | (empty ? SCAN_CATEGORIES.WRITTEN : 0);
+}
+
+/** The ranges that PAGEMAP_SCAN makes of the categories of pages (pagemap_scan_push_range). */
+export function scanRanges(pages: readonly { categories: number | undefined }[]): ScanRange[] {
+  const ranges: ScanRange[] = [];
+  for (const [page, { categories }] of pages.entries()) {
+    if (categories === undefined) continue;
+    const last = ranges.at(-1);
+    if (last?.end === page && last.categories === categories) last.end++;
+    else ranges.push({ first: page, end: page + 1, categories });
+  }
+  return ranges;
+}
+
+/** pagemap_page_category(); anonymous pages are never FILE. */
+function entryCategories(profile: Profile, pte: Pte): number {
+  const written = profile.scanWrittenEverywhere ? SCAN_CATEGORIES.WRITTEN : 0;
+  const softDirty = profile.softDirty && pte.softDirty ? SCAN_CATEGORIES.SOFT_DIRTY : 0;
+  const present = pte.kind === 'present' ? SCAN_CATEGORIES.PRESENT : SCAN_CATEGORIES.SWAPPED;
+  const zero = pte.frame.kind === 'zero' ? SCAN_CATEGORIES.PFNZERO : 0;
+  return written | softDirty | present | zero;
+}
+
+/** mincore_pte_range() and mincore_swap(): entries of devices count as resident. */
+export function mincore(vma: Vma | undefined, pte: Pte | null): number {
+  if (!vma) return MINCORE_UNMAPPED;
+  return pte === null ? 0 : 1;
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "process.h"
+#include "shared.h"
+#include "status.h"
+
+/* More than the deepest calls of this agent need. */
+#define STACK_BYTES	(128 * 1024)
+
+/* The program's data and bss, as the linker names them. */
+extern char __data_start[], _end[];
+
+static void touch(uintptr_t start, uintptr_t end)
+{
+	/* A write, since a page that was only read may still be of the file. */
+	for (uintptr_t at = start; at < end; at = (at | (PAGE_BYTES - 1)) + 1)
+		*(volatile char *)at = *(volatile char *)at;
+}
+
+void touch_own_memory(void)
+{
+	volatile char stack[STACK_BYTES];
+
+	touch((uintptr_t)stack, (uintptr_t)stack + sizeof(stack));
+	touch((uintptr_t)__data_start, (uintptr_t)_end);
+}
+
+/* The number of the line `name`, which must be in `*text`; moves `*text` behind it. */
+static uint32_t take_line(char **text, const char *name)
+{
+	char *line = strstr(*text, name);
+
+	errno = 0;
+	if (!line)
+		fail("/proc/self/status has no %s", name);
+	return strtoul(line + strlen(name), text, 10);
+}
+
+struct rss read_rss(void)
+{
+	char text[4096];
+	char *at = text;
+	struct rss rss;
+	ssize_t length;
+
+	if (self.status < 0)
+		self.status = open_own("/proc/self/status");
+	length = pread(self.status, text, sizeof(text) - 1, 0);
+	if (length < 0)
+		fail("/proc/self/status");
+	text[length] = '\0';
+	rss.anon = take_line(&at, "\nRssAnon:");
+	rss.file = take_line(&at, "\nRssFile:");
+	rss.shmem = take_line(&at, "\nRssShmem:");
+	rss.swap = take_line(&at, "\nVmSwap:");
+	return rss;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef HMMDIFF_STATUS_H
+#define HMMDIFF_STATUS_H
+
+#include "protocol.h"
+
+/*
+ * Gives this process, and those forked from it, all private memory that the agent will ever touch: from then on their
+ * RssAnon changes by the pages of the regions alone.
+ */
+void touch_own_memory(void);
+
+/* The RSS lines of this process. A failure ends it. */
+struct rss read_rss(void);
+
+#endif
