@@ -15,6 +15,11 @@ const FIRST_COHERENT: DeviceMinor = 2;
 const ADDED =
   /added new \d+ MB chunk \(total (\d+) chunks?, \d+ MB\) (device )?PFNs \[0x([0-9a-f]+) 0x([0-9a-f]+)\)/;
 
+/** Whether a console line is such a report. */
+export function isChunkMessage(line: string): boolean {
+  return ADDED.test(line);
+}
+
 /**
  * Reads test_hmm's own report of its chunks (lib/test_hmm.c, dmirror_allocate_chunk) from console lines.
  *

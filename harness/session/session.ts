@@ -12,7 +12,7 @@ import type { SystemObservation } from '../compare/system.ts';
 import { infrastructureError } from '../errors.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import { type AgentHello, parseHello } from '../programs/agent-stream.ts';
-import { type DeviceMemory, deviceMemory } from './chunks.ts';
+import { type DeviceMemory, deviceMemory, isChunkMessage } from './chunks.ts';
 import { writeSessionImage } from './image.ts';
 
 export interface SessionOptions {
@@ -86,6 +86,11 @@ export async function chooseAccelerator(
 
 /** A booted guest with an ssh session and an agent that answers. */
 export class Session implements AsyncDisposable {
+  /** Console lines that `memory` has looked at, and those of them that tell of chunks. */
+  #read = 0;
+  readonly #chunkMessages: string[] = [];
+  #marks = 0;
+
   private constructor(
     readonly guest: Guest,
     readonly ssh: SshSession,
@@ -133,7 +138,21 @@ export class Session implements AsyncDisposable {
 
   /** test_hmm's memory as its messages tell; grows as the kernel adds chunks. */
   get memory(): DeviceMemory {
-    return deviceMemory(this.guest.console.lines.map((line) => line.text));
+    const { lines } = this.guest.console;
+    for (; this.#read < lines.length; this.#read++) {
+      const { text } = lines[this.#read]!;
+      if (isChunkMessage(text)) this.#chunkMessages.push(text);
+    }
+    return deviceMemory(this.#chunkMessages);
+  }
+
+  /** Returns when everything that the kernel has said so far is in `guest.console`. @throws HmmdiffError `ssh-lost` */
+  async mark(): Promise<void> {
+    const mark = `hmmdiff: mark ${++this.#marks}`;
+    const line = this.guest.console.untilLine(new RegExp(`${mark}$`));
+    line.catch(() => {});
+    await this.ssh.exec(`echo '<5>${mark}' >/dev/kmsg`);
+    await line;
   }
 
   /** How loading test_hmm ended; anything but a missing room for memory is given in insmod's words. */

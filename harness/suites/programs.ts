@@ -10,8 +10,8 @@ import type { Session } from '../session/session.ts';
 
 /** Programs that the agent has been given and not yet answered: enough to keep it busy, few to lose with a guest. */
 const WINDOW = 16;
-/** Without progress for so long on the reference host, a program hangs. The slowest step evicts a whole device. */
-const PROGRAM_LIMIT_MS = 10_000;
+/** Default of {@link ProgramsOptions.stepLimit}. The slowest step evicts a whole device. */
+const STEP_LIMIT_MS = 10_000;
 /**
  * The agent calls a program hung after twice its limit; one that spins in the kernel keeps the agent, which runs on the
  * same processor, from saying so.
@@ -46,6 +46,10 @@ export interface ProgramsOptions {
   observe?: readonly ObservationKind[];
   signal?: AbortSignal | undefined;
   progress?: (done: number) => void;
+  /** Have the guest's console name each step before it is run; slow. @default false */
+  announce?: boolean;
+  /** Milliseconds without progress after which a program hangs, on the reference host. @default 10000 */
+  stepLimit?: number;
   /** Gets the agent's stream as it comes, for the run folder. */
   record?: (chunk: Buffer) => void;
 }
@@ -60,8 +64,8 @@ export async function runPrograms(
   programs: readonly Program[],
   options: ProgramsOptions,
 ): Promise<ProgramsRun> {
-  const { environment, observe, signal, progress, record } = options;
-  const limitMs = Math.round(PROGRAM_LIMIT_MS * session.guest.slowness);
+  const { environment, observe, announce = false, stepLimit = STEP_LIMIT_MS, signal, progress, record } = options;
+  const limitMs = Math.round(stepLimit * session.guest.slowness);
   const agent = await session.ssh.spawn('exec agent run');
   const stream = new AgentStream();
   const results: ProgramResult[] = [];
@@ -76,7 +80,12 @@ export async function runPrograms(
     while (sent < programs.length && sent - results.length < WINDOW) {
       sent += 1;
       agent.stdin.write(
-        encodeProgram(programs[sent - 1]!, { sequence: sent, limitMs, ...(observe ? { observe } : {}) }),
+        encodeProgram(programs[sent - 1]!, {
+          sequence: sent,
+          limitMs,
+          announce,
+          ...(observe ? { observe } : {}),
+        }),
       );
     }
     if (sent === programs.length && results.length === programs.length) agent.stdin.end();

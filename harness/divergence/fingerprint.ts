@@ -1,0 +1,135 @@
+/**
+ * What makes two findings the same bug: the operation, the field, and the classes of what was expected and seen. A
+ * class is the text without everything that another program, another page or another boot changes.
+ */
+import { createHash } from 'node:crypto';
+import type { Splat } from '../../qemu/splats.ts';
+import type { Program, Step } from '../../model/program.ts';
+import { type Divergence, FIELDS } from '../compare/tally.ts';
+import type { Arch } from '../kernels/arch.ts';
+import type { Design } from '../kernels/registry.ts';
+
+/** `lost`: the program took its guest with it. `splat`: the kernel reported something and went on. */
+export type FindingKind = 'divergence' | 'splat' | 'lost';
+
+export interface Fingerprint {
+  kind: FindingKind;
+  /** Of the step that shows it; `end` behind the last step. */
+  operation: Step['op'] | 'end';
+  /** A field of the comparison (compare/tally.ts); `console` for what the kernel reported; `guest` for a lost one. */
+  field: string;
+  expected: string;
+  seen: string;
+  design: Design;
+  arch: Arch;
+}
+
+/** Where a fingerprint was taken. */
+export interface Setting {
+  design: Design;
+  arch: Arch;
+}
+
+/** Of a comparison that failed: its most telling field, in the order in which compare() lists its fields. */
+export function fingerprintOfDivergences(
+  program: Program,
+  divergences: readonly Divergence[],
+  setting: Setting,
+): Fingerprint | undefined {
+  const rank = ({ field }: Divergence) => FIELDS.indexOf(field);
+  const [first] = [...divergences].sort((a, b) => rank(a) - rank(b));
+  if (!first) return undefined;
+  return {
+    kind: 'divergence',
+    operation: operationAt(program, first.step),
+    field: first.field,
+    ...classesOf(first),
+    ...pick(setting),
+  };
+}
+
+/** Of a report of the kernel while `step` of the program was run. */
+export function fingerprintOfSplat(
+  program: Program,
+  step: number | undefined,
+  splat: Pick<Splat, 'title'>,
+  setting: Setting,
+): Fingerprint {
+  return {
+    kind: 'splat',
+    operation: operationAt(program, step ?? program.steps.length),
+    field: 'console',
+    expected: 'no report',
+    seen: splat.title,
+    ...pick(setting),
+  };
+}
+
+/** Of a program that took its guest with it; `reason` is the panic's title, or how it hung. */
+export function fingerprintOfLoss(
+  program: Program,
+  step: number | undefined,
+  reason: string,
+  setting: Setting,
+): Fingerprint {
+  return {
+    kind: 'lost',
+    operation: operationAt(program, step ?? program.steps.length),
+    field: 'guest',
+    expected: 'a guest that lives on',
+    seen: classOf(reason.split('\n')[0]!),
+    ...pick(setting),
+  };
+}
+
+export function sameFingerprint(a: Fingerprint, b: Fingerprint): boolean {
+  return identify(a) === identify(b);
+}
+
+/** Eight hexadecimal digits that stand for a fingerprint, in names of folders and on the command line. */
+export function identify(fingerprint: Fingerprint): string {
+  const { kind, operation, field, expected, seen, design, arch } = fingerprint;
+  return createHash('sha256')
+    .update([kind, operation, field, expected, seen, design, arch].join('\0'))
+    .digest('hex')
+    .slice(0, 8);
+}
+
+/** A line for people. */
+export function describeFingerprint({ operation, field, expected, seen }: Fingerprint): string {
+  return `${operation}: ${field}: expected ${expected}, seen ${seen}`;
+}
+
+function pick({ design, arch }: Setting): Setting {
+  return { design, arch };
+}
+
+function operationAt(program: Program, step: number): Step['op'] | 'end' {
+  return program.steps[step]?.op ?? 'end';
+}
+
+const NUMBER = /^-?(?:0x[0-9a-f]+|\d+)$/;
+const BYTES = /^(?:[0-9a-f]{2}(?: |$))+$/;
+
+/** Of two byte strings the first pair that differs counts, of two numbers which is the larger. */
+function classesOf({ expected, seen }: Divergence): { expected: string; seen: string } {
+  if (BYTES.test(expected) && BYTES.test(seen) && expected.length > 2) {
+    const other = seen.split(' ');
+    const at = expected.split(' ').findIndex((byte, index) => byte !== other[index]);
+    if (at >= 0) return { expected: expected.split(' ')[at]!, seen: other[at] ?? 'nothing' };
+  }
+  if (NUMBER.test(expected) && NUMBER.test(seen)) {
+    const less = BigInt(seen) < BigInt(expected);
+    return { expected: 'a number', seen: less ? 'less' : 'more' };
+  }
+  return { expected: classOf(expected), seen: classOf(seen) };
+}
+
+/** A text without numbers, and without what follows its first line. */
+export function classOf(text: string): string {
+  return text
+    .split('\n')[0]!
+    .replace(/0x[0-9a-f]+/g, '#')
+    .replace(/\b\d+(?:\.\d+)?\b/g, '#')
+    .trim();
+}

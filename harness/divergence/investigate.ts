@@ -1,0 +1,156 @@
+/** From a program that showed something to a finding that a person can act on. */
+import type { Program } from '../../model/program.ts';
+import type { Divergence } from '../compare/tally.ts';
+import { type Fingerprint, identify, sameFingerprint } from './fingerprint.ts';
+import { cutAfter } from './reductions.ts';
+import { accepts, type Rate, runsFor, shrink } from './shrink.ts';
+import type { Trial, Trials } from './trials.ts';
+
+/** Programs that showed the same. */
+export interface Suspicion {
+  fingerprint: Fingerprint;
+  /** The shortest first. */
+  programs: Program[];
+}
+
+export interface Investigation {
+  fingerprint: Fingerprint;
+  /** The program as it first showed it, and how often it did when run again by itself. */
+  original: Program;
+  originalRate: Rate;
+  /** The smallest that was found; `original` when it did not show it again. */
+  program: Program;
+  /** Of `program`, in the guest that it was shrunk in. */
+  rate: Rate;
+  /** Of `program`, on a machine that had just booted. */
+  coldRate: Rate;
+  /** Whether no part of `program` can be left out. */
+  minimal: boolean;
+  /** Smaller programs that were run. */
+  tried: number;
+  /** A trial of `program` that showed it. */
+  trial: Trial | undefined;
+  seconds: number;
+}
+
+export interface InvestigateOptions {
+  trials: Trials;
+  /** Whether a program may be run at all (model/safe.ts). */
+  runnable: (program: Program) => boolean;
+  /** Milliseconds after which the smallest so far must do. @default 120000 */
+  limitMs?: number;
+  progress?: (state: { steps: number; tried: number }) => void;
+}
+
+/** Runs of the original that tell its rate: enough to see a failure of 1 in 5. */
+const FIRST_RUNS = 12;
+/** A program that ends its guest costs a boot each time. */
+const FIRST_RUNS_LOST = 3;
+const COLD_RUNS = 3;
+
+/** Folds what programs showed: one suspicion per fingerprint, the most frequent first. */
+export function fold(shown: readonly { program: Program; fingerprint: Fingerprint }[]): Suspicion[] {
+  const byId = new Map<string, Suspicion>();
+  for (const { program, fingerprint } of shown) {
+    const id = identify(fingerprint);
+    const suspicion = byId.get(id) ?? { fingerprint, programs: [] };
+    suspicion.programs.push(program);
+    byId.set(id, suspicion);
+  }
+  const suspicions = [...byId.values()];
+  for (const { programs } of suspicions) programs.sort((a, b) => a.steps.length - b.steps.length);
+  return suspicions.sort((a, b) => b.programs.length - a.programs.length);
+}
+
+/**
+ * Measures, shrinks, and confirms on a cold boot.
+ *
+ * @throws HmmdiffError of exit status 3 when guests cannot be had
+ */
+export async function investigate(
+  suspicion: Suspicion,
+  { trials, runnable, limitMs = 120_000, progress }: InvestigateOptions,
+): Promise<Investigation> {
+  const started = performance.now();
+  const { fingerprint } = suspicion;
+  const original = suspicion.programs[0]!;
+  let shownBy: Trial | undefined;
+
+  /** Each program `runs` times; ends behind the first that `enough` takes. */
+  const measure = async (programs: readonly Program[], runs: number, enough: (rate: Rate) => boolean) => {
+    const rates: Rate[] = [];
+    let queue = programs.flatMap((program) => Array.from({ length: runs }, () => program));
+    const rateOf = (program: Program) => {
+      const index = programs.indexOf(program);
+      rates[index] ??= { shown: 0, runs: 0 };
+      return rates[index];
+    };
+    while (queue.length > 0) {
+      const done = await trials.run(queue);
+      for (const trial of done) {
+        const rate = rateOf(trial.program);
+        rate.runs++;
+        if (!trial.fingerprints.some((shown) => sameFingerprint(shown, fingerprint))) continue;
+        rate.shown++;
+        shownBy = trial;
+      }
+      queue = queue.slice(done.length);
+      const last = done.at(-1)!.program;
+      // The rate of a program counts when all its runs are done.
+      const complete = rates.filter((_, index) => programs[index] !== last || !queue.includes(last));
+      if (complete.some(enough)) break;
+    }
+    return rates;
+  };
+  const always = () => false;
+
+  const firstRuns = fingerprint.kind === 'divergence' ? FIRST_RUNS : FIRST_RUNS_LOST;
+  const [originalRate = { shown: 0, runs: 0 }] = await measure([original], firstRuns, always);
+  const known = { fingerprint, original, originalRate };
+  if (originalRate.shown === 0) {
+    return {
+      ...known,
+      program: original,
+      rate: originalRate,
+      coldRate: { shown: 0, runs: 0 },
+      minimal: false,
+      tried: 0,
+      trial: undefined,
+      seconds: (performance.now() - started) / 1000,
+    };
+  }
+
+  const cut = await cutToFailure(shownBy!, originalRate);
+  const { program, tried, minimal } = await shrink(cut, {
+    rate: originalRate,
+    runnable,
+    stop: () => performance.now() - started > limitMs,
+    attempt: async (candidates, runs) =>
+      measure(candidates, runs, (rate) => rate.runs >= runs && accepts(originalRate, rate)),
+    ...(progress ? { progress } : {}),
+  });
+  const [rate = originalRate] = await measure([program], firstRuns, always);
+  await trials.renew();
+  const coldRuns = Math.max(COLD_RUNS, runsFor(originalRate));
+  const [coldRate = { shown: 0, runs: 0 }] = await measure([program], coldRuns, always);
+  return {
+    ...known,
+    program,
+    rate,
+    coldRate,
+    minimal,
+    tried,
+    trial: shownBy,
+    seconds: (performance.now() - started) / 1000,
+  };
+
+  /** Steps behind the one that fails are of no use, unless the end of the program is what fails. */
+  async function cutToFailure(trial: Trial, rate: Rate): Promise<Program> {
+    const divergences: readonly Divergence[] = trial.result?.comparison.divergences ?? [];
+    const step = divergences[0]?.step;
+    if (step === undefined || step + 1 >= original.steps.length) return original;
+    const candidate = cutAfter(original, step);
+    const [cutRate] = await measure([candidate], runsFor(rate), always);
+    return cutRate && accepts(rate, cutRate) ? candidate : original;
+  }
+}

@@ -1,0 +1,171 @@
+import type { Program } from '../../model/program.ts';
+import type { Splat } from '../../qemu/splats.ts';
+import type { Environment } from '../compare/environment.ts';
+import { HmmdiffError } from '../errors.ts';
+import type { Session } from '../session/session.ts';
+import { type LostProgram, type ProgramResult, runPrograms } from '../suites/programs.ts';
+import {
+  type Fingerprint,
+  fingerprintOfDivergences,
+  fingerprintOfLoss,
+  fingerprintOfSplat,
+  type Setting,
+} from './fingerprint.ts';
+
+/** What one run of a program showed. */
+export interface Trial {
+  program: Program;
+  /** Everything that was wrong, the worst first; empty when all was as expected. */
+  fingerprints: Fingerprint[];
+  /** Unless the guest was lost. */
+  result?: ProgramResult;
+  /** What the kernel reported while it ran. */
+  splats: Splat[];
+  /** Why the guest was lost. */
+  lost?: string;
+}
+
+export interface TrialsOptions {
+  setting: Setting;
+  /** Boots a guest; the name is for its console. */
+  boot: (name: string) => Promise<Session>;
+  environment: (session: Session) => Environment;
+  /** Whether a report of the kernel is known and let pass. */
+  allows: (splat: Splat) => boolean;
+  signal?: AbortSignal | undefined;
+  /** Guests are called `${name}-1` and so on. */
+  name: string;
+}
+
+/** Small programs are run again and again here, and some of them hang each time. */
+const STEP_LIMIT_MS = 2000;
+const ANNOUNCEMENT = /hmmdiff: program (\d+) step (\d+) op /;
+
+/** Runs programs on demand, in guests that it boots when it needs them. */
+export class Trials implements AsyncDisposable {
+  readonly #options: TrialsOptions;
+  #session: Session | undefined;
+  #booted = 0;
+
+  constructor(options: TrialsOptions) {
+    this.#options = options;
+  }
+
+  /** Guests that were booted so far. */
+  get boots(): number {
+    return this.#booted;
+  }
+
+  /** Ends the guest: the next run gets one that nothing has happened in. */
+  async renew(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Runs programs one after the other. What ends a guest, or makes its kernel report something, ends the run: the
+   * trials behind it would not be worth anything.
+   *
+   * @returns the trials so far, in order; at least one, unless `programs` is empty
+   * @throws HmmdiffError of exit status 3 when guests cannot be had
+   */
+  async run(programs: readonly Program[]): Promise<Trial[]> {
+    if (programs.length === 0) return [];
+    const { setting, signal } = this.#options;
+    const session = await this.#guest();
+    const { guest } = session;
+    const splatsBefore = guest.splats.length;
+    const linesBefore = guest.console.lines.length;
+    const run = await runPrograms(session, programs, {
+      environment: () => this.#options.environment(session),
+      announce: true,
+      stepLimit: STEP_LIMIT_MS,
+      signal,
+    });
+    const loss = run.lost ?? (await this.#settle(session, run.results));
+    const lost = loss && (await session.explainLoss(loss.reason));
+    if (loss) await this.renew();
+
+    const announced = announcements(guest.console.lines.slice(linesBefore));
+    const splats = guest.splats.slice(splatsBefore).filter((splat) => !this.#options.allows(splat));
+    const trials = run.results.map((result, index): Trial => {
+      const { program, comparison } = result;
+      const mine = splats.filter((splat) => announced.at(splat.firstLine)?.program === index + 1);
+      const shown = fingerprintOfDivergences(program, comparison.divergences, setting);
+      return {
+        program,
+        result,
+        splats: mine,
+        fingerprints: [
+          ...mine.map((splat) =>
+            fingerprintOfSplat(program, announced.at(splat.firstLine)?.step, splat, setting),
+          ),
+          ...(shown ? [shown] : []),
+        ],
+      };
+    });
+    if (loss && lost !== undefined) {
+      // A program may be among them several times.
+      const index = run.lost ? run.results.length + 1 : run.results.length;
+      trials.length = index - 1;
+      trials.push({
+        program: loss.program,
+        lost,
+        splats: splats.filter((splat) => announced.at(splat.firstLine)?.program === index),
+        fingerprints: [fingerprintOfLoss(loss.program, announced.lastStepOf(index), lost, setting)],
+      });
+    }
+    const first = trials.findIndex((trial) => trial.splats.length > 0);
+    if (first < 0) return trials;
+    // Many reports come once in a kernel's life.
+    await this.renew();
+    return trials.slice(0, first + 1);
+  }
+
+  /** Waits for everything that the kernel has said. A guest that dies of what it did before is the last program's. */
+  async #settle(session: Session, results: readonly ProgramResult[]): Promise<LostProgram | undefined> {
+    try {
+      await session.mark();
+      return undefined;
+    } catch (error) {
+      this.#options.signal?.throwIfAborted();
+      const last = results.at(-1);
+      if (!last) throw error;
+      return { program: last.program, reason: 'the guest was lost behind it' };
+    }
+  }
+
+  async #guest(): Promise<Session> {
+    if (!this.#session) {
+      this.#booted++;
+      this.#session = await this.#options.boot(`${this.#options.name}-${this.#booted}`);
+      if (this.#session.load !== 'loads') {
+        throw new HmmdiffError('test-hmm', 1, `test_hmm does not load: ${this.#session.load}`);
+      }
+    }
+    return this.#session;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.renew();
+  }
+}
+
+interface Announced {
+  line: number;
+  program: number;
+  step: number;
+}
+
+/** Which step was under way at a line of the console. */
+function announcements(lines: readonly { number: number; text: string }[]) {
+  const all = lines.flatMap(({ number, text }): Announced[] => {
+    const match = ANNOUNCEMENT.exec(text);
+    return match ? [{ line: number, program: Number(match[1]), step: Number(match[2]) }] : [];
+  });
+  return {
+    at: (line: number) => all.findLast((announced) => announced.line <= line),
+    lastStepOf: (program: number) => all.findLast((announced) => announced.program === program)?.step,
+  };
+}
