@@ -25,6 +25,7 @@ interface RunCommandOptions extends KernelOptions {
   scenario: string;
   out?: string;
   benchmarks?: boolean;
+  shrink: number;
   json?: boolean;
 }
 
@@ -45,6 +46,7 @@ export function runCommand(signal: AbortSignal): Command {
         .choices(['auto', 'kvm', 'tcg'])
         .default('auto'),
     )
+    .option('--shrink <n>', 'different findings of a lane to shrink at most, 0 for none', count, 5)
     .option('--jobs <n>', 'parallel compilations, and guests at a time', positiveInteger, defaultJobs)
     .option('--out <dir>', 'run folder (default: hmmdiff-out/TIME)')
     .option('--json', 'print the verdict as JSON')
@@ -79,6 +81,7 @@ Examples:
             jobs: options.jobs,
             fragments: options.config,
             benchmarks: options.benchmarks ?? false,
+            shrink: options.shrink,
             out,
           },
           context,

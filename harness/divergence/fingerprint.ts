@@ -3,26 +3,27 @@
  * class is the text without everything that another program, another page or another boot changes.
  */
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Program } from '../../model/program.ts';
 import type { Splat } from '../../qemu/splats.ts';
-import type { Program, Step } from '../../model/program.ts';
 import { type Divergence, FIELDS } from '../compare/tally.ts';
-import type { Arch } from '../kernels/arch.ts';
+import { type Arch, architectures } from '../kernels/arch.ts';
 import type { Design } from '../kernels/registry.ts';
 
-/** `lost`: the program took its guest with it. `splat`: the kernel reported something and went on. */
-export type FindingKind = 'divergence' | 'splat' | 'lost';
-
-export interface Fingerprint {
-  kind: FindingKind;
+export const fingerprintSchema = z.strictObject({
+  /** `lost`: the program took its guest with it. `splat`: the kernel reported something and went on. */
+  kind: z.enum(['divergence', 'splat', 'lost']),
   /** Of the step that shows it; `end` behind the last step. */
-  operation: Step['op'] | 'end';
+  operation: z.string(),
   /** A field of the comparison (compare/tally.ts); `console` for what the kernel reported; `guest` for a lost one. */
-  field: string;
-  expected: string;
-  seen: string;
-  design: Design;
-  arch: Arch;
-}
+  field: z.string(),
+  expected: z.string(),
+  seen: z.string(),
+  design: z.enum(['pfn', 'offset']),
+  arch: z.enum(architectures),
+});
+
+export type Fingerprint = z.output<typeof fingerprintSchema>;
 
 /** Where a fingerprint was taken. */
 export interface Setting {
@@ -104,7 +105,7 @@ function pick({ design, arch }: Setting): Setting {
   return { design, arch };
 }
 
-function operationAt(program: Program, step: number): Step['op'] | 'end' {
+function operationAt(program: Program, step: number): string {
   return program.steps[step]?.op ?? 'end';
 }
 

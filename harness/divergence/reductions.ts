@@ -45,7 +45,7 @@ function* candidates(program: Program): Generator<Program | undefined> {
     const { by } = program.steps[step]!;
     if (by !== 0) yield settled(program, replaced(program, step, { by: 0 }));
   }
-  yield withOneDevice(program);
+  yield withFirstDevice(program);
 }
 
 /** Every program that is `program` with one step less; where it needs that step for another, with both less. */
@@ -146,14 +146,12 @@ function* narrowed(program: Program, step: number): Generator<Program> {
   }
 }
 
-/** Every use of another device becomes one of the lowest that is used. */
-function withOneDevice(program: Program): Program | undefined {
-  const devices = program.steps.flatMap((step) => ('device' in step ? [step.device] : []));
-  const lowest = Math.min(...devices);
-  if (new Set(devices).size < 2) return undefined;
+/** Every use of another device becomes one of device 0. */
+function withFirstDevice(program: Program): Program | undefined {
+  if (program.steps.every((step) => !('device' in step) || step.device === 0)) return undefined;
   return settled(
     program,
-    program.steps.map((step) => ('device' in step ? { ...step, device: lowest } : step)),
+    program.steps.map((step) => ('device' in step ? { ...step, device: 0 } : step)),
   );
 }
 
@@ -199,7 +197,7 @@ function mapRanges(step: Step, map: (range: PageRange) => PageRange): Step {
 
 function mapRegions(step: Step, map: (region: number) => number): Step {
   const moved = mapRanges(step, (range) => ({ ...range, region: map(range.region) })) as LooseStep;
-  return (
-    typeof moved.region === 'number' ? { ...moved, region: map(moved.region) } : moved
-  ) as unknown as Step;
+  return (typeof moved.region === 'number'
+    ? { ...moved, region: map(moved.region) }
+    : moved) as unknown as Step;
 }

@@ -63,6 +63,11 @@ export async function findSeries(name: string): Promise<Series> {
   };
 }
 
+/** What `--series` takes for it, from any working directory. */
+export function nameOrPath({ name, directory }: Series): string {
+  return dirname(directory) === seriesRoot ? name : directory;
+}
+
 /**
  * A copy of `base` with every patch of `series` applied, made once per content. Files that no patch touches are
  * hard links to the base.

@@ -1,11 +1,12 @@
+import { join } from 'node:path';
 import { type Colors, colorsFor } from './colors.ts';
 import { formatDuration } from './duration.ts';
-import type { LaneVerdict, Verdict } from './verdict.ts';
+import type { LaneVerdict, ProgramFinding, Verdict } from './verdict.ts';
 
 /** The verdict for people: one block per lane, then what is to be looked at. Colours only on a terminal. */
 export function formatVerdict(verdict: Verdict, folder: string, paint = colorsFor(process.stdout)): string {
   const lines: string[] = [];
-  for (const lane of verdict.lanes) lines.push(...formatLane(lane, paint), '');
+  for (const lane of verdict.lanes) lines.push(...formatLane(lane, folder, paint), '');
   const bad = verdict.lanes.filter((lane) => !lane.ok).length;
   const mark = verdict.ok ? paint.green('ok') : paint.red('NOT OK');
   lines.push(
@@ -15,7 +16,7 @@ export function formatVerdict(verdict: Verdict, folder: string, paint = colorsFo
   return `${lines.join('\n')}\n`;
 }
 
-function formatLane(lane: LaneVerdict, paint: Colors): string[] {
+function formatLane(lane: LaneVerdict, folder: string, paint: Colors): string[] {
   const title = [
     `${lane.kernel.name}${lane.series ? ` + ${lane.series}` : ''} (${lane.kernel.version})`,
     lane.arch,
@@ -32,7 +33,7 @@ function formatLane(lane: LaneVerdict, paint: Colors): string[] {
       'test_hmm',
       `${lane.load.seen}${lane.load.seen === lane.load.expected ? ', as it must in this scenario' : ''}`,
     );
-    return [...lines, ...findings(lane, paint)];
+    return [...lines, ...findings(lane, folder, paint)];
   }
   if (tests) {
     const allowed = tests.failures.filter((failure) => failure.allowed !== undefined).length;
@@ -67,33 +68,50 @@ function formatLane(lane: LaneVerdict, paint: Colors): string[] {
       `${splat.count > 1 ? `${splat.count} × ` : ''}${splat.title}${splat.allowed ? ' (allowed)' : ''}`,
     );
   }
-  return [...lines, ...findings(lane, paint)];
+  return [...lines, ...findings(lane, folder, paint)];
 }
 
 /** What is to be looked at. */
-function findings(lane: LaneVerdict, paint: Colors): string[] {
+function findings(lane: LaneVerdict, folder: string, paint: Colors): string[] {
   const lines: string[] = [];
   for (const finding of lane.findings)
     lines.push(`       ${paint.red('✗')} ${finding.split('\n').join('\n         ')}`);
-  for (const { program, file, fields } of lane.suites.programs?.divergences ?? []) {
-    lines.push(`       ${paint.red('divergence')} ${program} (${file})`);
-    for (const field of fields.slice(0, 8)) {
-      const where = [
-        `step ${field.step}`,
-        ...(field.process === undefined ? [] : [`p${field.process}`]),
-        ...(field.page === undefined ? [] : [`region ${field.region} page ${field.page}`]),
-        field.field,
-      ].join(', ');
-      lines.push(
-        `         ${where}`,
-        `           expected ${field.expected}`,
-        `           seen     ${field.seen}`,
-        `           rule     ${field.rule}`,
-      );
-    }
-    if (fields.length > 8) lines.push(`         and ${fields.length - 8} more fields`);
+  for (const finding of lane.suites.programs?.findings ?? []) {
+    lines.push(...formatFinding(finding, lane, folder, paint));
   }
   if (lane.error) lines.push(`       ${paint.red('lane not run to its end')}: ${lane.error.message}`);
+  return lines;
+}
+
+/** Where one program shows it, and how to see it again. */
+function formatFinding(finding: ProgramFinding, lane: LaneVerdict, run: string, paint: Colors): string[] {
+  const { id, example, smallest, rate, folder } = finding;
+  const times = (counted: { shown: number; runs: number }) => `${counted.shown} of ${counted.runs}`;
+  const lines = [`       ${paint.red(id)} ${example}`];
+  const shown = lane.suites.programs?.divergences.find(({ program }) => program === example)?.fields ?? [];
+  for (const field of shown.slice(0, 4)) {
+    const where = [
+      `step ${field.step}`,
+      ...(field.process === undefined ? [] : [`p${field.process}`]),
+      ...(field.page === undefined ? [] : [`region ${field.region} page ${field.page}`]),
+      field.field,
+    ].join(', ');
+    lines.push(
+      `         ${where}`,
+      `           expected ${field.expected}`,
+      `           seen     ${field.seen}`,
+      `           rule     ${field.rule}`,
+    );
+  }
+  if (shown.length > 4) lines.push(`         and ${shown.length - 4} more fields`);
+  if (rate) lines.push(`         run again by itself, it showed this in ${times(rate)} runs`);
+  if (smallest && folder !== null) {
+    const cold = `${times(smallest.rate)} runs, ${times(smallest.coldRate)} on a machine that had just booted`;
+    lines.push(
+      `         smallest program: ${smallest.steps} steps, ${smallest.minimal ? 'none of which can go' : 'not the least yet'}; shown in ${cold}`,
+      `         again: hmmdiff repro ${join(run, folder)}`,
+    );
+  }
   return lines;
 }
 

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { fingerprintSchema } from '../divergence/fingerprint.ts';
+import { smallestSchema } from '../divergence/keep.ts';
 
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative();
@@ -38,6 +40,23 @@ const hmmTests = z.strictObject({
   durations: z.record(z.string(), z.number()),
 });
 
+const rate = z.strictObject({ shown: count, runs: count });
+
+/** One bug as its fingerprint tells, with the programs that showed it folded into it. */
+const programFinding = z.strictObject({
+  id: z.string(),
+  fingerprint: fingerprintSchema,
+  /** How many programs showed it, and the shortest of them. */
+  programs: count,
+  example: z.string(),
+  /** Where in the run folder its files are; null when it was not looked into (`--shrink`). */
+  folder: z.string().nullable(),
+  /** How often the example showed it when run again by itself. */
+  rate: rate.nullable(),
+  smallest: smallestSchema.nullable(),
+});
+export type ProgramFinding = z.output<typeof programFinding>;
+
 const programs = z.strictObject({
   programs: count,
   steps: count,
@@ -45,6 +64,8 @@ const programs = z.strictObject({
   /** Comparisons in which the model allowed several outcomes and took the one seen. */
   slack: count,
   divergences: z.array(programDivergence),
+  /** What `divergences` and `lost` come down to. */
+  findings: z.array(programFinding),
   seconds,
   /** `fieldsCompared` by field, and `slack` by the name of the freedom. */
   byField: z.record(z.string(), count),

@@ -1,4 +1,5 @@
 import type { Splat } from '../../qemu/splats.ts';
+import { describeFingerprint } from '../divergence/fingerprint.ts';
 import type { AllowContext, AllowList } from '../report/allow.ts';
 import type { LaneVerdict } from '../report/verdict.ts';
 import type { KtapTest } from '../suites/ktap.ts';
@@ -80,7 +81,7 @@ export function summarizePrograms(
   lost: NonNullable<Suites['programs']>['lost'],
   files: ReadonlyMap<string, string>,
   seconds: number,
-): NonNullable<Suites['programs']> {
+): Omit<NonNullable<Suites['programs']>, 'findings'> {
   const byField: Record<string, number> = {};
   const bySlack: Record<string, number> = {};
   const add = (into: Record<string, number>, from: Readonly<Record<string, number>>) => {
@@ -121,11 +122,10 @@ export function findingsOf(lane: Pick<LaneVerdict, 'suites' | 'splats' | 'system
     ...(tests?.failures ?? [])
       .filter(({ allowed }) => allowed === undefined)
       .map(({ name, reason }) => `hmm-tests: ${name}: ${reason}`),
-    ...(suites.programs?.divergences ?? []).map(({ program, fields }) => {
-      const [first] = fields;
-      return `program ${program}: step ${first?.step}, ${first?.field}: expected ${first?.expected}, seen ${first?.seen}`;
-    }),
-    ...(suites.programs?.lost ?? []).map(({ program, reason }) => `program ${program}: ${reason}`),
+    ...(suites.programs?.findings ?? []).map(
+      ({ id, fingerprint, programs }) =>
+        `${programs === 1 ? 'a program' : `${programs} programs`}: ${describeFingerprint(fingerprint)} (${id})`,
+    ),
     ...(suites.lifecycle?.failures ?? []).map((failure) => `lifecycle: ${failure}`),
     ...splats
       .filter(({ allowed }) => allowed === undefined)

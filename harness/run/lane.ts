@@ -13,10 +13,11 @@ import { compareSystem } from '../compare/system.ts';
 import { ExitStatus, HmmdiffError } from '../errors.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import type { ResolvedKernel } from '../kernels/resolve.ts';
+import { nameOrPath } from '../kernels/series.ts';
 import type { SourceContext } from '../kernels/source.ts';
 import { printProgram } from '../programs/print.ts';
 import type { AllowContext, AllowList } from '../report/allow.ts';
-import type { LaneVerdict } from '../report/verdict.ts';
+import type { LaneVerdict, ProgramFinding } from '../report/verdict.ts';
 import { type ScenarioMachine, scenarios } from '../session/scenarios.ts';
 import { chooseAccelerator, laneMachine, Session } from '../session/session.ts';
 import { listHmmTests, runHmmTests } from '../suites/hmm-tests.ts';
@@ -24,7 +25,8 @@ import type { KtapTest } from '../suites/ktap.ts';
 import { runLifecycle } from '../suites/lifecycle.ts';
 import { type ProgramResult, runPrograms } from '../suites/programs.ts';
 import { findingsOf, round, SplatLog, summarizeHmmTests, summarizePrograms } from './findings.ts';
-import { profileOf } from './profile.ts';
+import { investigateLane } from './investigation.ts';
+import { environmentOf, profileOf } from './profile.ts';
 
 export type Suite = 'hmm-tests' | 'programs' | 'lifecycle';
 
@@ -39,6 +41,10 @@ export interface LanePlan {
   scenario: ScenarioName;
   /** Let hmm-tests run its benchmarks. */
   benchmarks: boolean;
+  /** Findings of the programs to shrink at most. */
+  shrink: number;
+  /** Config fragments beyond the usual, as they were named. */
+  fragments: readonly string[];
   /** The lane's folder within the run folder. */
   folder: string;
   runFolder: string;
@@ -62,6 +68,10 @@ export class Lane {
   readonly #interrupted: { name: string; reason: string }[] = [];
   readonly #lost: { program: string; file: string; reason: string }[] = [];
   readonly #files = new Map<string, string>();
+  readonly #lostPrograms: { program: Program; reason: string }[] = [];
+  /** Programs of guests whose kernel reported something while they ran. */
+  readonly #reported: Program[] = [];
+  #programFindings: ProgramFinding[] = [];
   readonly #consoles: string[] = [];
   readonly #transcripts: string[] = [];
   readonly #seconds = { programs: 0, tests: 0 };
@@ -95,7 +105,6 @@ export class Lane {
 
   /** Never throws for what a guest does: that is in the verdict. Throws when aborted. */
   async run(): Promise<LaneVerdict> {
-    const { signal } = this.context;
     let error: HmmdiffError | undefined;
     await mkdir(this.plan.folder, { recursive: true });
     try {
@@ -116,11 +125,22 @@ export class Lane {
         await this.#oneGuest(guest);
       }
     } catch (caught) {
-      signal?.throwIfAborted();
-      if (!(caught instanceof HmmdiffError)) throw caught;
-      error = caught;
+      error = this.#laneError(caught);
+    }
+    // A lane that lost its guests has the more to tell.
+    if (this.#design && error?.exitStatus !== ExitStatus.infrastructure) {
+      await this.#investigate().catch((caught: unknown) => {
+        error ??= this.#laneError(caught);
+      });
     }
     return this.#verdict(error);
+  }
+
+  /** @throws what is no HmmdiffError, and the reason of an abort */
+  #laneError(caught: unknown): HmmdiffError {
+    this.context.signal?.throwIfAborted();
+    if (!(caught instanceof HmmdiffError)) throw caught;
+    return caught;
   }
 
   get #unfinished(): boolean {
@@ -147,23 +167,14 @@ export class Lane {
   /** Boots a guest and runs in it what is left, as far as the guest lasts. */
   async #oneGuest(number: number): Promise<void> {
     const { plan, context } = this;
-    const { events, signal } = context;
+    const { events } = context;
     const name = `guest-${number}`;
     const consoleFile = relative(plan.runFolder, join(plan.folder, `${name}.console`));
     this.#consoles.push(consoleFile);
     const id = `${this.name} ${name}`;
     let devices: AllowContext['devices'];
     await using session = await events.task(`${id} boot`, `Boot ${this.name}`, async (report) => {
-      const booted = await Session.start({
-        build: plan.build,
-        image: plan.image,
-        accelerator: this.#accel!.accelerator,
-        folder: plan.folder,
-        name,
-        ...this.#scenario!,
-        calibration: context.calibration,
-        signal,
-      });
+      const booted = await this.#boot(name);
       report.detail = `ready in ${(booted.readyMs / 1000).toFixed(1)} s, ${this.#accel!.accelerator}`;
       return booted;
     });
@@ -249,10 +260,11 @@ export class Lane {
     const record: WriteStream = createWriteStream(file);
     const pending = this.#pendingPrograms;
     const started = performance.now();
+    const splatsBefore = session.guest.splats.length;
     let alive = true;
     await context.events.task(`${id} programs`, `Programs on ${this.name}`, async (report) => {
       const run = await runPrograms(session, pending, {
-        environment: () => ({ profile, chunks: session.memory.chunks.filter(({ minor }) => minor < 2) }),
+        environment: () => environmentOf(session, profile),
         signal: context.signal,
         progress: (done) => report.progress(done, pending.length, 'programs'),
         record: (chunk) => record.write(chunk),
@@ -266,7 +278,15 @@ export class Lane {
         alive = false;
         const { program } = run.lost;
         const file = await this.#keep(program);
-        this.#lost.push({ program: program.name, file, reason: await session.explainLoss(run.lost.reason) });
+        const reason = await session.explainLoss(run.lost.reason);
+        this.#lost.push({ program: program.name, file, reason });
+        this.#lostPrograms.push({ program, reason });
+      } else {
+        await session.mark();
+        const reports = session.guest.splats.slice(splatsBefore);
+        if (reports.some((splat) => !this.#splats.allows(splat, undefined))) {
+          this.#reported.push(...run.results.map(({ program }) => program));
+        }
       }
       for (const { program, comparison } of run.results) {
         if (comparison.divergences.length > 0) await this.#keep(program);
@@ -276,6 +296,53 @@ export class Lane {
     });
     this.#seconds.programs += (performance.now() - started) / 1000;
     return alive;
+  }
+
+  /** What the programs showed comes down to a few findings; they are shrunk in guests of their own. */
+  async #investigate(): Promise<void> {
+    const { plan, context } = this;
+    const { kernel, build } = plan;
+    const profile = await profileOf(build, plan.rules, this.#design!);
+    this.#programFindings = await investigateLane(
+      { results: this.#results, lost: this.#lostPrograms, reported: this.#reported },
+      {
+        name: this.name,
+        profile,
+        trials: {
+          boot: (name) => this.#boot(name),
+          environment: (session) => environmentOf(session, profile),
+          allows: (splat) => this.#splats.allows(splat, undefined) !== undefined,
+          signal: context.signal,
+        },
+        subject: {
+          kernel: 'directory' in kernel.spec.source ? kernel.spec.source.directory : kernel.spec.name,
+          version: build.tree.release,
+          origin: build.tree.origin,
+          series: kernel.series ? nameOrPath(kernel.series) : null,
+          config: [...plan.fragments],
+          append: [],
+          scenario: plan.scenario,
+        },
+        folder: plan.folder,
+        runFolder: plan.runFolder,
+        most: plan.shrink,
+        events: context.events,
+      },
+    );
+  }
+
+  #boot(name: string): Promise<Session> {
+    const { plan, context } = this;
+    return Session.start({
+      build: plan.build,
+      image: plan.image,
+      accelerator: this.#accel!.accelerator,
+      folder: plan.folder,
+      name,
+      ...this.#scenario!,
+      calibration: context.calibration,
+      signal: context.signal,
+    });
   }
 
   async #runLifecycle(session: Session, id: string): Promise<void> {
@@ -355,7 +422,10 @@ export class Lane {
       );
     }
     if (plan.suites.includes('programs')) {
-      suites.programs = summarizePrograms(this.#results, this.#lost, this.#files, this.#seconds.programs);
+      suites.programs = {
+        ...summarizePrograms(this.#results, this.#lost, this.#files, this.#seconds.programs),
+        findings: this.#programFindings,
+      };
     }
     if (this.#lifecycle) suites.lifecycle = this.#lifecycle;
     const splats = this.#splats.entries;

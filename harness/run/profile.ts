@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Design, type KernelVersion, makeProfile, type Profile } from '../../model/profile.ts';
+import type { Environment } from '../compare/environment.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import { parseConfig } from '../kernels/fragment.ts';
 import type { SourceTree } from '../kernels/source.ts';
+import type { Session } from '../session/session.ts';
 
 /**
  * The rules that a tree's test_hmm follows. Seen from its interface rather than its version, since features are
@@ -24,4 +26,9 @@ export async function profileOf(build: KernelBuild, kernel: KernelVersion, desig
     softDirty: config.get('CONFIG_MEM_SOFT_DIRTY') === 'y',
     memoryFailure: config.get('CONFIG_MEMORY_FAILURE') === 'y',
   });
+}
+
+/** What the numbers of a guest's transcripts are to be read with, now: the kernel may add chunks. */
+export function environmentOf(session: Session, profile: Profile): Environment {
+  return { profile, chunks: session.memory.chunks.filter(({ minor }) => minor < 2) };
 }

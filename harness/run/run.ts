@@ -41,6 +41,8 @@ export interface RunOptions {
   fragments: readonly string[];
   /** Let hmm-tests run its benchmarks. */
   benchmarks: boolean;
+  /** Findings of each lane's programs to shrink at most. */
+  shrink: number;
   /** The run folder; made if it is not there. */
   out: string;
 }
@@ -122,6 +124,8 @@ async function planLanes(
       accel: options.accel,
       scenario: options.scenario,
       benchmarks: options.benchmarks,
+      shrink: options.shrink,
+      fragments: options.fragments,
       folder,
       runFolder: options.out,
     });

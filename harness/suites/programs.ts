@@ -64,7 +64,15 @@ export async function runPrograms(
   programs: readonly Program[],
   options: ProgramsOptions,
 ): Promise<ProgramsRun> {
-  const { environment, observe, announce = false, stepLimit = STEP_LIMIT_MS, signal, progress, record } = options;
+  const {
+    environment,
+    observe,
+    announce = false,
+    stepLimit = STEP_LIMIT_MS,
+    signal,
+    progress,
+    record,
+  } = options;
   const limitMs = Math.round(stepLimit * session.guest.slowness);
   const agent = await session.ssh.spawn('exec agent run');
   const stream = new AgentStream();

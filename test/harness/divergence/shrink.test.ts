@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { accepts, runsFor, shrink } from '../../../harness/divergence/shrink.ts';
 import { cutAfter, reductions, singleRemovals } from '../../../harness/divergence/reductions.ts';
+import { accepts, runsFor, shrink } from '../../../harness/divergence/shrink.ts';
 import { encodeProgram } from '../../../harness/programs/encode.ts';
 import { generatePrograms } from '../../../harness/programs/generate.ts';
 import type { Program } from '../../../model/program.ts';

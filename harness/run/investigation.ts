@@ -1,0 +1,145 @@
+import { join, relative } from 'node:path';
+import type { Profile } from '../../model/profile.ts';
+import type { Program } from '../../model/program.ts';
+import {
+  type Fingerprint,
+  fingerprintOfDivergences,
+  fingerprintOfLoss,
+  identify,
+} from '../divergence/fingerprint.ts';
+import { fold, type Investigation, investigate, type Suspicion } from '../divergence/investigate.ts';
+import { type Finding, keepFinding, type Subject } from '../divergence/keep.ts';
+import { Trials, type TrialsOptions } from '../divergence/trials.ts';
+import type { RunEvents } from '../events.ts';
+import { findHazard } from '../programs/hazards.ts';
+import type { ProgramFinding } from '../report/verdict.ts';
+import type { ProgramResult } from '../suites/programs.ts';
+
+/** What a lane's programs showed. */
+export interface Suspects {
+  results: readonly ProgramResult[];
+  /** Programs that took their guest with them. */
+  lost: readonly { program: Program; reason: string }[];
+  /** Programs of guests whose kernel reported something meanwhile; any of them may have caused it. */
+  reported: readonly Program[];
+}
+
+export interface LaneInvestigation {
+  /** The lane's name. */
+  name: string;
+  profile: Profile;
+  trials: Omit<TrialsOptions, 'setting' | 'name'>;
+  subject: Subject;
+  /** The lane's folder, and the run folder that paths are relative to. */
+  folder: string;
+  runFolder: string;
+  /** Findings to shrink at most. */
+  most: number;
+  events: RunEvents;
+}
+
+/** What loses a guest, or has its kernel report something, is run so often before it is taken for chance. */
+const LOCATE_RUNS = 3;
+/** Programs that make the kernel report something cost a boot each. */
+const MOST_REPORTS = 3;
+
+/** Folds what the programs of a lane showed, and shrinks the most frequent. */
+export async function investigateLane(
+  suspects: Suspects,
+  lane: LaneInvestigation,
+): Promise<ProgramFinding[]> {
+  const { design, arch } = lane.profile;
+  const setting = { design, arch };
+  const shown = suspects.results.flatMap(({ program, comparison }) => {
+    const fingerprint = fingerprintOfDivergences(program, comparison.divergences, setting);
+    return fingerprint ? [{ program, fingerprint }] : [];
+  });
+  if (lane.most === 0) {
+    for (const { program, reason } of suspects.lost) {
+      shown.push({ program, fingerprint: fingerprintOfLoss(program, undefined, reason, setting) });
+    }
+    return fold(shown).map((suspicion) => summary(suspicion));
+  }
+  if (shown.length + suspects.lost.length + suspects.reported.length === 0) return [];
+
+  await using trials = new Trials({ ...lane.trials, setting, name: 'finding-guest' });
+  shown.push(...(await locate(suspects, trials, setting)));
+  const findings: ProgramFinding[] = [];
+  for (const [index, suspicion] of fold(shown).entries()) {
+    if (index >= lane.most) {
+      findings.push(summary(suspicion));
+      continue;
+    }
+    const id = identify(suspicion.fingerprint);
+    findings.push(
+      await lane.events.task(`${lane.name} ${id}`, `Shrink ${id} on ${lane.name}`, async (report) => {
+        const first = suspicion.programs[0]!.steps.length;
+        const investigation = await investigate(suspicion, {
+          trials,
+          runnable: (program) => isRunnable(program, lane.profile),
+          progress: ({ steps }) => report.progress(first - steps, first, 'steps left out', true),
+        });
+        report.detail = detailOf(investigation);
+        const kept = await keepFinding(join(lane.folder, 'findings'), lane.subject, suspicion, investigation);
+        return summary(suspicion, kept.finding, relative(lane.runFolder, kept.folder));
+      }),
+    );
+    await trials.renew();
+  }
+  return findings;
+}
+
+/** Which program it was, and in which step, of what the console alone has told so far. */
+async function locate(
+  suspects: Suspects,
+  trials: Trials,
+  setting: { design: Profile['design']; arch: Profile['arch'] },
+): Promise<{ program: Program; fingerprint: Fingerprint }[]> {
+  const found: { program: Program; fingerprint: Fingerprint }[] = [];
+  for (const { program, reason } of suspects.lost) {
+    let fingerprint: Fingerprint | undefined;
+    for (let run = 0; run < LOCATE_RUNS && !fingerprint; run++) {
+      fingerprint = (await trials.run([program])).at(-1)?.fingerprints[0];
+    }
+    fingerprint ??= fingerprintOfLoss(program, undefined, reason, setting);
+    found.push({ program, fingerprint });
+  }
+  let waiting = suspects.reported;
+  for (let reports = 0; waiting.length > 0 && reports < MOST_REPORTS; ) {
+    const done = await trials.run(waiting);
+    waiting = waiting.slice(done.length);
+    const last = done.at(-1)!;
+    if (last.splats.length === 0 && last.lost === undefined) continue;
+    reports++;
+    found.push({ program: last.program, fingerprint: last.fingerprints[0]! });
+  }
+  return found;
+}
+
+function isRunnable(program: Program, profile: Profile): boolean {
+  try {
+    return findHazard(program, profile) === undefined;
+  } catch {
+    // The model refuses what no program file could say.
+    return false;
+  }
+}
+
+function detailOf({ originalRate, program, original, rate, coldRate }: Investigation): string {
+  if (originalRate.shown === 0) return `not shown again in ${originalRate.runs} runs`;
+  const times = ({ shown, runs }: { shown: number; runs: number }) => `${shown} of ${runs}`;
+  return `${original.steps.length} → ${program.steps.length} steps, shown in ${times(rate)} runs, ${times(coldRate)} after a boot`;
+}
+
+function summary(suspicion: Suspicion, finding?: Finding, folder?: string): ProgramFinding {
+  const { fingerprint, programs } = suspicion;
+  return {
+    id: identify(fingerprint),
+    fingerprint,
+    programs: programs.length,
+    example: programs[0]!.name,
+    folder: folder ?? null,
+    smallest: finding?.smallest ?? null,
+    rate: finding?.original.rate ?? null,
+  };
+}
