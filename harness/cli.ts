@@ -3,6 +3,7 @@ import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
 import { cleanCommand } from './commands/clean.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { reproCommand } from './commands/repro.ts';
 import { runCommand } from './commands/run.ts';
 import { shellCommand } from './commands/shell.ts';
 import { ExitStatus } from './errors.ts';
@@ -40,7 +41,15 @@ Examples:
   hmmdiff shell aarch64                      look around in a guest`,
   );
 
-for (const make of [runCommand, doctorCommand, buildCommand, shellCommand, cleanCommand, benchCommand]) {
+for (const make of [
+  runCommand,
+  reproCommand,
+  doctorCommand,
+  buildCommand,
+  shellCommand,
+  cleanCommand,
+  benchCommand,
+]) {
   program.addCommand(make(abort.signal).exitOverride());
 }
 

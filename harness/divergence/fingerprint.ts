@@ -87,6 +87,12 @@ export function sameFingerprint(a: Fingerprint, b: Fingerprint): boolean {
   return identify(a) === identify(b);
 }
 
+/** The same on another design or architecture. */
+export function sameBug(a: Fingerprint, b: Fingerprint): boolean {
+  const { design, arch } = a;
+  return sameFingerprint(a, { ...b, design, arch });
+}
+
 /** Eight hexadecimal digits that stand for a fingerprint, in names of folders and on the command line. */
 export function identify(fingerprint: Fingerprint): string {
   const { kind, operation, field, expected, seen, design, arch } = fingerprint;
