@@ -6,6 +6,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { reproCommand } from './commands/repro.ts';
 import { runCommand } from './commands/run.ts';
 import { shellCommand } from './commands/shell.ts';
+import { showCommand } from './commands/show.ts';
 import { ExitStatus } from './errors.ts';
 import { reportError } from './report/error.ts';
 import { version } from './version.ts';
@@ -43,6 +44,7 @@ Examples:
 
 for (const make of [
   runCommand,
+  showCommand,
   reproCommand,
   doctorCommand,
   buildCommand,
