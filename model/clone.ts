@@ -74,7 +74,9 @@ export function cloneState(state: State): State {
       free: [...device.free],
       live: new Set([...device.live].map(frameOf)),
     })),
-    events: state.events.map((event) => ({ ...event, entry: pteOf(event.entry) })),
+    events: state.events.map((event) =>
+      'entry' in event ? { ...event, entry: pteOf(event.entry) } : { ...event },
+    ),
     batched: new Set([...state.batched].map(frameOf)),
     activating: new Set([...state.activating].map(frameOf)),
   };

@@ -2,7 +2,7 @@
 import { handleFault } from './fault.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { PageRange, Protection, RegionId } from './program.ts';
-import type { Process, Pte, State } from './state.ts';
+import type { Process, Pte, State, Vma } from './state.ts';
 import { tokenNumber } from './token.ts';
 import { findVma, mapRegion, unmapRange } from './vma.ts';
 
@@ -45,16 +45,34 @@ export function cpuWrite(state: State, process: Process, at: PageRange, step: nu
 /** Faults until the access goes through; null when the mapping does not allow it (arch/.../mm/fault.c). */
 function access(state: State, process: Process, region: RegionId, page: number, write: boolean): Pte | null {
   const vma = findVma(process.mm, region, page);
-  if (!vma || !(write ? vma.write : vma.read)) return null;
   const ptes = process.mm.ptes[region]!;
+  if (!vma || !(write ? vma.write : vma.read)) {
+    traceFault(state, vma, region, page, ptes[page]!, write);
+    return null;
+  }
   for (;;) {
     const pte = ptes[page]!;
     if (pte?.kind === 'present' && (pte.write || !write)) {
       pte.young = true;
       return pte;
     }
+    traceFault(state, vma, region, page, pte, write);
     handleFault(state, vma, page, write);
   }
+}
+
+/** exc_page_fault(): one exception for each time that the access is tried. PROT_NONE entries are not there for a CPU. */
+function traceFault(
+  state: State,
+  vma: Vma | undefined,
+  region: RegionId,
+  page: number,
+  pte: Pte | null,
+  write: boolean,
+): void {
+  if (!state.profile.tracesFaults) return;
+  const present = pte?.kind === 'present' && vma?.read === true;
+  state.events.push({ name: 'page_fault_user', region, page, present, write, rule: 'exc_page_fault' });
 }
 
 function segmentationFault(page: number): Expected {

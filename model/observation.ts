@@ -91,13 +91,14 @@ export type TraceEventName =
   | 'set_migration_pmd'
   | 'remove_migration_pmd'
   | 'mm_migrate_pages'
-  | 'mm_migrate_pages_start';
+  | 'mm_migrate_pages_start'
+  | 'page_fault_user';
 
 export interface TraceEvent {
   name: TraceEventName;
   /** Virtual address in bytes; 0n for events that have none. */
   addr: bigint;
-  /** Raw page-table entry; 0n for events that have none. */
+  /** Raw page-table entry, or the error code of a page fault; 0n for events that have none. */
   entry: bigint;
   order: number;
 }

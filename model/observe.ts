@@ -3,7 +3,7 @@ import { type ExpectedPageFlags, pageFlags } from './page-flags.ts';
 import { mincore, scanCategories } from './page-scan.ts';
 import type { DeviceMinor, ProcessId, RegionId } from './program.ts';
 import { snapshotByte } from './snapshot.ts';
-import type { Frame, Process, Pte, Rule, State, Vma } from './state.ts';
+import type { ExpectedFault, Frame, Process, Pte, Rule, State, Vma } from './state.ts';
 import { type ExpectedRss, expectRss } from './status.ts';
 import { findVma } from './vma.ts';
 
@@ -78,6 +78,33 @@ export function markObserved(state: State): void {
     if (!process) continue;
     for (const ptes of process.mm.ptes) for (const pte of ptes) if (pte?.kind === 'present') pte.young = true;
   }
+}
+
+/**
+ * The page faults that observing causes: a process tries to read every present page, also those that it may not
+ * (PROT_NONE). They come after the events of the step.
+ */
+export function observationFaults(state: State): ExpectedFault[] {
+  if (!state.profile.tracesFaults) return [];
+  return state.processes.flatMap((process) =>
+    (process?.mm.vmas ?? []).flat().flatMap((vma) => (vma.read ? [] : refusedReads(vma))),
+  );
+}
+
+function refusedReads({ mm, region, first, end }: Vma): ExpectedFault[] {
+  const faults: ExpectedFault[] = [];
+  for (let page = first; page < end; page++) {
+    if (mm.ptes[region]![page]?.kind !== 'present') continue;
+    faults.push({
+      name: 'page_fault_user',
+      region,
+      page,
+      present: false,
+      write: false,
+      rule: 'exc_page_fault (PROT_NONE)',
+    });
+  }
+  return faults;
 }
 
 function observeRegion(state: State, process: Process, region: RegionId): ExpectedRegion {

@@ -38,6 +38,8 @@ export interface Profile {
   /** The kind of each swap type number. */
   readonly leafKinds: readonly LeafKind[];
   readonly swapPfnBits: number;
+  /** exceptions:page_fault_user is there: on x86 alone, of the two. */
+  readonly tracesFaults: boolean;
   /** Pages of one migrate_vma() call of test_hmm: 7.3 takes PTRS_PER_PTE, 6.12 an array of 64. */
   readonly migratePieces: number;
   /** Pages of one hmm_range_fault() of test_hmm (dmirror_fault, pfns[]): 32 in 7.3, 64 in 6.12. */
@@ -134,6 +136,7 @@ export function makeProfile(options: ProfileOptions): Profile {
     pte: PTE_LAYOUTS[arch],
     leafKinds: leafKinds(table, options.memoryFailure ?? true),
     swapPfnBits: options.swapPfnBits ?? DEFAULT_SWAP_PFN_BITS[arch],
+    tracesFaults: arch === 'x86_64',
     migratePieces: traits.migratePieces,
     faultPieces: traits.faultPieces,
     deadMirrorFails: traits.deadMirrorFails,

@@ -156,11 +156,25 @@ export interface Device {
 }
 
 /** What a trace event must say. */
-export interface ExpectedEvent {
+export type ExpectedEvent = ExpectedMigration | ExpectedFault;
+
+export interface ExpectedMigration {
   name: 'set_migration_pte' | 'remove_migration_pte';
   region: RegionId;
   page: number;
   entry: Readonly<Pte>;
+  rule: Rule;
+}
+
+/** A page fault of a load or store (arch/x86/mm/fault.c, trace_page_fault_entries). */
+export interface ExpectedFault {
+  name: 'page_fault_user';
+  region: RegionId;
+  page: number;
+  /** X86_PF_PROT: the entry was there and did not allow the access. */
+  present: boolean;
+  /** X86_PF_WRITE */
+  write: boolean;
   rule: Rule;
 }
 

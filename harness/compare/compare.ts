@@ -1,7 +1,13 @@
 /** Drives the model through a program beside the transcript of a real run, and compares the two step by step. */
 import { apply, applyEnd } from '../../model/apply.ts';
 import type { ProgramTranscript } from '../../model/observation.ts';
-import { type ExpectedRegion, markObserved, observe, observeProcesses } from '../../model/observe.ts';
+import {
+  type ExpectedRegion,
+  markObserved,
+  observationFaults,
+  observe,
+  observeProcesses,
+} from '../../model/observe.ts';
 import type { Program } from '../../model/program.ts';
 import { type Frame, initialState, type State } from '../../model/state.ts';
 import { Bindings } from './bindings.ts';
@@ -54,7 +60,7 @@ export function compare(
     compareOutcome(tally, index, expected, seen);
     compareProcesses(context, index, observeProcesses(state), seen.processes, transcript.base);
     compareRegions(context, index, regions, seen.regions);
-    compareEvents(context, index, expected.events, seen.events);
+    compareEvents(context, index, [...expected.events, ...observationFaults(state)], seen.events);
     markObserved(state);
     if (tally.divergences.length > 0) break;
   }

@@ -3,7 +3,7 @@ import type { TraceEvent } from '../../model/observation.ts';
 import { decodePte, type TraceEntry } from '../../model/pagemap.ts';
 import type { Design } from '../../model/profile.ts';
 import { pageAddress } from '../../model/program.ts';
-import type { ExpectedEvent, Frame, Pte } from '../../model/state.ts';
+import type { ExpectedEvent, ExpectedFault, ExpectedMigration, Frame, Pte } from '../../model/state.ts';
 import { describeNumber } from './bindings.ts';
 import type { Context } from './compare.ts';
 import type { Place } from './tally.ts';
@@ -57,6 +57,10 @@ function compareEvent(
   );
   if (!same) return false;
 
+  if (expected.name === 'page_fault_user') {
+    compareFault(context, place, expected, seen);
+    return true;
+  }
   const entry = decodePte(environment.profile, seen.entry);
   const kind = traceKind(environment.profile.design, expected.entry);
   const sameKind = tally.check(
@@ -74,6 +78,25 @@ function compareEvent(
   return true;
 }
 
+/** Bits of a page fault's error code (arch/x86/include/asm/trap_pf.h). */
+const FAULT_BITS = { prot: 1n, write: 2n, user: 4n } as const;
+
+export function faultCode({ present, write }: Pick<ExpectedFault, 'present' | 'write'>): bigint {
+  return FAULT_BITS.user | (present ? FAULT_BITS.prot : 0n) | (write ? FAULT_BITS.write : 0n);
+}
+
+function compareFault({ tally }: Context, place: Place, expected: ExpectedFault, seen: TraceEvent): void {
+  const code = faultCode(expected);
+  tally.check(
+    seen.entry === code,
+    place,
+    'trace.fault',
+    expected.rule,
+    () => `error code ${describeNumber(code)}`,
+    () => `error code ${describeNumber(seen.entry)}`,
+  );
+}
+
 /** In design `offset` the migration entries of device pages have types of their own. */
 export function traceKind(design: Design, pte: Pte): TraceEntry['kind'] {
   if (pte.kind === 'present') return 'present';
@@ -88,7 +111,7 @@ export function traceKind(design: Design, pte: Pte): TraceEntry['kind'] {
 function compareBits(
   { tally, environment }: Context,
   place: Place,
-  expected: ExpectedEvent,
+  expected: ExpectedMigration,
   seen: TraceEntry,
 ): void {
   const { entry, name, rule } = expected;
@@ -122,7 +145,7 @@ function describeBits(bits: Bits): string {
 function compareFrame(
   { tally, bindings }: Context,
   place: Place,
-  { entry, rule }: ExpectedEvent,
+  { entry, rule }: ExpectedMigration,
   seen: TraceEntry,
   unseen: Map<Frame, bigint>,
 ): void {

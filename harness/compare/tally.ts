@@ -33,6 +33,7 @@ export const FIELDS = [
   'trace.kind',
   'trace.frame',
   'trace.bits',
+  'trace.fault',
 ] as const;
 
 export type FieldName = (typeof FIELDS)[number];

@@ -89,4 +89,5 @@ export const TRACE_EVENTS: readonly (TraceEventName | undefined)[] = [
   'remove_migration_pmd',
   'mm_migrate_pages',
   'mm_migrate_pages_start',
+  'page_fault_user',
 ];

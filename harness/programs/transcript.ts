@@ -226,6 +226,7 @@ function decodeEvent(reader: ByteReader): TraceEvent {
   const number = reader.u32('name of an event');
   const order = reader.i32('order of an event');
   const name = TRACE_EVENTS[number];
-  if (name === undefined) throw corrupt(offset, `expected a trace event (1..6), not ${number}`);
+  if (name === undefined)
+    throw corrupt(offset, `expected a trace event (1..${TRACE_EVENTS.length - 1}), not ${number}`);
   return { name, addr, entry, order };
 }

@@ -288,11 +288,12 @@ enum event_name {
 	EVENT_REMOVE_MIGRATION_PMD	= 4,
 	EVENT_MM_MIGRATE_PAGES		= 5,
 	EVENT_MM_MIGRATE_PAGES_START	= 6,
+	EVENT_PAGE_FAULT_USER		= 7,
 };
 
 struct event_record {
 	uint64_t	addr;		/* 0 for events that have none */
-	uint64_t	entry;		/* raw page-table entry; 0 for events that have none */
+	uint64_t	entry;		/* raw page-table entry, or error code of a fault; 0 for events that have none */
 	uint32_t	name;		/* enum event_name */
 	int32_t		order;
 };

@@ -18,11 +18,16 @@
 /* Per CPU: MAX_STEP_EVENTS of some 40 bytes, and room for what else the kernel migrates. */
 #define BUFFER_KB	"3072"
 #define MAX_CPUS	64
+/* REGION_BASE up to the end of the last region that there can be. */
+#define IN_REGIONS	"address >= 0x200000000000 && address < 0x200100000000"
+_Static_assert(REGION_BASE == 0x200000000000 && MAX_REGIONS * REGION_STRIDE == 0x100000000, "IN_REGIONS");
 
 struct event {
 	const char		*group;
 	const char		*name;
-	const char		*entry_field;	/* NULL: neither address nor entry */
+	const char		*addr_field;	/* NULL: neither address nor entry */
+	const char		*entry_field;
+	const char		*filter;	/* NULL: all of them are wanted */
 	uint32_t		number;		/* enum event_name */
 	unsigned int		id;		/* 0: this kernel has no such event */
 	struct trace_field	addr;
@@ -31,15 +36,19 @@ struct event {
 };
 
 #define MIGRATION_EVENT(trace_group, event_name, entry_name, protocol_number)	\
-	{ .group = trace_group, .name = event_name, .entry_field = entry_name, .number = protocol_number }
+	{ .group = trace_group, .name = event_name, .addr_field = "addr", .entry_field = entry_name,	\
+	  .number = protocol_number }
 
 static struct event events[] = {
 	MIGRATION_EVENT("migrate", "set_migration_pte", "pte", EVENT_SET_MIGRATION_PTE),
 	MIGRATION_EVENT("migrate", "remove_migration_pte", "pte", EVENT_REMOVE_MIGRATION_PTE),
 	MIGRATION_EVENT("thp", "set_migration_pmd", "pmd", EVENT_SET_MIGRATION_PMD),
 	MIGRATION_EVENT("thp", "remove_migration_pmd", "pmd", EVENT_REMOVE_MIGRATION_PMD),
-	MIGRATION_EVENT("migrate", "mm_migrate_pages", NULL, EVENT_MM_MIGRATE_PAGES),
-	MIGRATION_EVENT("migrate", "mm_migrate_pages_start", NULL, EVENT_MM_MIGRATE_PAGES_START),
+	{ .group = "migrate", .name = "mm_migrate_pages", .number = EVENT_MM_MIGRATE_PAGES },
+	{ .group = "migrate", .name = "mm_migrate_pages_start", .number = EVENT_MM_MIGRATE_PAGES_START },
+	/* x86 alone. The agent's own faults are many, and of no interest. */
+	{ .group = "exceptions", .name = "page_fault_user", .addr_field = "address", .entry_field = "error_code",
+	  .number = EVENT_PAGE_FAULT_USER, .filter = IN_REGIONS },
 };
 #define EVENTS	(sizeof(events) / sizeof(events[0]))
 
@@ -90,9 +99,9 @@ static void probe_event(struct event *event)
 	id = strstr(text, "ID: ");
 	if (!id || sscanf(id, "ID: %u", &event->id) != 1 || !find_field(text, "common_type", &common_type))
 		goto unusable;
-	if (!event->entry_field)
+	if (!event->addr_field)
 		return;
-	if (!find_field(text, "addr", &event->addr) || !find_field(text, event->entry_field, &event->entry))
+	if (!find_field(text, event->addr_field, &event->addr) || !find_field(text, event->entry_field, &event->entry))
 		goto unusable;
 	if (event->addr.size > 8 || event->entry.size > 8 || common_type.size > 8)
 		goto unusable;
@@ -139,11 +148,18 @@ int trace_events_json(char *buffer, unsigned long size)
 	return length + snprintf(buffer + length, size - length, "]");
 }
 
+static bool enable(const struct event *event)
+{
+	if (event->filter &&
+	    write_file(in_tracefs(INSTANCE "/events/%s/%s/filter", event->group, event->name), event->filter))
+		return false;
+	return !write_file(in_tracefs(INSTANCE "/events/%s/%s/enable", event->group, event->name), "1");
+}
+
 static bool enable_events(void)
 {
 	for (unsigned int i = 0; i < EVENTS; i++)
-		if (events[i].id &&
-		    write_file(in_tracefs(INSTANCE "/events/%s/%s/enable", events[i].group, events[i].name), "1"))
+		if (events[i].id && !enable(&events[i]))
 			return false;
 	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The migration tracepoints, in a tracefs instance of the agent's own, read as raw ring-buffer pages: a read of the
+ * The tracepoints of migrations and page faults, in a tracefs instance of the agent's own, read as raw ring-buffer pages: a read of the
  * text form costs many times as much.
  */
 #ifndef HMMDIFF_TRACE_H

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { applyEnd } from '../../model/apply.ts';
-import { events, last, outcomes, pages, play } from './play.ts';
+import { events, last, migrations, outcomes, pages, play } from './play.ts';
 
 const twoProcesses = `
   {mmap: a}
@@ -15,7 +15,7 @@ describe('open and close of a device', () => {
   it('evicts the pages of all processes with the last close of any file of that device', () => {
     const played = play(`${twoProcesses}\n{close: 0, by: p1}`);
     expect(pages(played.state)).toBe('ram+ ram+ ram+ ram+');
-    expect(last(played).events).toHaveLength(4);
+    expect(migrations(last(played))).toHaveLength(4);
   });
 
   it('evicts nothing while a child has the file open', () => {
@@ -75,8 +75,8 @@ describe('exit (do_exit)', () => {
           )
           .concat('\n{exit: p1}'),
       );
-    expect(last(child(0, 1)).events.map(({ page }) => page)).toEqual([1, 1, 0, 0]);
-    expect(last(child(1, 0)).events.map(({ page }) => page)).toEqual([0, 0, 1, 1]);
+    expect(migrations(last(child(0, 1))).map(({ page }) => page)).toEqual([1, 1, 0, 0]);
+    expect(migrations(last(child(1, 0))).map(({ page }) => page)).toEqual([0, 0, 1, 1]);
   });
 
   it('of all processes, in ascending order, is the end of a program', () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { events, last, outcomes, pages, play, pte } from './play.ts';
+import { observationFaults } from '../../model/observe.ts';
+import { makeProfile } from '../../model/profile.ts';
+import { events, faults, last, outcomes, pages, play, pte } from './play.ts';
 
 describe('CPU faults (mm/memory.c)', () => {
   it('map the zero page for a read, a page of its own for a write', () => {
@@ -108,5 +110,45 @@ describe('fork (copy_page_range)', () => {
       {fork: p1}`);
     expect([0, 1].map((page) => pte(state, 0, page)!.softDirty)).toEqual([true, false]);
     expect([0, 1].map((page) => pte(state, 1, page)!.softDirty)).toEqual([true, false]);
+  });
+});
+
+describe('page_fault_user (exc_page_fault)', () => {
+  it('fires for each time that an access is tried, before the migrations that it causes', () => {
+    const shared = `
+      {mmap: a}
+      {cpu-write: "a[0]"}
+      {open: 0}
+      {migrate-to-dev: "a[0]", device: 0}
+      {fork: p1}
+      {cpu-write: "a[0]"}`;
+    // The page comes back read-only, and is then copied.
+    expect(faults(last(play(shared)))).toEqual([
+      '0 write',
+      'set 0',
+      'remove 0',
+      'remove 0',
+      '0 write present',
+    ]);
+  });
+
+  it('fires for accesses that are refused, and not for others', () => {
+    expect(faults(last(play('{cpu-read: "a[1]"}')))).toEqual(['1 read']);
+    const readOnly = '{mmap: a, protection: read}\n{cpu-read: "a[0]"}';
+    expect(faults(last(play(`${readOnly}\n{cpu-write: "a[0]"}`)))).toEqual(['0 write present']);
+    expect(faults(last(play(`${readOnly}\n{cpu-read: "a[0]"}`)))).toEqual([]);
+  });
+
+  it('is not there on aarch64', () => {
+    const aarch64 = makeProfile({ kernel: '7.3', design: 'pfn', arch: 'aarch64' });
+    expect(faults(last(play('{mmap: a}\n{cpu-write: a}', aarch64)))).toEqual([]);
+  });
+
+  it('fires when a process looks at its pages and may not', () => {
+    const { state } = play('{mmap: a}\n{cpu-write: "a[1]"}');
+    expect(observationFaults(state)).toEqual([]);
+    const [vma] = state.processes[0]!.mm.vmas[0]!;
+    Object.assign(vma!, { read: false, write: false });
+    expect(observationFaults(state)).toMatchObject([{ page: 1, present: false, write: false }]);
   });
 });

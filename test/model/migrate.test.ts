@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { makeProfile } from '../../model/profile.ts';
-import { devicePages, events, last, outcomes, pages, play, pte } from './play.ts';
+import { devicePages, events, last, migrations, outcomes, pages, play, pte } from './play.ts';
 
 describe('MIGRATE_TO_DEV (dmirror_migrate_to_device)', () => {
   it('moves pages and keeps their content and access', () => {
@@ -22,7 +22,7 @@ describe('MIGRATE_TO_DEV (dmirror_migrate_to_device)', () => {
       {migrate-to-dev: "a[0..1]", device: 0}`);
     expect(pages(played.state)).toBe('dev0+ dev0+ - -');
     expect(devicePages(played.state, 0, 0)).toBe('rr--');
-    expect(last(played).events).toEqual([]);
+    expect(migrations(last(played))).toEqual([]);
   });
 
   it('tags holes writable on 6.12', () => {
@@ -63,7 +63,7 @@ describe('MIGRATE_TO_DEV (dmirror_migrate_to_device)', () => {
       'remove 0 device read',
       'remove 0 device read',
     ]);
-    expect(last(played).events[0]!.entry).toMatchObject({ young: true, dirty: true });
+    expect(migrations(last(played))[0]!.entry).toMatchObject({ young: true, dirty: true });
     for (const process of [0, 1, 2]) expect(pages(played.state, process)).toBe('dev0 - - -');
   });
 
@@ -104,7 +104,7 @@ describe('MIGRATE_TO_SYS (dmirror_migrate_to_system)', () => {
       {open: 0}
       {migrate-to-dev: "a[0..1]", device: 0}
       {migrate-to-sys: a, device: 0}`);
-    expect(last(played).events.map(({ entry }) => [entry.young, entry.dirty, entry.softDirty])).toEqual([
+    expect(migrations(last(played)).map(({ entry }) => [entry.young, entry.dirty, entry.softDirty])).toEqual([
       [false, false, true],
       [false, false, false],
     ]);

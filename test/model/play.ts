@@ -5,7 +5,7 @@ import { apply, type StepExpectation } from '../../model/apply.ts';
 import { markObserved } from '../../model/observe.ts';
 import { makeProfile, type Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
-import { initialState, type Pte, type State } from '../../model/state.ts';
+import { type ExpectedMigration, initialState, type Pte, type State } from '../../model/state.ts';
 
 export const STOCK = makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' });
 
@@ -59,10 +59,23 @@ export function devicePages(state: State, process: number, device: number, regio
   ).join('');
 }
 
-/** Events as `set 0 p` or `remove 0 p`: name, page, and what the entry says. */
+/** The events of migrations. */
+export function migrations({ events }: StepExpectation): ExpectedMigration[] {
+  return events.filter((event) => event.name !== 'page_fault_user');
+}
+
+/** Migrations as `set 0 p` or `remove 0 p`: name, page, and what the entry says. */
 export function events(expected: StepExpectation): string[] {
-  return expected.events.map(({ name, page, entry }) => {
+  return migrations(expected).map(({ name, page, entry }) => {
     const access = entry.write ? 'write' : entry.readExclusive ? 'read-exclusive' : 'read';
     return `${name === 'set_migration_pte' ? 'set' : 'remove'} ${page} ${entry.kind} ${access}`;
+  });
+}
+
+/** Page faults as `0 write` or `0 write present`, in order with `set 0` and `remove 0`. */
+export function faults({ events }: StepExpectation): string[] {
+  return events.map((event) => {
+    if (event.name !== 'page_fault_user') return `${event.name.split('_')[0]} ${event.page}`;
+    return `${event.page} ${event.write ? 'write' : 'read'}${event.present ? ' present' : ''}`;
   });
 }

@@ -1,6 +1,6 @@
 /** Transcripts made from the model's own prediction, as a kernel without any fault would yield them. */
 import type { Environment } from '../../../harness/compare/environment.ts';
-import { traceKind } from '../../../harness/compare/events.ts';
+import { faultCode, traceKind } from '../../../harness/compare/events.ts';
 import { pagemapKind } from '../../../harness/compare/pagemap.ts';
 import { apply, applyEnd } from '../../../model/apply.ts';
 import type {
@@ -23,7 +23,7 @@ import { scanRanges } from '../../../model/page-scan.ts';
 import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
 import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
 import { type Program, pageAddress } from '../../../model/program.ts';
-import { type ExpectedEvent, type Frame, initialState } from '../../../model/state.ts';
+import { type ExpectedEvent, type Frame, initialState, type Pte } from '../../../model/state.ts';
 
 /** Chunks as real guests have them: high PFNs, or device page numbers from 0. */
 export function environmentOf(options: ProfileOptions): Environment {
@@ -87,11 +87,14 @@ export function predict(program: Program, environment: Environment): ProgramTran
     process,
     rss: { anon: BASE.anon + rss.anon, file: 0, shmem: 0, swap: BASE.swap + rss.swap },
   });
-  const event = ({ name, region, page, entry }: ExpectedEvent): TraceEvent => ({
-    name,
-    addr: BigInt(pageAddress(region, page, state.regions[region])),
+  const event = (expected: ExpectedEvent): TraceEvent => ({
+    name: expected.name,
+    addr: BigInt(pageAddress(expected.region, expected.page, state.regions[expected.region])),
     order: 0,
-    entry: encodePte(profile, {
+    entry: 'entry' in expected ? rawEntry(expected.entry) : faultCode(expected),
+  });
+  const rawEntry = (entry: Readonly<Pte>): bigint =>
+    encodePte(profile, {
       kind: traceKind(profile.design, entry),
       frame: numberOf(entry.frame),
       write: entry.kind === 'present' && entry.write,
@@ -99,8 +102,7 @@ export function predict(program: Program, environment: Environment): ProgramTran
       dirty: entry.dirty,
       softDirty: profile.softDirty && entry.softDirty,
       uffd: false,
-    }),
-  });
+    });
 
   const steps = program.steps.map((step, index) => {
     const { outcome, cpages, faults, data, bytes, events } = apply(state, step, index);

@@ -81,6 +81,7 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
           'remove_migration_pmd',
           'mm_migrate_pages',
           'mm_migrate_pages_start',
+          ...(arch === 'x86_64' ? ['page_fault_user'] : []),
         ],
         scanCategories: 0x3ff,
       },
@@ -160,6 +161,7 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
       expect(steps[3]?.events).toMatchObject([0, 1, 2, 3].map(remove));
       expect(steps[6]?.events).toMatchObject(
         [0, 1].flatMap((page) => [
+          ...(arch === 'x86_64' ? [{ ...remove(page), name: 'page_fault_user', entry: 4n }] : []),
           { ...remove(page), name: 'set_migration_pte' },
           remove(page),
           remove(page),
