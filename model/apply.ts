@@ -1,5 +1,6 @@
 import { cpuRead, cpuWrite, mmap, munmap } from './cpu.ts';
 import { close, open } from './device-file.ts';
+import { removeChunks, setFlags } from './device-memory.ts';
 import { toDevice, toSystem } from './device-migrate.ts';
 import { checkExclusive, exclusive } from './exclusive.ts';
 import { refuse } from './ioctl.ts';
@@ -58,6 +59,8 @@ function dispatch(state: State, step: Step, index: number): Expected {
       return open(state, process, step.device);
     case 'close':
       return close(state, process, step.device);
+    case 'flags':
+      return setFlags(state, process, step.device, step.flags);
     default:
       return deviceStep(state, step, index);
   }
@@ -86,6 +89,8 @@ function deviceStep(state: State, step: Extract<Step, { op: DeviceOp }>, index: 
       return exclusive(state, file, at, flaw);
     case 'check-exclusive':
       return checkExclusive(file, at);
+    case 'release':
+      return removeChunks(state, file.minor);
   }
 }
 

@@ -78,6 +78,6 @@ export function cloneState(state: State): State {
       'entry' in event ? { ...event, entry: pteOf(event.entry) } : { ...event },
     ),
     batched: new Set([...state.batched].map(frameOf)),
-    activating: new Set([...state.activating].map(frameOf)),
+    activating: new Map([...state.activating].map(([frame, certain]) => [frameOf(frame), certain])),
   };
 }

@@ -57,6 +57,7 @@ function access(state: State, process: Process, region: RegionId, page: number, 
       return pte;
     }
     traceFault(state, vma, region, page, pte, write);
+    // After VM_FAULT_OOM the access is made once more (pagefault_out_of_memory), as it is anyway.
     handleFault(state, vma, page, write);
   }
 }

@@ -7,7 +7,7 @@ import { type DeviceFile, emptyTables, type Process, type State } from './state.
 
 /** The file mirrors the mm of the process that opens it. */
 export function open(state: State, process: Process, minor: DeviceMinor): Expected {
-  const file: DeviceFile = { minor, mm: process.mm, references: 1, pt: emptyTables(state) };
+  const file: DeviceFile = { minor, mm: process.mm, references: 1, failAlloc: false, pt: emptyTables(state) };
   register(file);
   process.devices[minor] = { file, own: true, number: lowestDescriptor(process) };
   return succeed('dmirror_fops_open');

@@ -14,6 +14,7 @@ export function toDevice(state: State, file: DeviceFile, at: PageRange, flaw?: F
   const rule = 'dmirror_migrate_to_device';
   const error = eachPiece(state, file, at, rule, (vma, first, end) => {
     migrateToDevice(state, file, vma, first, end);
+    return null;
   });
   if (error) return error;
 
@@ -31,7 +32,9 @@ export function toSystem(state: State, file: DeviceFile, at: PageRange): Expecte
   const rule = 'dmirror_migrate_to_system';
   let cpages = 0;
   const error = eachPiece(state, file, at, rule, (vma, first, end) => {
-    cpages += migrateToSystem(state, file, vma, first, end);
+    const moved = migrateToSystem(state, file, vma, first, end);
+    cpages += moved ?? 0;
+    return moved === null ? failWith('ENOMEM', 'dmirror_devmem_fault_alloc_and_copy') : null;
   });
   return error ?? succeed(rule, { cpages, faults: 0 });
 }
@@ -42,7 +45,7 @@ function eachPiece(
   file: DeviceFile,
   { region, first, count }: PageRange,
   rule: string,
-  migrate: (vma: Vma, first: number, end: number) => void,
+  migrate: (vma: Vma, first: number, end: number) => Expected | null,
 ): Expected | null {
   if (!file.mm.alive) return failWith('EINVAL', `${rule} (mmget_not_zero)`);
   const end = first + count;
@@ -50,7 +53,8 @@ function eachPiece(
     const vma = findVma(file.mm, region, page);
     if (!vma?.read) return failWith('EINVAL', `${rule} (vma_lookup)`);
     const next = Math.min(end, page + state.profile.migratePieces, vma.end);
-    migrate(vma, page, next);
+    const error = migrate(vma, page, next);
+    if (error) return error;
     page = next;
   }
   return null;

@@ -18,14 +18,17 @@ import {
 /**
  * One page fault at `page` of `vma`, whose permissions were checked. Like the kernel's, it may leave the page short
  * of what was asked for (a device page only comes back, whatever the access); the caller faults again.
+ *
+ * @returns false for VM_FAULT_OOM
  */
-export function handleFault(state: State, vma: Vma, page: number, write: boolean): void {
+export function handleFault(state: State, vma: Vma, page: number, write: boolean): boolean {
   const pte = vma.mm.ptes[vma.region]![page]!;
   if (pte === null) anonymousPage(state, vma, page, write);
-  else if (pte.kind === 'device') deviceFault(state, vma, page, pte);
+  else if (pte.kind === 'device') return deviceFault(state, vma, page, pte);
   else if (pte.kind === 'exclusive') exclusiveFault(state, vma, page, pte);
   else if (write && !pte.write) writeProtectFault(state, vma, page, pte);
   else touch(pte, write);
+  return true;
 }
 
 /** The end of handle_pte_fault(): pte_mkyoung(), and pte_mkdirty(), which on x86 also makes it soft-dirty. */
@@ -76,8 +79,8 @@ function setPte(vma: Vma, page: number, pte: Pte): void {
  * do_swap_page() and dmirror_devmem_fault(): exactly this page returns to RAM, in every process that maps it. The
  * file that migrated it loses its entry at the faulting address, also when another process faulted.
  */
-function deviceFault(state: State, vma: Vma, page: number, pte: Pte): void {
-  migrateToSystem(state, pte.frame.migrator!, vma, page, page + 1);
+function deviceFault(state: State, vma: Vma, page: number, pte: Pte): boolean {
+  return migrateToSystem(state, pte.frame.migrator!, vma, page, page + 1) !== null;
 }
 
 /** do_wp_page(): the page is reused if it is ours alone, else copied. */

@@ -22,6 +22,6 @@ export function getUserPage(state: State, mm: Mm, region: RegionId, page: number
       markAccessed(state, pte.frame);
       return { vma, pte };
     }
-    handleFault(state, vma, page, true);
+    if (!handleFault(state, vma, page, true)) return { errno: 'ENOMEM', rule: 'faultin_page' };
   }
 }

@@ -5,7 +5,7 @@ import type { Frame, State } from './state.ts';
 export function drainLru(state: State): void {
   for (const frame of state.batched) frame.onLru = true;
   state.batched.clear();
-  for (const frame of state.activating) frame.active = true;
+  for (const [frame, certain] of state.activating) if (certain) frame.active = true;
   state.activating.clear();
 }
 
@@ -40,14 +40,21 @@ export function settleActive(state: State, frame: Frame): void {
  */
 export function markAccessed(state: State, frame: Frame): void {
   if (frame.kind !== 'ram') return;
-  if (frame.referenced === undefined) {
-    if (!frame.active) frame.active = undefined;
-  } else if (!frame.referenced) {
+  if (frame.referenced === false) {
     frame.referenced = true;
   } else if (frame.active !== true) {
-    // Where it may be active already, that it is decides over PG_referenced.
-    frame.referenced = frame.active === false ? false : undefined;
+    // Where one of the two is not known, so is the other from now on.
+    const certain = frame.referenced === true && frame.active === false;
+    frame.referenced = certain ? false : undefined;
     frame.active = undefined;
-    state.activating.add(frame);
+    state.activating.set(frame, certain || state.activating.get(frame) === true);
   }
+}
+
+/** PG_referenced of `frame` turned out to be set or clear, which tells whether {@link markAccessed} activated it. */
+export function settleReferenced(state: State, frame: Frame, referenced: boolean): void {
+  frame.referenced = referenced;
+  if (state.activating.get(frame) !== false) return;
+  if (referenced) state.activating.delete(frame);
+  else state.activating.set(frame, true);
 }

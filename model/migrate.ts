@@ -2,7 +2,8 @@
  * migrate_vma_*() and migrate_device_*() (mm/migrate_device.c) with the callbacks of lib/test_hmm.c: how pages move
  * between RAM and a private device. Order 0 only.
  */
-import { drainLru } from './lru.ts';
+import { allocationFails } from './device-memory.ts';
+import { addToLru, drainLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import type { DeviceMinor, RegionId } from './program.ts';
 import { addNewAnonRmap, anonVmaPrepare, rmapWalk } from './rmap.ts';
@@ -10,6 +11,7 @@ import {
   type DeviceFile,
   type Frame,
   freeFrame,
+  hasChunk,
   newDeviceFrame,
   newRamFrame,
   type Pte,
@@ -189,30 +191,41 @@ export function migrateToDevice(state: State, file: DeviceFile, vma: Vma, first:
   const sources = collect(state, vma, first, end, { kind: 'system' });
   if (sources.length > 0) unmap(state, sources);
 
-  // dmirror_migrate_alloc_and_copy()
-  const targets = sources.map(({ frame }) => newDeviceFrame(state, file, frame?.word ?? 0));
+  // dmirror_migrate_alloc_and_copy(): a page for which there is no memory stays where it is.
+  const targets = sources.map(({ frame }) =>
+    allocationFails(file) ? null : newDeviceFrame(state, file, frame?.word ?? 0),
+  );
 
   // migrate_vma_pages(). It notifies once more for holes, which repeats a part of the notification above.
   sources.forEach(({ frame, page }, i) => {
-    if (frame === null) insertPage(state, vma, page, targets[i]!);
-    else migrateFlags(state, frame, targets[i]!);
+    const target = targets[i]!;
+    if (target === null) return;
+    if (frame === null) insertPage(state, vma, page, target);
+    else migrateFlags(state, frame, target);
   });
 
   // dmirror_migrate_finalize_and_map(): writable as the source entry was, which a hole is not.
   sources.forEach(({ frame, page, write }, i) => {
+    const target = targets[i]!;
+    if (target === null) return;
     const hole = frame === null && state.profile.holeGetsWriteTag && vma.write;
-    file.pt[region]![page] = { frame: targets[i]!, write: write || hole, atomic: false };
+    file.pt[region]![page] = { frame: target, write: write || hole, atomic: false };
   });
 
   finalize(state, sources, targets);
 }
 
-/** migrate_vma_finalize(): page by page, the entries are put back and the old page goes. */
-function finalize(state: State, sources: readonly Source[], targets: readonly Frame[]): void {
+/**
+ * migrate_vma_finalize(): page by page, the entries are put back and the old page goes. One without a target stays; a
+ * page of RAM was taken off the LRU and waits for it again.
+ */
+function finalize(state: State, sources: readonly Source[], targets: readonly (Frame | null)[]): void {
   sources.forEach(({ frame, region, page }, i) => {
     if (frame === null) return;
-    removeMigrationPtes(state, frame, targets[i]!, region, page);
-    freeFrame(state, frame);
+    const target = targets[i]!;
+    removeMigrationPtes(state, frame, target ?? frame, region, page);
+    if (target) freeFrame(state, frame);
+    else if (frame.kind === 'ram') addToLru(state, frame);
   });
 }
 
@@ -221,7 +234,7 @@ function finalize(state: State, sources: readonly Source[], targets: readonly Fr
  * `file` among pages `first` to `end` (exclusive) of one vma.
  *
  * @param file whose entries are erased at the addresses that move
- * @returns how many pages moved
+ * @returns how many pages moved; null when there was no memory for the first of them (VM_FAULT_OOM), and none did
  */
 export function migrateToSystem(
   state: State,
@@ -229,7 +242,7 @@ export function migrateToSystem(
   vma: Vma,
   first: number,
   end: number,
-): number {
+): number | null {
   const { region } = vma;
   invalidate(vma.mm, region, first, end, file.minor);
   const collected = collect(state, vma, first, end, { kind: 'device', minor: file.minor });
@@ -237,6 +250,14 @@ export function migrateToSystem(
   const sources = collected.filter(({ frame }) => frame !== null);
 
   // dmirror_devmem_fault_alloc_and_copy()
+  if (sources.length > 0 && allocationFails(file)) {
+    finalize(
+      state,
+      sources,
+      sources.map(() => null),
+    );
+    return null;
+  }
   const targets = sources.map(({ frame, page }) => {
     file.pt[region]![page] = null;
     return newRamFrame(state, frame!.word);
@@ -253,7 +274,9 @@ export function migrateToSystem(
  * the pages of the device. No file's page table is touched but through MMU_NOTIFY_CLEAR.
  */
 export function evictDevice(state: State, minor: DeviceMinor): void {
-  const frames = [...state.devices[minor]!.live].sort((a, b) => a.position - b.position);
+  const device = state.devices[minor]!;
+  if (!hasChunk(device)) return;
+  const frames = [...device.live].sort((a, b) => a.position - b.position);
   const sources = frames.map((frame): Source => ({ ...placeOf(state, frame), frame, write: false }));
   // migrate_device_range()
   unmap(state, sources);

@@ -122,7 +122,9 @@ function rangeFault(
     if (page === stop) continue;
     // hmm_do_fault()
     if (write && !vma.write) return failWith('EPERM', 'hmm_do_fault');
-    for (let at = page; at < stop; at++) handleFault(state, vma, at, write);
+    for (let at = page; at < stop; at++) {
+      if (!handleFault(state, vma, at, write)) return failWith('ENOMEM', 'hmm_do_fault');
+    }
   }
   return null;
 }

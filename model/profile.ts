@@ -62,7 +62,7 @@ export interface Profile {
    */
   readonly anonShowsKsm: boolean;
   /** Commands of test_hmm that are not there yet: FLAGS and READ_UNLOCKED came after 6.12. */
-  readonly unknownCommands: readonly DeviceOp[];
+  readonly unknownCommands: readonly (DeviceOp | 'flags')[];
   /**
    * make_device_exclusive(): 7.3 takes one page, and has one type of such entries; 6.12 takes all pages of a range
    * at once, keeps in the entry whether it was writable, and makes every error EBUSY.
@@ -85,7 +85,7 @@ interface KernelTraits {
   anonShowsKsm: boolean;
   holeGetsWriteTag: boolean;
   devicePageFlagsCleared: boolean;
-  unknownCommands: readonly DeviceOp[];
+  unknownCommands: readonly (DeviceOp | 'flags')[];
   exclusiveInGroups: boolean;
   scanWrittenEverywhere: boolean;
   chainCopiedReversed: boolean;
@@ -113,7 +113,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     anonShowsKsm: true,
     holeGetsWriteTag: true,
     devicePageFlagsCleared: false,
-    unknownCommands: ['read-unlocked'],
+    unknownCommands: ['read-unlocked', 'flags'],
     exclusiveInGroups: true,
     scanWrittenEverywhere: true,
     chainCopiedReversed: false,

@@ -38,7 +38,8 @@ export type DeviceOp =
   | 'migrate-to-sys'
   | 'snapshot'
   | 'exclusive'
-  | 'check-exclusive';
+  | 'check-exclusive'
+  | 'release';
 
 /**
  * What is wrong with the arguments of a device operation, and nothing else is:
@@ -69,7 +70,10 @@ export type Flaw = (typeof FLAWS)[number];
  * - `exit` ends process `by` (its fds close); the last step of a program may leave processes, which then end
  *   in ascending order.
  * - `open` opens /dev/hmm_dmirror{device} in `by`; `close` closes that fd. One fd per process and device.
- * - Device ops act through the fd that `by` has for `device`. `write` writes {@link pageToken}s.
+ * - `flags` gives the file of that fd its flags (HMM_DMIRROR_FLAGS, which takes them in npages): `fail-alloc` for
+ *   FAIL_ALLOC, `other` for a bit without a meaning, which clears it, `none` for 0, which no command may have.
+ * - Device ops act through the fd that `by` has for `device`. `write` writes {@link pageToken}s. `release` needs its pages
+ *   for the checks that all commands make, and takes away the whole device.
  */
 export type Step =
   | { op: 'mmap'; by: ProcessId; region: RegionId; protection: Protection }
@@ -80,7 +84,11 @@ export type Step =
   | { op: 'exit'; by: ProcessId }
   | { op: 'open'; by: ProcessId; device: DeviceMinor }
   | { op: 'close'; by: ProcessId; device: DeviceMinor }
+  | { op: 'flags'; by: ProcessId; device: DeviceMinor; flags: DeviceFlags }
   | { op: DeviceOp; by: ProcessId; device: DeviceMinor; at: PageRange; flaw?: Flaw };
+
+export const DEVICE_FLAGS = ['fail-alloc', 'other', 'none'] as const;
+export type DeviceFlags = (typeof DEVICE_FLAGS)[number];
 
 export interface Region {
   name: string;

@@ -76,6 +76,8 @@ export interface Frame {
   migrator: DeviceFile | null;
   /** Device frames: the page's place among all pages of its minor, chunk by chunk; decides the order of eviction. */
   position: number;
+  /** Device frames: that of the device when it was handed out. */
+  generation: number;
   /** Whether `position` follows from the stack of free pages, or was seen, and is not a guess. */
   positionKnown: boolean;
 }
@@ -110,6 +112,8 @@ export interface DeviceFile {
   readonly mm: Mm;
   /** Descriptors of all processes that refer to it. */
   references: number;
+  /** dmirror->flags has HMM_DMIRROR_FLAG_FAIL_ALLOC: the next allocation for a migration fails, once. */
+  failAlloc: boolean;
   /** dmirror->pt by region and page. */
   pt: (DevicePte | null)[][];
 }
@@ -151,6 +155,8 @@ export interface Device {
   free: { position: number; known: boolean; active: boolean | undefined }[];
   /** The highest position that was never handed out, of a device that nobody used before. */
   fresh: number;
+  /** How often RELEASE took its chunks away; a frame is of the chunk that is made by the next allocation. */
+  generation: number;
   /** Live frames. */
   live: Set<Frame>;
 }
@@ -191,8 +197,11 @@ export interface State {
   events: ExpectedEvent[];
   /** RAM frames that may still be in the CPU's LRU batch. */
   batched: Set<Frame>;
-  /** RAM frames that may still be in the CPU's batch of pages to activate, which then has a reference to them. */
-  activating: Set<Frame>;
+  /**
+   * RAM frames that may still be in the CPU's batch of pages to activate, which then has a reference to them; true for
+   * those that certainly are active once it is drained.
+   */
+  activating: Map<Frame, boolean>;
 }
 
 export const PRIVATE_MINORS: readonly DeviceMinor[] = [0, 1];
@@ -205,12 +214,18 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
     profile,
     regions: regions.map((region) => region.pages),
     processes: [],
-    devices: PRIVATE_MINORS.map((minor) => ({ minor, free: [], fresh: CHUNK_PAGES - 1, live: new Set() })),
+    devices: PRIVATE_MINORS.map((minor) => ({
+      minor,
+      free: [],
+      fresh: CHUNK_PAGES - 1,
+      generation: 0,
+      live: new Set(),
+    })),
     zero: newFrame(0, 'zero', -1),
     nextId: 1,
     events: [],
     batched: new Set(),
-    activating: new Set(),
+    activating: new Map(),
   };
   state.processes.push(newProcess(state, 0));
   return state;
@@ -255,6 +270,7 @@ function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame {
     onLru: false,
     migrator: null,
     position: -1,
+    generation: 0,
     positionKnown: false,
   };
 }
@@ -277,11 +293,18 @@ export function newDeviceFrame(state: State, file: DeviceFile, word: number): Fr
   frame.word = word;
   frame.migrator = file;
   const freed = device.free.pop();
+  const renewed = device.generation > 0;
   frame.position = freed?.position ?? device.fresh--;
-  frame.positionKnown = freed?.known ?? false;
-  frame.active = freed?.active;
+  frame.positionKnown = freed?.known ?? renewed;
+  frame.active = freed || !renewed ? freed?.active : false;
+  frame.generation = device.generation;
   device.live.add(frame);
   return frame;
+}
+
+/** False from a RELEASE to the next allocation. */
+export function hasChunk({ generation, fresh, free }: Device): boolean {
+  return generation === 0 || fresh < CHUNK_PAGES - 1 || free.length > 0;
 }
 
 /** The last reference is gone: dmirror_devmem_free() pushes a device page back to its stack. */

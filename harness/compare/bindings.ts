@@ -10,6 +10,12 @@ export const PFN_SLACK = 'pfn';
 /** Slack: which page the device's allocator gave, where its stack of free pages is not known. */
 export const DEVICE_PAGE_SLACK = 'device-page';
 
+/** Slack: where the chunk lies that a device makes after RELEASE took those that it had. */
+export const NEW_CHUNK_SLACK = 'device-chunk';
+
+/** 128 MiB, in pages: request_free_mem_region() aligns to sections. */
+const CHUNK_ALIGNMENT = 0x8000n;
+
 /** Null: as it must be. A string: slack that was used. An object: what it should have been. */
 export type Binding = null | string | { expected: string; rule: string };
 
@@ -18,6 +24,8 @@ export class Bindings {
   /** RAM and device pages have numbers of their own: in design `offset` the two ranges overlap. */
   readonly #numbers = new Map<Frame, bigint>();
   readonly #owners = { ram: new Map<bigint, Frame>(), device: new Map<bigint, Frame>() };
+  /** By minor: the chunk that came after a RELEASE, and after how many. */
+  readonly #newChunks = new Map<number, { generation: number; first: bigint }>();
   /** Of frames that are gone since the step before: its trace events may speak of them. */
   readonly #departed = new Map<Frame, bigint>();
 
@@ -66,6 +74,7 @@ export class Bindings {
 
   /** A device page must be in a chunk of its minor; the last page that was freed must be handed out first. */
   #place(frame: Frame, number: bigint): Binding {
+    if (frame.generation > 0) return this.#placeInNewChunk(frame, number);
     const position = this.#positionOf(frame.minor, number);
     if (position === undefined) {
       return {
@@ -84,6 +93,35 @@ export class Bindings {
     frame.position = position;
     frame.positionKnown = true;
     return DEVICE_PAGE_SLACK;
+  }
+
+  /** After RELEASE: where the device's new chunk is follows from the first page that is seen of it. */
+  #placeInNewChunk(frame: Frame, number: bigint): Binding {
+    const first = number - BigInt(frame.position);
+    const known = this.#newChunks.get(frame.minor);
+    if (known?.generation === frame.generation) {
+      return known.first === first
+        ? null
+        : {
+            expected: `page ${frame.position} of device ${frame.minor}, whose chunk starts at ${describeNumber(known.first)}`,
+            rule: 'dmirror_devmem_alloc_page',
+          };
+    }
+    if (first % CHUNK_ALIGNMENT !== 0n || this.#isTaken(first, frame.minor)) {
+      return {
+        expected: `page ${frame.position} of a new chunk of device ${frame.minor}`,
+        rule: 'dmirror_allocate_chunk',
+      };
+    }
+    this.#newChunks.set(frame.minor, { generation: frame.generation, first });
+    return NEW_CHUNK_SLACK;
+  }
+
+  /** Whether a chunk at `first` would overlap with that of another device. */
+  #isTaken(first: bigint, minor: number): boolean {
+    const end = first + BigInt(CHUNK_PAGES);
+    const starts = [...this.#newChunks].filter(([other]) => other !== minor).map(([, chunk]) => chunk.first);
+    return starts.some((start) => first < start + BigInt(CHUNK_PAGES) && start < end);
   }
 
   #positionOf(minor: number, number: bigint): number | undefined {

@@ -13,6 +13,7 @@ import {
 import { type HmmdiffError, inputError } from '../errors.ts';
 import { Lives } from './lives.ts';
 import {
+  FLAGS_NUMBERS,
   FLAW_NUMBERS,
   FRAME_MAGIC,
   FrameType,
@@ -144,5 +145,6 @@ function argumentOf(program: Program, where: string, step: Step): number {
 
 /** What a step says beyond its operands. */
 function optionOf(step: Step): number {
+  if (step.op === 'flags') return FLAGS_NUMBERS[step.flags];
   return 'flaw' in step && step.flaw ? FLAW_NUMBERS[step.flaw] : 0;
 }

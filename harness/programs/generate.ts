@@ -8,6 +8,8 @@ import { apply } from '../../model/apply.ts';
 import { markObserved } from '../../model/observe.ts';
 import { makeProfile, type Profile } from '../../model/profile.ts';
 import {
+  DEVICE_FLAGS,
+  type DeviceFlags,
   FLAWS,
   type Flaw,
   MAX_PROCESSES,
@@ -46,6 +48,8 @@ export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
   snapshot: 2,
   exclusive: 6,
   'check-exclusive': 2,
+  flags: 4,
+  release: 1,
 };
 
 /** What is wished for at one point of a program. Numbers are taken modulo what there is to choose from. */
@@ -58,6 +62,7 @@ interface Wish {
   count: number;
   protection: Protection;
   flaw: Flaw | undefined;
+  flags: DeviceFlags;
 }
 
 /** @returns `count` programs; the same for the same seed and options */
@@ -108,6 +113,10 @@ function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitr
     { arbitrary: fc.constant(undefined), weight: 24 },
     { arbitrary: fc.constantFrom(...FLAWS), weight: 1 },
   );
+  const flags = fc.oneof(
+    { arbitrary: fc.constant<DeviceFlags>('fail-alloc'), weight: 6 },
+    { arbitrary: fc.constantFrom(...DEVICE_FLAGS), weight: 1 },
+  );
   const small = fc.nat({ max: 63 });
   // Most ranges are short; the longest reach to the end of any region.
   const count = fc.oneof(
@@ -124,6 +133,7 @@ function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitr
     count,
     protection,
     flaw,
+    flags,
   });
 }
 
@@ -180,6 +190,11 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
         .map((minor) => ({ op, by, device: minor }));
     case 'close':
       return process.devices[device] ? [{ op, by, device }] : [];
+    case 'flags':
+      return process.devices[device] ? [{ op, by, device, flags: wish.flags }] : [];
+    case 'release':
+      // Dear: the agent makes the memory of both devices anew after the program.
+      return process.devices[device] && wish.process % 8 === 0 ? [{ op, by, device, at, ...flaw }] : [];
     default: {
       const single: PageRange = { ...at, count: 1 };
       return [device, 1 - device]

@@ -18,7 +18,7 @@ export function printProgram(program: Program): string {
 export function printStep(step: Step, regions: readonly Region[]): string {
   const fields = [`${step.op}: ${operand(step, regions)}`];
   if (step.op === 'mmap' && step.protection !== 'read-write') fields.push(`protection: ${step.protection}`);
-  if ('at' in step && 'device' in step) fields.push(`device: ${step.device}`);
+  if ('device' in step && step.op !== 'open' && step.op !== 'close') fields.push(`device: ${step.device}`);
   if ('flaw' in step && step.flaw) fields.push(`flaw: ${step.flaw}`);
   if (step.by !== 0 && step.op !== 'exit') fields.push(`by: ${printProcess(step.by)}`);
   return `{${fields.join(', ')}}`;
@@ -35,6 +35,8 @@ function operand(step: Step, regions: readonly Region[]): string {
     case 'open':
     case 'close':
       return String(step.device);
+    case 'flags':
+      return step.flags;
     default: {
       const range = printRange(step.at, regions);
       // Brackets would begin a list.

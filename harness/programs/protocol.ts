@@ -3,7 +3,7 @@
  * the two.
  */
 import type { TraceEventName } from '../../model/observation.ts';
-import type { Flaw, Protection, Step } from '../../model/program.ts';
+import type { DeviceFlags, Flaw, Protection, Step } from '../../model/program.ts';
 
 export const PROTOCOL_VERSION = 2;
 /** "HMDF" */
@@ -60,7 +60,11 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   'read-unlocked': 14,
   exclusive: 15,
   'check-exclusive': 16,
+  flags: 17,
+  release: 18,
 };
+
+export const FLAGS_NUMBERS: Readonly<Record<DeviceFlags, number>> = { none: 0, 'fail-alloc': 1, other: 2 };
 
 export const FLAW_NUMBERS: Readonly<Record<Flaw, number>> = {
   misaligned: 1,

@@ -15,6 +15,8 @@
  *       - {migrate-to-dev: "a[2]", device: 0} # write, migrate-to-dev, migrate-to-sys and snapshot
  *       - {exclusive: "a[0]", device: 0}      # device-exclusive entries
  *       - {check-exclusive: a, device: 0}     # EPERM if the device has any of these pages for itself
+ *       - {flags: fail-alloc, device: 0}      # the next allocation for a migration through this file fails; other, none
+ *       - {release: a, device: 0}             # all memory of the device goes, and all its pages to RAM
  *       - {read: a, device: 0, flaw: wraps}   # with one bad argument; those that there are: model/program.ts, FLAWS
  *       - {fork: p1}                          # processes are p0, p1, ... in order of creation; at most 4
  *       - {cpu-write: "a[2]", by: p1}         # any step may say who acts; default p0

@@ -1,5 +1,5 @@
 /** One step of a program file: a map whose first key is the operation. */
-import { FLAWS, type Region, type Step } from '../../model/program.ts';
+import { DEVICE_FLAGS, FLAWS, type Region, type Step } from '../../model/program.ts';
 import { parseProcess, parseRange } from './range.ts';
 
 /** Something wrong with a step: under which key, and what. */
@@ -38,6 +38,8 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   snapshot: ['device', 'flaw'],
   exclusive: ['device', 'flaw'],
   'check-exclusive': ['device', 'flaw'],
+  flags: ['device'],
+  release: ['device', 'flaw'],
 };
 const OPERATIONS = Object.keys(MORE_KEYS) as Operation[];
 const PROTECTIONS = ['none', 'read', 'read-write'] as const;
@@ -79,6 +81,8 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
     case 'open':
     case 'close':
       return { op, by, device: deviceIn(fields, op) };
+    case 'flags':
+      return { op, by, device: deviceIn(fields, 'device'), flags: oneOf(DEVICE_FLAGS, fields, op) };
     case 'munmap':
     case 'cpu-read':
     case 'cpu-write':

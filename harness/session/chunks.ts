@@ -15,9 +15,12 @@ const FIRST_COHERENT: DeviceMinor = 2;
 const ADDED =
   /added new \d+ MB chunk \(total (\d+) chunks?, \d+ MB\) (device )?PFNs \[0x([0-9a-f]+) 0x([0-9a-f]+)\)/;
 
-/** Whether a console line is such a report. */
+/** The agent has taken the memory of both private devices, and has them make it anew in their order (renew.c). */
+const RENEWED = 'hmmdiff: devices without memory';
+
+/** Whether {@link deviceMemory} has a use for a console line. */
 export function isChunkMessage(line: string): boolean {
-  return ADDED.test(line);
+  return ADDED.test(line) || line.includes(RENEWED);
 }
 
 /**
@@ -28,11 +31,12 @@ export function isChunkMessage(line: string): boolean {
  * the device whose count it continues, and is refused when two could be meant.
  */
 export function deviceMemory(lines: readonly string[]): DeviceMemory {
-  const chunks: Chunk[] = [];
+  let chunks: Chunk[] = [];
   const everything: Chunk[] = [];
   const counts = new Map<DeviceMinor, number>();
   let design: DeviceMemory['design'];
   for (const line of lines) {
+    if (line.includes(RENEWED)) counts.clear();
     const match = ADDED.exec(line);
     if (!match) continue;
     const total = Number(match[1]);
@@ -45,6 +49,7 @@ export function deviceMemory(lines: readonly string[]): DeviceMemory {
     const minor = total === 1 ? counts.size : candidates.length === 1 ? candidates[0]! : undefined;
     if (minor === undefined) continue;
     counts.set(minor, total);
+    if (total === 1) chunks = chunks.filter((chunk) => chunk.minor !== minor);
     chunks.push({ minor, ...range });
   }
   return { chunks, everything, design };

@@ -22,6 +22,9 @@
 #include "shared.h"
 
 /* Not in every kernel's header; one that does not know it says EINVAL. */
+#ifndef HMM_DMIRROR_FLAGS
+#define HMM_DMIRROR_FLAGS		_IOWR('H', 0x08, struct hmm_dmirror_cmd)
+#endif
 #ifndef HMM_DMIRROR_READ_UNLOCKED
 #define HMM_DMIRROR_READ_UNLOCKED	_IOWR('H', 0x09, struct hmm_dmirror_cmd)
 #endif
@@ -204,6 +207,21 @@ static bool do_ioctl(const struct program_step *s, unsigned long request)
 	return true;
 }
 
+static void do_flags(const struct program_step *s)
+{
+	struct step_record *record = current_record();
+	struct hmm_dmirror_cmd cmd = {
+		.addr = REGION_BASE,
+		.ptr = (uintptr_t)shared->bounce,
+		.npages = s->option,
+	};
+
+	if (succeeded(ioctl(self.device[s->argument], HMM_DMIRROR_FLAGS, &cmd)))
+		record->flags |= STEP_HAS_COUNTS;
+	record->cpages = cmd.cpages;
+	record->faults = cmd.faults;
+}
+
 static void do_device_read(const struct program_step *s, unsigned long request)
 {
 	struct page_record *data;
@@ -290,6 +308,13 @@ bool run_step(unsigned int step)
 		break;
 	case OP_CHECK_EXCLUSIVE:
 		do_ioctl(s, HMM_DMIRROR_CHECK_EXCLUSIVE);
+		break;
+	case OP_FLAGS:
+		do_flags(s);
+		break;
+	case OP_RELEASE:
+		shared->control.released = true;
+		do_ioctl(s, HMM_DMIRROR_RELEASE);
 		break;
 	}
 	return false;

@@ -136,7 +136,16 @@ enum step_op {
 	OP_READ_UNLOCKED = 14,
 	OP_EXCLUSIVE	= 15,
 	OP_CHECK_EXCLUSIVE = 16,
-	OP_LAST		= OP_CHECK_EXCLUSIVE,
+	OP_FLAGS	= 17,	/* option: enum device_flags */
+	OP_RELEASE	= 18,
+	OP_LAST		= OP_RELEASE,
+};
+
+/* What FLAGS is given as npages. */
+enum device_flags {
+	FLAGS_NONE		= 0,
+	FLAGS_FAIL_ALLOC	= 1,
+	FLAGS_OTHER		= 2,
 };
 
 /* The option of a step whose argument is a device: what is wrong with the arguments of its ioctl (model/program.ts). */

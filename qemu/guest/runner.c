@@ -15,6 +15,7 @@
 #include "page_scan.h"
 #include "process.h"
 #include "program.h"
+#include "renew.h"
 #include "runner.h"
 #include "sequence.h"
 #include "shared.h"
@@ -232,4 +233,6 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	header->stray_events = c->stray_events;
 	header->lost_events = c->lost_events;
 	header->base = c->base;
+	if (c->released && !(header->flags & TRANSCRIPT_STUCK) && renew_devices())
+		note_failure("making the devices' memory anew after RELEASE");
 }

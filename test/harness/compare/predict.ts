@@ -3,6 +3,7 @@ import type { Environment } from '../../../harness/compare/environment.ts';
 import { faultCode, traceKind } from '../../../harness/compare/events.ts';
 import { pagemapKind } from '../../../harness/compare/pagemap.ts';
 import { apply, applyEnd } from '../../../model/apply.ts';
+import { settleReferenced } from '../../../model/lru.ts';
 import type {
   PageObservation,
   ProcessObservation,
@@ -52,7 +53,7 @@ export function predict(program: Program, environment: Environment): ProgramTran
     if (frame && flags) {
       for (const { flag } of flags.free) {
         if (flag === 'DIRTY') frame.dirty = false;
-        if (flag === 'REFERENCED') frame.referenced = false;
+        if (flag === 'REFERENCED') settleReferenced(state, frame, false);
         if (flag === 'ACTIVE' && !state.activating.has(frame)) frame.active = false;
       }
     }

@@ -54,6 +54,7 @@ describe('the protocol of host and agent', () => {
     ['FRAME', protocol.FrameType],
     ['OBSERVE', protocol.OBSERVATIONS],
     ['OP', protocol.OPERATIONS],
+    ['FLAGS', protocol.FLAGS_NUMBERS],
     ['FLAW', protocol.FLAW_NUMBERS],
     ['PROTECTION', protocol.PROTECTIONS],
     ['PROGRAM', protocol.ProgramFlag],
