@@ -66,6 +66,14 @@ export function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
 }
 
+/** Parser of options that each give one word of the kernel command line. */
+export function collectWords(text: string, previous: string[]): string[] {
+  if (!/^[!-~]+$/.test(text)) {
+    throw new InvalidArgumentError('one word of printable ASCII is needed; repeat the option for more.');
+  }
+  return [...previous, text];
+}
+
 /** Parser of options that may be 0. */
 export function count(text: string): number {
   const value = Number(text);

@@ -19,6 +19,7 @@ import type { Session } from '../session/session.ts';
 import {
   addKernelOptions,
   chosenArchs,
+  collectWords,
   defaultJobs,
   type KernelOptions,
   positiveInteger,
@@ -29,6 +30,7 @@ interface ReproOptions extends KernelOptions {
   runs: number;
   cold?: boolean;
   scenario?: string;
+  append: string[];
   accel: 'auto' | 'kvm' | 'tcg';
   jobs: number;
   json?: boolean;
@@ -53,6 +55,12 @@ export function reproCommand(signal: AbortSignal): Command {
     .option('--runs <n>', 'how often', positiveInteger, 10)
     .option('--cold', 'each time on a machine that has just booted')
     .option('--scenario <name>', "machine to run on (default: the finding's)")
+    .option(
+      '--append <word>',
+      "a word for the kernel command line, can be repeated (default: the finding's)",
+      collectWords,
+      [],
+    )
     .addOption(
       new Option('--accel <accelerator>', 'auto starts a guest with KVM to see whether it works')
         .choices(['auto', 'kvm', 'tcg'])
@@ -118,13 +126,14 @@ async function reproduce(
   const archs = options.arch.length === 0 && fingerprint ? [fingerprint.arch] : chosenArchs(options);
   const fragments = options.config.length > 0 ? options.config : (subject?.config ?? []);
   const scenario = parseScenario(options.scenario ?? subject?.scenario ?? 'default');
+  const append = options.append.length > 0 ? options.append : (subject?.append ?? []);
   const found: Reproduction[] = [];
   for (const kernel of kernels) {
     for (const arch of archs) {
       const folder = await mkdtemp(join(tmpdir(), 'hmmdiff-repro-'));
       try {
         const guests = await prepareGuests(
-          { kernel, arch, fragments, scenario, accel: options.accel, jobs: options.jobs, folder },
+          { kernel, arch, fragments, scenario, append, accel: options.accel, jobs: options.jobs, folder },
           context,
         );
         found.push(await runOn({ guests, kernel, arch }, program, fingerprint, options, context));

@@ -9,6 +9,7 @@ import { parseScenario, scenarios } from '../session/scenarios.ts';
 import {
   addKernelOptions,
   chosenArchs,
+  collectWords,
   count,
   defaultJobs,
   type KernelOptions,
@@ -23,6 +24,7 @@ interface RunCommandOptions extends KernelOptions {
   accel: 'auto' | 'kvm' | 'tcg';
   jobs: number;
   scenario: string;
+  append: string[];
   out?: string;
   benchmarks?: boolean;
   shrink: number;
@@ -40,6 +42,7 @@ export function runCommand(signal: AbortSignal): Command {
     .option('--programs <n>', 'programs to generate beside the library', count, 100)
     .option('--seed <n>', 'seed of the generated programs', seed, 1)
     .option('--scenario <name>', `machine to test on: ${Object.keys(scenarios).join(' or ')}`, 'default')
+    .option('--append <word>', 'a word for the kernel command line, can be repeated', collectWords, [])
     .option('--benchmarks', 'let hmm-tests run its benchmarks, too: they check nothing and take 40 s')
     .addOption(
       new Option('--accel <accelerator>', 'auto starts a guest with KVM to see whether it works')
@@ -61,6 +64,7 @@ Examples:
   hmmdiff run --kernel ~/linux --config debug
   hmmdiff run --series offset
   hmmdiff run --scenario full-address-space
+  hmmdiff run --arch x86_64 --append transparent_hugepage=never
   hmmdiff run --kernel debian-7.3 --series ~/v7-patches --json > verdict.json`,
     )
     .action(async (options: RunCommandOptions) => {
@@ -78,6 +82,7 @@ Examples:
             seed: options.seed,
             accel: options.accel,
             scenario: parseScenario(options.scenario),
+            append: options.append,
             jobs: options.jobs,
             fragments: options.config,
             benchmarks: options.benchmarks ?? false,

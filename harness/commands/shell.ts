@@ -12,12 +12,13 @@ import { buildGuestPrograms } from '../kernels/guest-programs.ts';
 import { resolveKernel } from '../kernels/resolve.ts';
 import { baseImage } from '../session/image.ts';
 import { chooseAccelerator, Session } from '../session/session.ts';
-import { collect, defaultJobs, positiveInteger, withProgress } from './context.ts';
+import { collect, collectWords, defaultJobs, positiveInteger, withProgress } from './context.ts';
 
 interface ShellOptions {
   kernel?: string;
   series?: string;
   config: string[];
+  append: string[];
   accel: 'auto' | 'kvm' | 'tcg';
   jobs: number;
   gdb?: boolean;
@@ -34,6 +35,7 @@ export function shellCommand(signal: AbortSignal): Command {
     .option('--kernel <name|dir>', 'kernel of kernels.yaml, or a kernel tree')
     .option('--series <name|dir>', 'apply this series first')
     .option('--config <fragment>', 'add a config fragment, can be repeated', collect, [])
+    .option('--append <word>', 'a word for the kernel command line, can be repeated', collectWords, [])
     .option('--accel <accelerator>', 'auto, kvm or tcg', 'auto')
     .option('--jobs <n>', 'parallel compilations', positiveInteger, defaultJobs)
     .option('--gdb', 'stop before the first instruction and wait for a debugger')
@@ -75,6 +77,7 @@ Examples:
             accelerator,
             folder,
             name: 'guest',
+            append: options.append,
             calibration: new Calibration(),
             signal,
             ...(options.gdb

@@ -23,6 +23,7 @@ function formatLane(lane: LaneVerdict, folder: string, paint: Colors): string[] 
     `design ${lane.design ?? 'unknown'}`,
     `${lane.machine}, ${lane.accel ?? 'no accelerator'}`,
     ...(lane.scenario === 'default' ? [] : [lane.scenario]),
+    ...lane.append,
     ...(lane.readyMs === null ? [] : [`ready in ${formatDuration(lane.readyMs)}`]),
   ].join(' · ');
   const lines = [`${lane.ok ? paint.green('ok    ') : paint.red('NOT OK')} ${paint.bold(title)}`];

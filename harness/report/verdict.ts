@@ -114,6 +114,8 @@ export const laneSchema = z.strictObject({
   profile: z.string(),
   arch: z.enum(['x86_64', 'aarch64']),
   scenario: z.string(),
+  /** What `--append` put on the kernel command line. */
+  append: z.array(z.string()),
   /** How loading test_hmm ended, and how the model says that it must in this scenario and design. */
   load: z.strictObject({ expected: z.string(), seen: z.string() }).nullable(),
   accel: z.enum(['kvm', 'tcg']).nullable(),

@@ -20,6 +20,8 @@ export interface GuestsOptions {
   /** Config fragments beyond the usual. */
   fragments: readonly string[];
   scenario: ScenarioName;
+  /** Further words of the kernel command line. */
+  append: readonly string[];
   accel: Accelerator | 'auto';
   /** Parallel compilations. */
   jobs: number;
@@ -36,7 +38,7 @@ export interface Guests {
 
 /** Builds what is needed to boot guests. @throws HmmdiffError as buildKernel, baseImage and scenarios do */
 export async function prepareGuests(options: GuestsOptions, context: SourceContext): Promise<Guests> {
-  const { kernel, arch, fragments, scenario, accel, jobs, folder } = options;
+  const { kernel, arch, fragments, scenario, append, accel, jobs, folder } = options;
   const { signal } = context;
   const build = await buildKernel(kernel.tree, arch, { ...context, jobs, fragments });
   const image = await baseImage(build, await buildGuestPrograms(build, context), context);
@@ -46,7 +48,7 @@ export async function prepareGuests(options: GuestsOptions, context: SourceConte
   const calibration = new Calibration();
   return {
     boot: (name) =>
-      Session.start({ build, image, accelerator, folder, name, ...machine, calibration, signal }),
+      Session.start({ build, image, accelerator, folder, name, ...machine, append, calibration, signal }),
     profileOf: (session) => {
       const { design } = session.memory;
       if (design) return profileOf(build, rules, design);

@@ -39,6 +39,8 @@ export interface LanePlan {
   programs: readonly Program[];
   accel: Accelerator | 'auto';
   scenario: ScenarioName;
+  /** Further words of the kernel command line. */
+  append: readonly string[];
   /** Let hmm-tests run its benchmarks. */
   benchmarks: boolean;
   /** Findings of the programs to shrink at most. */
@@ -320,7 +322,7 @@ export class Lane {
           origin: build.tree.origin,
           series: kernel.series ? nameOrPath(kernel.series) : null,
           config: [...plan.fragments],
-          append: [],
+          append: [...plan.append],
           scenario: plan.scenario,
         },
         folder: plan.folder,
@@ -340,6 +342,7 @@ export class Lane {
       folder: plan.folder,
       name,
       ...this.#scenario!,
+      append: plan.append,
       calibration: context.calibration,
       signal: context.signal,
     });
@@ -441,6 +444,7 @@ export class Lane {
       profile: plan.rules,
       arch: build.arch,
       scenario: plan.scenario,
+      append: [...plan.append],
       load: this.#load,
       accel: this.#accel?.accelerator ?? null,
       accelReason: this.#accel?.reason ?? '',

@@ -35,6 +35,8 @@ export interface RunOptions {
   seed: number;
   accel: Accelerator | 'auto';
   scenario: ScenarioName;
+  /** Further words of every guest's kernel command line. */
+  append: readonly string[];
   /** Parallel compilations, and lanes at a time. */
   jobs: number;
   /** Config fragments beyond the usual. */
@@ -77,6 +79,7 @@ export async function runAll(
     suites: options.suites,
     accel: options.accel,
     scenario: options.scenario,
+    append: options.append,
     lanes: plans.map(({ build }) => ({ arch: build.arch, key: build.key, origin: build.tree.origin })),
   });
   const shared = { ...context, probe: new AcceleratorProbe(), calibration: new Calibration(), allow };
@@ -123,6 +126,7 @@ async function planLanes(
       programs,
       accel: options.accel,
       scenario: options.scenario,
+      append: options.append,
       benchmarks: options.benchmarks,
       shrink: options.shrink,
       fragments: options.fragments,

@@ -26,6 +26,8 @@ export interface SessionOptions {
   name: string;
   /** Changes to the machine that lanes have by default. */
   machine?: Partial<Machine>;
+  /** Further words of the kernel command line, after all others. */
+  append?: readonly string[];
   /** Load test_hmm with coherent devices. @default true */
   coherent?: boolean;
   calibration: Calibration;
@@ -45,9 +47,9 @@ const COHERENT_MIB = 512;
 /** The machine of a lane, but for what only a session knows (its image). */
 export function laneMachine(
   build: KernelBuild,
-  options: { coherent?: boolean; machine?: Partial<Machine> } = {},
+  options: { coherent?: boolean; machine?: Partial<Machine>; append?: readonly string[] } = {},
 ): Omit<Machine, 'accelerator' | 'initrd'> {
-  const { coherent = true, machine = {} } = options;
+  const { coherent = true, machine = {}, append = [] } = options;
   const described = {
     arch: build.arch,
     kernel: build.image,
@@ -68,6 +70,7 @@ export function laneMachine(
       // A test process that the kernel cannot end shall be reported while somebody still waits for it.
       'sysctl.kernel.hung_task_timeout_secs=30',
       ...(machine.append ?? []),
+      ...append,
     ],
   };
 }

@@ -80,6 +80,12 @@ describe('bad usage and input end with status 2', () => {
     expect(stderr).toContain("'--programs <n>' argument 'many' is invalid");
   });
 
+  it('when a word for the kernel command line is several', async () => {
+    const { exitCode, stderr } = await run(['run', '--append', 'quiet nosmp']);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("'--append <word>' argument 'quiet nosmp' is invalid");
+  });
+
   it('when the kernel is neither a name nor a directory', async () => {
     const { exitCode, stderr } = await run(['run', '--kernel', 'linux-0.99']);
     expect(exitCode).toBe(2);
