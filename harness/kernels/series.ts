@@ -18,48 +18,72 @@ const seriesFileSchema = z.strictObject({
   design: z.enum(['pfn', 'offset']),
   /** Kernel of kernels.yaml that the series is written for; the default of `--kernel`. */
   kernel: z.string(),
+  /** Series that is applied first: the name of one beside this, or a directory, relative to this one. */
+  after: z.string().min(1).optional(),
 });
 
 export interface Series {
   name: string;
   directory: string;
-  /** Absolute paths, in order of their names. */
+  /** Absolute paths, in order of their names; without those of `after`. */
   patches: string[];
   design?: Design;
   kernel?: string;
+  /** What these patches are made for, beyond the kernel. */
+  after?: Series;
 }
 
 const seriesRoot = join(kernelConfigsDir, 'series');
 
 /**
- * Finds the series that `--series` names: a directory of kernel-configs/series, or any directory with *.patch files.
+ * Finds the series that `--series` names: a directory of kernel-configs/series, or any directory with *.patch files;
+ * with it the series that it comes after.
  *
  * @throws HmmdiffError `series` (exit status 2).
  */
-export async function findSeries(name: string): Promise<Series> {
+export function findSeries(name: string): Promise<Series> {
+  return find(name, process.cwd(), `--series ${name}`, []);
+}
+
+/**
+ * @param from directory that a relative path in `name` starts at
+ * @param asked how messages call the wish for it
+ * @param later directories of the series that come after it
+ */
+async function find(name: string, from: string, asked: string, later: readonly string[]): Promise<Series> {
   const known = join(seriesRoot, name);
-  const directory = /^[\w.-]+$/.test(name) && existsSync(known) ? known : resolve(name);
+  const directory = /^[\w.-]+$/.test(name) && existsSync(known) ? known : resolve(from, name);
+  if (later.includes(directory)) {
+    throw inputError('series', `${asked}: that series comes after this one`, {
+      hint: `The keys "after" of series.yaml lead in a circle: ${[...later, directory].map((one) => basename(one)).join(', ')}.`,
+    });
+  }
   if (!(await stat(directory).catch(() => undefined))?.isDirectory()) {
     const names = (await readdir(seriesRoot, { withFileTypes: true }).catch(() => []))
       .filter((entry) => entry.isDirectory())
       .map((entry) => entry.name);
-    throw inputError('series', `--series ${name}: neither a series of ${seriesRoot} nor a directory`, {
+    throw inputError('series', `${asked}: neither a series of ${seriesRoot} nor a directory`, {
       hint: names.length > 0 ? `Known series: ${names.join(', ')}.` : 'Give a directory with *.patch files.',
     });
   }
   const patches = (await readdir(directory)).filter((file) => file.endsWith('.patch')).sort();
   if (patches.length === 0) {
-    throw inputError('series', `--series ${name}: ${directory} has no *.patch file`, {
+    throw inputError('series', `${asked}: ${directory} has no *.patch file`, {
       hint: 'Write the series with "git format-patch -o DIR BASE..".',
     });
   }
   const file = join(directory, 'series.yaml');
-  const about = existsSync(file) ? await readYamlFile(file, seriesFileSchema) : {};
+  const { after, ...about } = existsSync(file)
+    ? await readYamlFile(file, seriesFileSchema)
+    : ({} as Partial<z.output<typeof seriesFileSchema>>);
   return {
     name: basename(directory),
     directory,
     patches: patches.map((patch) => join(directory, patch)),
     ...about,
+    ...(after === undefined
+      ? {}
+      : { after: await find(after, directory, `${file}: after: ${after}`, [...later, directory]) }),
   };
 }
 
@@ -69,16 +93,17 @@ export function nameOrPath({ name, directory }: Series): string {
 }
 
 /**
- * A copy of `base` with every patch of `series` applied, made once per content. Files that no patch touches are
- * hard links to the base.
+ * A copy of `kernel` with every patch of `series` applied, after those of the series that it builds on; made once per
+ * content. Files that no patch touches are hard links to the base.
  *
  * @throws HmmdiffError `series-apply` (exit status 2) naming patch, file and hunk; nothing is left behind then.
  */
 export async function applySeries(
-  base: SourceTree,
+  kernel: SourceTree,
   series: Series,
   context: SourceContext,
 ): Promise<SourceTree> {
+  const base = series.after ? await applySeries(kernel, series.after, context) : kernel;
   const { cache, events, signal } = context;
   const hash = createHash('sha256').update(base.key);
   for (const patch of series.patches) hash.update(await readFile(patch));

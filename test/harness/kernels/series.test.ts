@@ -46,6 +46,55 @@ describe('applySeries', () => {
     await expect(applySeries(base, await findSeries(patches), context)).resolves.toEqual(tree);
   });
 
+  describe('of a series that comes after another', () => {
+    let first: string;
+
+    beforeEach(async () => {
+      first = join(patches, '../first');
+      await mkdir(first);
+      await writeFile(join(first, '0001-first.patch'), patch([5, 'line 6', 'one']));
+      await writeFile(join(patches, '0001-second.patch'), patch([5, 'one', 'two']));
+      await writeFile(join(patches, 'series.yaml'), 'design: offset\nkernel: debian-7.3\nafter: ../first\n');
+    });
+
+    it('applies the other first, and has both in its origin and its key', async () => {
+      const series = await findSeries(patches);
+      expect(series.after).toMatchObject({ name: 'first', patches: [join(first, '0001-first.patch')] });
+      const tree = await applySeries(base, series, context);
+      await expect(readFile(join(tree.directory, file), 'utf8')).resolves.toContain('line 5\ntwo\nline 7');
+      expect(tree.origin).toBe('the base + first (1 patches) + patches (1 patches)');
+      expect(tree.key).toMatch(/^patches_/);
+
+      await writeFile(join(first, '0002-more.patch'), patch([20, 'line 21', 'more']));
+      const changed = await applySeries(base, await findSeries(patches), context);
+      expect(changed.key).not.toBe(tree.key);
+    });
+
+    it("names the other's patch when that does not apply, and its own with what it was applied to", async () => {
+      await writeFile(join(patches, '0001-second.patch'), patch([5, 'line 6', 'two']));
+      await expect(applySeries(base, await findSeries(patches), context)).rejects.toThrow(
+        /^0001-second\.patch does not apply to the base \+ first \(1 patches\): mm\/a\.c, hunk 1/,
+      );
+      await writeFile(join(first, '0001-first.patch'), patch([5, 'something else', 'one']));
+      await expect(applySeries(base, await findSeries(patches), context)).rejects.toThrow(
+        /^0001-first\.patch does not apply to the base: mm\/a\.c, hunk 1/,
+      );
+    });
+
+    it('names the file that asks for a series that is not there, or for itself', async () => {
+      const about = (after: string) =>
+        writeFile(join(patches, 'series.yaml'), `design: offset\nkernel: debian-7.3\nafter: ${after}\n`);
+      await about('../nowhere');
+      await expect(findSeries(patches)).rejects.toThrow(/series\.yaml: after: \.\.\/nowhere: neither/);
+      await about('../patches');
+      await expect(findSeries(patches)).rejects.toMatchObject({
+        code: 'series',
+        exitStatus: 2,
+        message: expect.stringMatching(/after: \.\.\/patches: that series comes after this one$/),
+      });
+    });
+  });
+
   it('names patch, file and hunk that do not apply, and leaves nothing behind', async () => {
     await writeFile(join(patches, '0001-a.patch'), patch([5, 'line 6', 'changed']));
     await writeFile(
