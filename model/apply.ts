@@ -8,6 +8,7 @@ import { read, write } from './mirror.ts';
 import { type Expected, failWith } from './outcome.ts';
 import { exit, fork } from './process.ts';
 import type { DeviceOp, ProcessId, Step } from './program.ts';
+import { mprotect } from './protect.ts';
 import { snapshot } from './snapshot.ts';
 import { type DeviceFile, type ExpectedEvent, processOf, type State } from './state.ts';
 
@@ -45,6 +46,8 @@ function dispatch(state: State, step: Step, index: number): Expected {
   switch (step.op) {
     case 'mmap':
       return mmap(state, process, step.region, step.protection);
+    case 'mprotect':
+      return mprotect(state, process, step.at, step.protection);
     case 'munmap':
       return munmap(state, process, step.at);
     case 'cpu-read':

@@ -8,6 +8,7 @@ import { copyOut } from './ioctl.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { Flaw, PageRange, RegionId } from './program.ts';
+import { tracksWrites } from './protect.ts';
 import { rmapWalk } from './rmap.ts';
 import type { DeviceFile, Pte, State, Vma } from './state.ts';
 
@@ -105,8 +106,7 @@ export function restoreExclusive(state: State, vma: Vma, pte: Pte): void {
     pte.write = written && vma.write;
     pte.dirty = written;
   } else {
-    const softDirtyWriteProtect = profile.softDirty && !vma.softDirty && !pte.softDirty;
-    pte.write = vma.write && frame.exclusive && !softDirtyWriteProtect;
+    pte.write = vma.write && frame.exclusive && !tracksWrites(state, vma, pte);
     pte.dirty = pte.write && frame.dirty === true;
   }
   if (pte.dirty) pte.softDirty = true;

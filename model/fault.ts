@@ -109,7 +109,7 @@ function writeProtectFault(state: State, vma: Vma, page: number, pte: Pte): void
 function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
   if (frame.mapcount > 1) return false;
   // Nor is the page's reference that the batch of activations holds seen for what it is: PG_lru is set.
-  if (state.activating.has(frame)) return false;
+  if (state.activating.get(frame)) return false;
   settleOnLru(state, frame);
   // folio_move_anon_rmap()
   frame.anonVma = vma.anonVma;

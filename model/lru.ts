@@ -5,7 +5,7 @@ import type { Frame, State } from './state.ts';
 export function drainLru(state: State): void {
   for (const frame of state.batched) frame.onLru = true;
   state.batched.clear();
-  for (const [frame, certain] of state.activating) if (certain) frame.active = true;
+  for (const [frame, certain] of state.activating) frame.active = certain ? true : undefined;
   state.activating.clear();
 }
 
@@ -49,12 +49,4 @@ export function markAccessed(state: State, frame: Frame): void {
     frame.active = undefined;
     state.activating.set(frame, certain || state.activating.get(frame) === true);
   }
-}
-
-/** PG_referenced of `frame` turned out to be set or clear, which tells whether {@link markAccessed} activated it. */
-export function settleReferenced(state: State, frame: Frame, referenced: boolean): void {
-  frame.referenced = referenced;
-  if (state.activating.get(frame) !== false) return;
-  if (referenced) state.activating.delete(frame);
-  else state.activating.set(frame, true);
 }

@@ -142,6 +142,7 @@ function removeMigrationPtes(state: State, from: Frame, to: Frame, region: Regio
       page,
       // A copy: the entry lives on and may get other bits before it is looked at.
       entry: { ...entry },
+      ...(vma.read || device ? {} : { inaccessible: true as const }),
       rule: 'remove_migration_pte',
     });
   }

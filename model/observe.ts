@@ -21,7 +21,7 @@ export interface ExpectedPage {
   flags?: ExpectedPageFlags;
   /** /proc/kpagecount of present pages: how many entries map the page; 0 for the zero page. */
   count?: number;
-  /** The word that fills the page, of present pages. */
+  /** The word that fills the page, of present pages that may be read. */
   word?: number;
   /** What mincore(2) says of it. */
   mincore: number;
@@ -76,7 +76,14 @@ export function observe(state: State): ExpectedRegion[] {
 export function markObserved(state: State): void {
   for (const process of state.processes) {
     if (!process) continue;
-    for (const ptes of process.mm.ptes) for (const pte of ptes) if (pte?.kind === 'present') pte.young = true;
+    for (const vma of process.mm.vmas.flat()) {
+      if (!vma.read) continue;
+      const ptes = process.mm.ptes[vma.region]!;
+      for (let page = vma.first; page < vma.end; page++) {
+        const pte = ptes[page];
+        if (pte?.kind === 'present') pte.young = true;
+      }
+    }
   }
 }
 
@@ -141,7 +148,8 @@ function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte 
     exclusive: frame.mapcount === 1,
     flags: pageFlags(frame, state),
     count: frame.mapcount,
-    word: frame.word,
+    // A process sees nothing of a page that it may not read.
+    ...(vma?.read ? { word: frame.word } : {}),
     ...asked,
     rule,
   };

@@ -72,6 +72,7 @@ export interface TraceEntry {
   frame: bigint;
   /** Of 'present'. */
   write: boolean;
+  accessible: boolean;
   /** Of 'present' and of migration entries. */
   young: boolean;
   dirty: boolean;
@@ -102,6 +103,7 @@ function decodeKnownBits(profile: Profile, raw: bigint): KnownBits {
       kind: 'none',
       frame: 0n,
       write: false,
+      accessible: true,
       young: false,
       dirty: false,
       softDirty: false,
@@ -120,6 +122,7 @@ function decodeKnownBits(profile: Profile, raw: bigint): KnownBits {
     kind,
     frame: migration ? swap.offset & ((1n << young) - 1n) : swap.offset,
     write: false,
+    accessible: true,
     young: migration && has(swap.offset, young),
     dirty: migration && has(swap.offset, young + 1n),
     softDirty: swap.softDirty,

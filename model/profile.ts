@@ -73,6 +73,10 @@ export interface Profile {
    * entry of a page table; 7.3 only within mappings that are registered for write protection.
    */
   readonly scanWrittenEverywhere: boolean;
+  /** VM_STICKY_FLAGS: in 7.3, a vma that is merged stays soft-dirty as a whole if a part of it was. */
+  readonly softDirtySticks: boolean;
+  /** is_mergeable_anon_vma(): 6.12 never merges a vma that has an anon_vma into one that has none. */
+  readonly mergesIntoUnfaulted: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
   readonly chainCopiedReversed: boolean;
 }
@@ -87,6 +91,8 @@ interface KernelTraits {
   devicePageFlagsCleared: boolean;
   unknownCommands: readonly (DeviceOp | 'flags')[];
   exclusiveInGroups: boolean;
+  softDirtySticks: boolean;
+  mergesIntoUnfaulted: boolean;
   scanWrittenEverywhere: boolean;
   chainCopiedReversed: boolean;
 }
@@ -102,6 +108,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     devicePageFlagsCleared: true,
     unknownCommands: [],
     exclusiveInGroups: false,
+    softDirtySticks: true,
+    mergesIntoUnfaulted: true,
     scanWrittenEverywhere: false,
     chainCopiedReversed: true,
   },
@@ -115,6 +123,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     devicePageFlagsCleared: false,
     unknownCommands: ['read-unlocked', 'flags'],
     exclusiveInGroups: true,
+    softDirtySticks: false,
+    mergesIntoUnfaulted: false,
     scanWrittenEverywhere: true,
     chainCopiedReversed: false,
   },
@@ -145,6 +155,8 @@ export function makeProfile(options: ProfileOptions): Profile {
     devicePageFlagsCleared: traits.devicePageFlagsCleared,
     unknownCommands: traits.unknownCommands,
     exclusiveInGroups: traits.exclusiveInGroups,
+    softDirtySticks: traits.softDirtySticks,
+    mergesIntoUnfaulted: traits.mergesIntoUnfaulted,
     scanWrittenEverywhere: traits.scanWrittenEverywhere,
     chainCopiedReversed: traits.chainCopiedReversed,
   };

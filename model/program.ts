@@ -64,6 +64,7 @@ export type Flaw = (typeof FLAWS)[number];
  * One step. `by` is the process that acts.
  *
  * - `mmap` maps the whole region MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE; `munmap` unmaps `at`.
+ * - `mprotect` gives pages another protection.
  * - `cpu-read` reads each page of `at`, lowest first; `cpu-write` fills each page with its {@link pageToken}.
  * - `fork` makes process `child`, with a copy of every mapping and of every open device fd of `by`.
  *   (An inherited fd still mirrors the mm of its opener.)
@@ -78,6 +79,7 @@ export type Flaw = (typeof FLAWS)[number];
 export type Step =
   | { op: 'mmap'; by: ProcessId; region: RegionId; protection: Protection }
   | { op: 'munmap'; by: ProcessId; at: PageRange }
+  | { op: 'mprotect'; by: ProcessId; at: PageRange; protection: Protection }
   | { op: 'cpu-read'; by: ProcessId; at: PageRange }
   | { op: 'cpu-write'; by: ProcessId; at: PageRange }
   | { op: 'fork'; by: ProcessId; child: ProcessId }

@@ -5,6 +5,8 @@ export type Arch = 'x86_64' | 'aarch64';
 /** Fields of a present entry; all its other bits are the same for every private anonymous mapping. */
 export interface PresentBits {
   pfn: bigint;
+  /** False for PROT_NONE: the entry has a page, and the CPU takes it for none. */
+  accessible: boolean;
   write: boolean;
   young: boolean;
   dirty: boolean;
@@ -63,7 +65,9 @@ const x86: PteLayout = {
   /** pte_present(): _PAGE_PRESENT or _PAGE_PROTNONE (the bit of _PAGE_GLOBAL). */
   isPresent: (entry) => has(entry, X86.present) || has(entry, X86.global),
   present: (entry) => ({
-    pfn: field(entry, X86.pfn, X86.pfnWidth),
+    // protnone_mask(): the PFN of an entry without _PAGE_PRESENT is stored inverted (L1TF).
+    pfn: field(has(entry, X86.present) ? entry : ~entry, X86.pfn, X86.pfnWidth),
+    accessible: has(entry, X86.present),
     write: has(entry, X86.write),
     young: has(entry, X86.accessed),
     // pte_wrprotect() moves the dirty bit of a read-only entry to _PAGE_SAVED_DIRTY.
@@ -80,10 +84,8 @@ const x86: PteLayout = {
     exclusive: has(entry, X86.swapExclusive),
   }),
   encodePresent: (bits) =>
-    bit(X86.present) |
-    bit(X86.user) |
-    bit(X86.noExecute) |
-    (bits.pfn << BigInt(X86.pfn)) |
+    (bits.accessible ? bit(X86.present) | bit(X86.user) | bit(X86.noExecute) : bit(X86.global)) |
+    (field(bits.accessible ? bits.pfn : ~bits.pfn, 0, X86.pfnWidth) << BigInt(X86.pfn)) |
     put(bits.write, X86.write) |
     put(bits.young, X86.accessed) |
     put(bits.dirty, bits.write ? X86.dirty : X86.savedDirty) |
@@ -126,6 +128,7 @@ const arm64: PteLayout = {
   isPresent: (entry) => has(entry, ARM64.valid) || has(entry, ARM64.notGlobal),
   present: (entry) => ({
     pfn: field(entry, ARM64.pfn, ARM64.pfnWidth),
+    accessible: has(entry, ARM64.valid),
     write: has(entry, ARM64.writable),
     young: has(entry, ARM64.accessFlag),
     // pte_dirty(): the software bit, or a writable entry that the CPU made not read-only.
@@ -141,9 +144,8 @@ const arm64: PteLayout = {
     exclusive: has(entry, ARM64.swapExclusive),
   }),
   encodePresent: (bits) =>
-    bit(ARM64.valid) |
+    (bits.accessible ? bit(ARM64.valid) | bit(ARM64.user) : 0n) |
     bit(ARM64.type) |
-    bit(ARM64.user) |
     bit(ARM64.notGlobal) |
     (bits.pfn << BigInt(ARM64.pfn)) |
     bit(ARM64.privilegedNoExecute) |

@@ -24,18 +24,48 @@ function newAnonVma(state: State, parent: AnonVma | null): AnonVma {
   return anonVma;
 }
 
-/**
- * __anon_vma_prepare(). Regions are never adjacent, nor are the rests of a split one, so that
- * find_mergeable_anon_vma() finds nothing.
- */
+/** __anon_vma_prepare() */
 export function anonVmaPrepare(state: State, vma: Vma): void {
   if (vma.anonVma) return;
-  const anonVma = newAnonVma(state, null);
-  // The self-parent link of a new root.
-  anonVma.numChildren = 1;
+  let anonVma = findMergeableAnonVma(vma);
+  if (anonVma) {
+    anonVma.numActiveVmas++;
+  } else {
+    anonVma = newAnonVma(state, null);
+    // The self-parent link of a new root.
+    anonVma.numChildren = 1;
+  }
   vma.anonVma = anonVma;
   vma.chain.unshift(anonVma);
   insert(anonVma.tree, vma);
+}
+
+/** find_mergeable_anon_vma(): that of a neighbour which differs in what mprotect() changes only; the next one first. */
+function findMergeableAnonVma(vma: Vma): AnonVma | null {
+  const list = vma.mm.vmas[vma.region]!;
+  const index = list.indexOf(vma);
+  for (const other of [list[index + 1], list[index - 1]]) {
+    if (!other?.anonVma || other.chain.length !== 1) continue;
+    const adjacent = other.first === vma.end || other.end === vma.first;
+    // anon_vma_compatible(): all flags but VM_ACCESS_FLAGS and VM_SOFTDIRTY.
+    if (adjacent && other.account === vma.account && other.locked === vma.locked) return other.anonVma;
+  }
+  return null;
+}
+
+/** dup_anon_vma(): a vma that has no anon_vma yet takes over that of the one that it is merged with. */
+export function dupAnonVma({ profile }: State, to: Vma, from: Vma): void {
+  if (to.anonVma || !from.anonVma) return;
+  to.anonVma = from.anonVma;
+  anonVmaClone(profile, to, from, false);
+}
+
+/** vma_prepare() and vma_complete(): vmas whose borders move are out of the trees meanwhile, and come back in order. */
+export function anonVmaMove(vmas: readonly Vma[], resize: () => void): void {
+  const inTrees = vmas.some(({ anonVma }) => anonVma);
+  if (inTrees) for (const vma of vmas) for (const { tree } of vma.chain) remove(tree, vma);
+  resize();
+  if (inTrees) for (const vma of vmas) for (const { tree } of vma.chain) insert(tree, vma);
 }
 
 /** anon_vma_clone(): `to` joins every anon_vma of `from`; in a fork it may take an orphaned one as its own. */

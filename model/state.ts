@@ -36,8 +36,12 @@ export interface Vma {
   first: number;
   end: number;
   /** VM_READ and VM_WRITE. */
-  readonly read: boolean;
-  readonly write: boolean;
+  read: boolean;
+  write: boolean;
+  /** VM_ACCOUNT: it is or was writable. */
+  account: boolean;
+  /** VM_LOCKED */
+  locked: boolean;
   /** VM_SOFTDIRTY. */
   softDirty: boolean;
   anonVma: AnonVma | null;
@@ -169,6 +173,8 @@ export interface ExpectedMigration {
   region: RegionId;
   page: number;
   entry: Readonly<Pte>;
+  /** The entry is present, and of a PROT_NONE mapping. */
+  inaccessible?: true;
   rule: Rule;
 }
 

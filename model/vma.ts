@@ -24,6 +24,8 @@ export function mapRegion(state: State, mm: Mm, region: RegionId, protection: Pr
       end: state.regions[region]!,
       read: protection !== 'none',
       write: protection === 'read-write',
+      account: protection === 'read-write',
+      locked: false,
       softDirty: state.profile.softDirty,
       anonVma: null,
       chain: [],
@@ -33,7 +35,7 @@ export function mapRegion(state: State, mm: Mm, region: RegionId, protection: Pr
 }
 
 /** __split_vma(): the new vma is the lower part when `newBelow`, else the upper one. */
-function splitVma(state: State, vma: Vma, at: number, newBelow: boolean): void {
+export function splitVma(state: State, vma: Vma, at: number, newBelow: boolean): void {
   const list = vma.mm.vmas[vma.region]!;
   const added: Vma = { ...vma, chain: [] };
   if (newBelow) added.end = at;

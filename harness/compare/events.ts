@@ -114,9 +114,10 @@ function compareBits(
   expected: ExpectedMigration,
   seen: TraceEntry,
 ): void {
-  const { entry, name, rule } = expected;
+  const { entry, inaccessible, name, rule } = expected;
   const wanted = {
     write: entry.kind === 'present' && entry.write,
+    accessible: !inaccessible,
     young: entry.young,
     dirty: entry.dirty,
     softDirty: environment.profile.softDirty && entry.softDirty,
@@ -134,7 +135,7 @@ function compareBits(
 }
 
 type Bits = Pick<TraceEntry, (typeof FLAGS)[number] | 'otherBits'>;
-const FLAGS = ['write', 'young', 'dirty', 'softDirty', 'uffd'] as const;
+const FLAGS = ['write', 'accessible', 'young', 'dirty', 'softDirty', 'uffd'] as const;
 
 function describeBits(bits: Bits): string {
   const set: string[] = FLAGS.filter((flag) => bits[flag]);

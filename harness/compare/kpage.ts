@@ -1,4 +1,4 @@
-import { settleActive, settleOnLru, settleReferenced } from '../../model/lru.ts';
+import { settleActive, settleOnLru } from '../../model/lru.ts';
 import type { PageObservation } from '../../model/observation.ts';
 import type { ExpectedPage } from '../../model/observe.ts';
 import { type ExpectedPageFlags, PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
@@ -54,7 +54,7 @@ function compareFlags(
 function adopt({ state }: Context, { frame }: ExpectedPage, flag: PageFlag, set: boolean): void {
   if (!frame) return;
   if (flag === 'DIRTY') frame.dirty = set;
-  else if (flag === 'REFERENCED') settleReferenced(state, frame, set);
+  else if (flag === 'REFERENCED') frame.referenced = set;
   else if (flag === 'LRU' && set) settleOnLru(state, frame);
   else if (flag === 'ACTIVE' && set) settleActive(state, frame);
   // Otherwise it still waits in a batch, unless it was never in one.

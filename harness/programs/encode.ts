@@ -136,7 +136,7 @@ function rangeOf(program: Program, where: string, step: Step): PageRange {
 }
 
 function argumentOf(program: Program, where: string, step: Step): number {
-  if (step.op === 'mmap') return PROTECTIONS[step.protection];
+  if (step.op === 'mmap' || step.op === 'mprotect') return PROTECTIONS[step.protection];
   if (step.op === 'fork') return step.child;
   if (!('device' in step)) return 0;
   checkNumber(program, `${where}: device`, step.device, 0, MAX_DEVICES - 1);

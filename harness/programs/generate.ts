@@ -34,6 +34,7 @@ export interface GenerateOptions {
 export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
   mmap: 4,
   munmap: 5,
+  mprotect: 5,
   'cpu-read': 12,
   'cpu-write': 16,
   fork: 5,
@@ -176,6 +177,8 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
   switch (op) {
     case 'mmap':
       return [{ op, by, region: at.region, protection }];
+    case 'mprotect':
+      return [{ op, by, at, protection }];
     case 'munmap':
     case 'cpu-read':
     case 'cpu-write':

@@ -17,7 +17,8 @@ export function printProgram(program: Program): string {
 /** One step as it stands in a program file. */
 export function printStep(step: Step, regions: readonly Region[]): string {
   const fields = [`${step.op}: ${operand(step, regions)}`];
-  if (step.op === 'mmap' && step.protection !== 'read-write') fields.push(`protection: ${step.protection}`);
+  if ((step.op === 'mmap' || step.op === 'mprotect') && step.protection !== 'read-write')
+    fields.push(`protection: ${step.protection}`);
   if ('device' in step && step.op !== 'open' && step.op !== 'close') fields.push(`device: ${step.device}`);
   if ('flaw' in step && step.flaw) fields.push(`flaw: ${step.flaw}`);
   if (step.by !== 0 && step.op !== 'exit') fields.push(`by: ${printProcess(step.by)}`);

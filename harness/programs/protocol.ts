@@ -62,6 +62,7 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   'check-exclusive': 16,
   flags: 17,
   release: 18,
+  mprotect: 19,
 };
 
 export const FLAGS_NUMBERS: Readonly<Record<DeviceFlags, number>> = { none: 0, 'fail-alloc': 1, other: 2 };

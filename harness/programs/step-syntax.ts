@@ -24,6 +24,7 @@ type Operation = Step['op'];
 const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   mmap: ['protection'],
   munmap: [],
+  mprotect: ['protection'],
   'cpu-read': [],
   'cpu-write': [],
   fork: [],
@@ -83,6 +84,8 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
       return { op, by, device: deviceIn(fields, op) };
     case 'flags':
       return { op, by, device: deviceIn(fields, 'device'), flags: oneOf(DEVICE_FLAGS, fields, op) };
+    case 'mprotect':
+      return { op, by, at: rangeIn(fields, op, regions), protection: protectionIn(fields) };
     case 'munmap':
     case 'cpu-read':
     case 'cpu-write':

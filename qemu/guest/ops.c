@@ -81,13 +81,14 @@ static struct page_record *append_data(unsigned int pages)
 	return transcript_append(pages * sizeof(struct page_record));
 }
 
+static const int protections[] = {
+	[PROTECTION_NONE] = PROT_NONE,
+	[PROTECTION_READ] = PROT_READ,
+	[PROTECTION_READ_WRITE] = PROT_READ | PROT_WRITE,
+};
+
 static void do_mmap(const struct program_step *s)
 {
-	static const int protections[] = {
-		[PROTECTION_NONE] = PROT_NONE,
-		[PROTECTION_READ] = PROT_READ,
-		[PROTECTION_READ_WRITE] = PROT_READ | PROT_WRITE,
-	};
 	void *start = (void *)region_address(s->region, 0);
 
 	if (mmap(start, program.header.pages[s->region] * PAGE_BYTES, protections[s->argument],
@@ -267,6 +268,9 @@ bool run_step(unsigned int step)
 		break;
 	case OP_MUNMAP:
 		succeeded(munmap((void *)start_of(s), s->count * PAGE_BYTES));
+		break;
+	case OP_MPROTECT:
+		succeeded(mprotect((void *)start_of(s), s->count * PAGE_BYTES, protections[s->argument]));
 		break;
 	case OP_CPU_READ:
 		do_cpu_read(s);

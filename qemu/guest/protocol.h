@@ -138,7 +138,8 @@ enum step_op {
 	OP_CHECK_EXCLUSIVE = 16,
 	OP_FLAGS	= 17,	/* option: enum device_flags */
 	OP_RELEASE	= 18,
-	OP_LAST		= OP_RELEASE,
+	OP_MPROTECT	= 19,	/* argument: enum step_protection */
+	OP_LAST		= OP_MPROTECT,
 };
 
 /* What FLAGS is given as npages. */

@@ -87,12 +87,14 @@ describe('raw page-table entries', () => {
       kind: fc.constant('present' as const),
       frame: fc.bigInt({ min: 0n, max: (1n << 34n) - 1n }),
       write: fc.boolean(),
+      accessible: fc.boolean(),
       ...bits,
     });
     const migration = fc.record({
       kind: fc.constantFrom('migration-read', 'migration-read-exclusive', 'migration-write' as const),
       frame: fc.bigInt({ min: 0n, max: (1n << 34n) - 1n }),
       write: fc.constant(false),
+      accessible: fc.constant(true),
       ...bits,
     });
     fc.assert(

@@ -3,7 +3,6 @@ import type { Environment } from '../../../harness/compare/environment.ts';
 import { faultCode, traceKind } from '../../../harness/compare/events.ts';
 import { pagemapKind } from '../../../harness/compare/pagemap.ts';
 import { apply, applyEnd } from '../../../model/apply.ts';
-import { settleReferenced } from '../../../model/lru.ts';
 import type {
   PageObservation,
   ProcessObservation,
@@ -16,6 +15,7 @@ import {
   type ExpectedProcess,
   type ExpectedRegion,
   markObserved,
+  observationFaults,
   observe,
   observeProcesses,
 } from '../../../model/observe.ts';
@@ -24,7 +24,12 @@ import { scanRanges } from '../../../model/page-scan.ts';
 import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
 import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
 import { type Program, pageAddress } from '../../../model/program.ts';
-import { type ExpectedEvent, type Frame, initialState, type Pte } from '../../../model/state.ts';
+import {
+  type ExpectedEvent,
+  type ExpectedMigration,
+  type Frame,
+  initialState,
+} from '../../../model/state.ts';
 
 /** Chunks as real guests have them: high PFNs, or device page numbers from 0. */
 export function environmentOf(options: ProfileOptions): Environment {
@@ -53,7 +58,7 @@ export function predict(program: Program, environment: Environment): ProgramTran
     if (frame && flags) {
       for (const { flag } of flags.free) {
         if (flag === 'DIRTY') frame.dirty = false;
-        if (flag === 'REFERENCED') settleReferenced(state, frame, false);
+        if (flag === 'REFERENCED') frame.referenced = false;
         if (flag === 'ACTIVE' && !state.activating.has(frame)) frame.active = false;
       }
     }
@@ -68,12 +73,12 @@ export function predict(program: Program, environment: Environment): ProgramTran
       file: false,
     });
     if (!flags) return { pagemap };
-    const word = BigInt(expected.word!);
+    const word = expected.word === undefined ? undefined : BigInt(expected.word);
     return {
       pagemap,
       kpageflags: flags.set.reduce((mask, flag) => mask | (1n << BigInt(PAGE_FLAG_BITS[flag])), 0n),
       kpagecount: BigInt(expected.count!),
-      words: [word, word],
+      ...(word === undefined ? {} : { words: [word, word] as const }),
     };
   };
   const region = ({ process, region, pages, snapshots }: ExpectedRegion): RegionObservation => ({
@@ -92,13 +97,14 @@ export function predict(program: Program, environment: Environment): ProgramTran
     name: expected.name,
     addr: BigInt(pageAddress(expected.region, expected.page, state.regions[expected.region])),
     order: 0,
-    entry: 'entry' in expected ? rawEntry(expected.entry) : faultCode(expected),
+    entry: 'entry' in expected ? rawEntry(expected) : faultCode(expected),
   });
-  const rawEntry = (entry: Readonly<Pte>): bigint =>
+  const rawEntry = ({ entry, inaccessible }: ExpectedMigration): bigint =>
     encodePte(profile, {
       kind: traceKind(profile.design, entry),
       frame: numberOf(entry.frame),
       write: entry.kind === 'present' && entry.write,
+      accessible: !inaccessible,
       young: entry.young,
       dirty: entry.dirty,
       softDirty: profile.softDirty && entry.softDirty,
@@ -114,7 +120,7 @@ export function predict(program: Program, environment: Environment): ProgramTran
       ...(faults === undefined ? {} : { faults }),
       ...(data ? { data: data.map((word) => ({ word: BigInt(word), uniform: true })) } : {}),
       ...(bytes ? { bytes } : {}),
-      events: events.map(event),
+      events: [...events, ...observationFaults(state)].map(event),
       processes: observeProcesses(state).map(observedProcess),
       regions: observe(state).map(region),
     };

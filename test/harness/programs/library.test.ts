@@ -46,6 +46,7 @@ describe('the library of programs', () => {
       'migrate-to-dev',
       'migrate-to-sys',
       'mmap',
+      'mprotect',
       'munmap',
       'open',
       'read',
@@ -71,6 +72,7 @@ describe('the library of programs', () => {
       'migrate-to-dev EFAULT',
       'read EINVAL',
       'read-unlocked EFAULT',
+      'mprotect ENOMEM',
       'flags EINVAL',
       'release EINVAL',
       'migrate-to-sys ENOMEM',
@@ -99,6 +101,8 @@ describe('the library of programs', () => {
       }
     }
     expect([...rules].sort()).toEqual([
+      'change_pte_range',
+      'change_softleaf_pte',
       'copy_nonpresent_pte',
       'copy_present_ptes',
       'do_anonymous_page',

@@ -1,0 +1,70 @@
+/** mprotect(2) (mm/mprotect.c). */
+import { invalidate } from './notifier.ts';
+import { type Expected, failWith, succeed } from './outcome.ts';
+import type { PageRange, Protection } from './program.ts';
+import type { Process, Pte, State, Vma } from './state.ts';
+import { findVma } from './vma.ts';
+import { flagsOf, modifyVma, type VmaFlags } from './vma-modify.ts';
+
+/** do_mprotect_pkey(): vma by vma; those before a hole keep what they got. */
+export function mprotect(state: State, { mm }: Process, at: PageRange, protection: Protection): Expected {
+  const end = at.first + at.count;
+  for (let page = at.first; page < end; ) {
+    const vma = findVma(mm, at.region, page);
+    if (!vma) return failWith('ENOMEM', 'do_mprotect_pkey');
+    const stop = Math.min(vma.end, end);
+    fixup(state, vma, page, stop, protection);
+    page = stop;
+  }
+  return succeed('do_mprotect_pkey');
+}
+
+/** mprotect_fixup() */
+function fixup(state: State, vma: Vma, first: number, end: number, protection: Protection): void {
+  const read = protection !== 'none';
+  const write = protection === 'read-write';
+  if (vma.read === read && vma.write === write) return;
+  const flags: VmaFlags = { ...flagsOf(vma), read, write };
+  if (write) flags.account = true;
+  else if (!vma.anonVma) flags.account = false;
+  changeProtection(state, modifyVma(state, vma, first, end, flags), first, end);
+}
+
+/** change_protection(): MMU_NOTIFY_PROTECTION_VMA, then change_pte_range(). */
+function changeProtection(state: State, vma: Vma, first: number, end: number): void {
+  invalidate(vma.mm, vma.region, first, end);
+  const ptes = vma.mm.ptes[vma.region]!;
+  for (let page = first; page < end; page++) {
+    const pte = ptes[page];
+    if (!pte) continue;
+    if (pte.kind === 'present') changePresent(state, vma, pte);
+    else if (pte.write) downgrade(pte);
+  }
+}
+
+/**
+ * change_present_ptes(): private mappings have read-only protections; where a write needs no fault (exclusive anonymous
+ * pages of a VM_WRITE vma), the entry is made writable after all (can_change_pte_writable).
+ */
+function changePresent(state: State, vma: Vma, pte: Pte): void {
+  const write =
+    vma.write && pte.frame.kind === 'ram' && pte.frame.exclusive && !tracksWrites(state, vma, pte);
+  if (pte.write === write) return;
+  pte.write = write;
+  pte.rule = 'change_pte_range';
+}
+
+/** pte_needs_soft_dirty_wp(): the first write after clear_refs must fault. */
+export function tracksWrites({ profile }: State, vma: Vma, pte: Pte): boolean {
+  return profile.softDirty && !vma.softDirty && !pte.softDirty;
+}
+
+/**
+ * change_softleaf_pte(): a write entry of a device becomes a read entry, for good, and loses its soft-dirty bit;
+ * a device-exclusive one of 6.12 becomes a read one and keeps it.
+ */
+function downgrade(pte: Pte): void {
+  pte.write = false;
+  if (pte.kind === 'device') pte.softDirty = false;
+  pte.rule = 'change_softleaf_pte';
+}

@@ -1,0 +1,93 @@
+/**
+ * vma_modify_flags() (mm/vma.c): a part of a vma gets other flags, by merging it with its neighbours where they agree,
+ * else by splitting. Which vmas there are shows: one migrate_vma() or hmm_range_fault() goes as far as one vma, fork
+ * notifies vma by vma, and the order of a reverse-mapping walk depends on it.
+ */
+import { anonVmaMove, dupAnonVma, unlinkAnonVmas } from './rmap.ts';
+import type { State, Vma } from './state.ts';
+import { splitVma } from './vma.ts';
+
+/** Flags that two vmas must agree on to be merged; VM_SOFTDIRTY is not one (VM_IGNORE_MERGE). */
+export type VmaFlags = Pick<Vma, 'read' | 'write' | 'account' | 'locked'>;
+
+export function flagsOf({ read, write, account, locked }: VmaFlags): VmaFlags {
+  return { read, write, account, locked };
+}
+
+export function sameFlags(a: VmaFlags, b: VmaFlags): boolean {
+  return a.read === b.read && a.write === b.write && a.account === b.account && a.locked === b.locked;
+}
+
+/** @returns the vma that pages `first` to `end` (exclusive) of `vma` are in now, with the new flags */
+export function modifyVma(state: State, vma: Vma, first: number, end: number, flags: VmaFlags): Vma {
+  const { softDirty } = vma;
+  let target = mergeExisting(state, vma, first, end, flags);
+  if (target) {
+    // VM_STICKY_FLAGS: what was soft-dirty in a part is so in the whole; before, what was changed decided for the whole.
+    target.softDirty = state.profile.softDirtySticks ? target.softDirty || softDirty : softDirty;
+  } else {
+    if (vma.first < first) splitVma(state, vma, first, true);
+    if (vma.end > end) splitVma(state, vma, end, false);
+    target = vma;
+  }
+  return Object.assign(target, flags);
+}
+
+/** vma_merge_existing_range() and commit_merge(); null when there is nothing to merge with. */
+function mergeExisting(state: State, middle: Vma, first: number, end: number, flags: VmaFlags): Vma | null {
+  const list = middle.mm.vmas[middle.region]!;
+  const index = list.indexOf(middle);
+  const leftSide = first === middle.first;
+  const rightSide = end === middle.end;
+  const mergeable = (other: Vma | undefined): other is Vma =>
+    other !== undefined && sameFlags(other, flags) && anonVmasMergeable(state, other, middle);
+
+  const before = list[index - 1];
+  const after = list[index + 1];
+  const prev = leftSide && before?.end === first && mergeable(before) ? before : null;
+  const fits = !prev?.anonVma || !after?.anonVma || prev.anonVma === after.anonVma;
+  const next = rightSide && after?.first === end && mergeable(after) && fits ? after : null;
+
+  if (prev && next) {
+    dupAnonVma(state, prev, next.anonVma ? next : middle);
+    prev.softDirty ||= state.profile.softDirtySticks && next.softDirty;
+    anonVmaMove([prev], () => {
+      prev.end = next.end;
+    });
+    list.splice(index, 2);
+    unlinkAnonVmas(middle);
+    unlinkAnonVmas(next);
+    return prev;
+  }
+  if (prev) {
+    dupAnonVma(state, prev, middle);
+    anonVmaMove(rightSide ? [prev] : [prev, middle], () => {
+      prev.end = end;
+      if (!rightSide) middle.first = end;
+    });
+    if (rightSide) remove(list, middle);
+    return prev;
+  }
+  if (next) {
+    dupAnonVma(state, next, middle);
+    anonVmaMove(leftSide ? [next] : [middle, next], () => {
+      next.first = first;
+      if (!leftSide) middle.end = first;
+    });
+    if (leftSide) remove(list, middle);
+    return next;
+  }
+  return null;
+}
+
+function remove(list: Vma[], vma: Vma): void {
+  list.splice(list.indexOf(vma), 1);
+  unlinkAnonVmas(vma);
+}
+
+/** is_mergeable_anon_vma(): not with one that was cloned from a parent's, unless they share it. */
+function anonVmasMergeable({ profile }: State, target: Vma, source: Vma): boolean {
+  if (!target.anonVma && source.anonVma) return profile.mergesIntoUnfaulted && source.chain.length === 1;
+  if (target.anonVma && !source.anonVma) return target.chain.length === 1;
+  return target.anonVma === source.anonVma;
+}
