@@ -1,9 +1,15 @@
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ExitStatus } from '../errors.ts';
+import {
+  DEFAULT_OPERATIONS,
+  EXHAUSTIVE_OPERATIONS,
+  type ExhaustiveOperation,
+} from '../programs/exhaustive.ts';
 import { formatVerdict } from '../report/table.ts';
 import type { Verdict } from '../report/verdict.ts';
 import type { Suite } from '../run/lane.ts';
+import { type Plan, readPlan } from '../run/plan.ts';
 import { runAll } from '../run/run.ts';
 import { parseScenario, scenarios } from '../session/scenarios.ts';
 import {
@@ -28,6 +34,12 @@ interface RunCommandOptions extends KernelOptions {
   out?: string;
   benchmarks?: boolean;
   shrink: number;
+  exhaustive?: number;
+  pages: number;
+  devices: number;
+  processes: number;
+  operations: ExhaustiveOperation[];
+  resume?: string;
   json?: boolean;
 }
 
@@ -41,6 +53,20 @@ export function runCommand(signal: AbortSignal): Command {
     )
     .option('--programs <n>', 'programs to generate beside the library', count, 100)
     .option('--seed <n>', 'seed of the generated programs', seed, 1)
+    .option(
+      '--exhaustive <k>',
+      'instead: all programs of k steps over the alphabet that the next options describe',
+      positiveInteger,
+    )
+    .option('--pages <n>', 'pages of the alphabet', positiveInteger, 2)
+    .option('--devices <n>', 'private devices of the alphabet', positiveInteger, 1)
+    .option('--processes <n>', 'processes of the alphabet', positiveInteger, 2)
+    .option(
+      '--operations <list>',
+      `operations of the alphabet, of ${EXHAUSTIVE_OPERATIONS.join(', ')}`,
+      operationList,
+      [...DEFAULT_OPERATIONS],
+    )
     .option('--scenario <name>', `machine to test on: ${Object.keys(scenarios).join(' or ')}`, 'default')
     .option('--append <word>', 'a word for the kernel command line, can be repeated', collectWords, [])
     .option('--benchmarks', 'let hmm-tests run its benchmarks, too: they check nothing and take 40 s')
@@ -52,6 +78,7 @@ export function runCommand(signal: AbortSignal): Command {
     .option('--shrink <n>', 'different findings of a lane to shrink at most, 0 for none', count, 5)
     .option('--jobs <n>', 'parallel compilations, and guests at a time', positiveInteger, defaultJobs)
     .option('--out <dir>', 'run folder (default: hmmdiff-out/TIME)')
+    .option('--resume <dir>', 'go on with a run that was stopped, as its plan.json says')
     .option('--json', 'print the verdict as JSON')
     .addHelpText(
       'after',
@@ -63,40 +90,61 @@ Examples:
   hmmdiff run --arch x86_64 --suite programs --programs 1000 --seed 7
   hmmdiff run --kernel ~/linux --config debug
   hmmdiff run --series offset
+  hmmdiff run --exhaustive 4
+  hmmdiff run --resume hmmdiff-out/2026-11-21T10-00-00
   hmmdiff run --scenario full-address-space
   hmmdiff run --arch x86_64 --append transparent_hugepage=never
   hmmdiff run --kernel debian-7.3 --series ~/v7-patches --json > verdict.json`,
     )
     .action(async (options: RunCommandOptions) => {
+      const { resume } = options;
       const out = resolve(
-        options.out ?? join('hmmdiff-out', new Date().toISOString().replaceAll(':', '-').slice(0, 19)),
+        resume ??
+          options.out ??
+          join('hmmdiff-out', new Date().toISOString().replaceAll(':', '-').slice(0, 19)),
       );
+      const plan = resume === undefined ? planFrom(options) : await readPlan(out);
       const verdict = await withProgress(signal, (context) =>
-        runAll(
-          {
-            kernels: options.kernel,
-            series: options.series,
-            archs: chosenArchs(options),
-            suites: options.suite === 'all' ? ['programs', 'hmm-tests'] : [options.suite],
-            programs: options.programs,
-            seed: options.seed,
-            accel: options.accel,
-            scenario: parseScenario(options.scenario),
-            append: options.append,
-            jobs: options.jobs,
-            fragments: options.config,
-            benchmarks: options.benchmarks ?? false,
-            shrink: options.shrink,
-            out,
-          },
-          context,
-        ),
+        runAll({ ...plan, jobs: options.jobs, resume: resume !== undefined, out }, context),
       );
       process.stdout.write(
         options.json ? `${JSON.stringify(verdict)}\n` : `\n${formatVerdict(verdict, out)}`,
       );
       process.exitCode = exitStatus(verdict);
     });
+}
+
+function planFrom(options: RunCommandOptions): Plan {
+  const { exhaustive: length, pages, devices, processes, operations } = options;
+  return {
+    kernels: options.kernel,
+    ...(options.series === undefined ? {} : { series: options.series }),
+    archs: [...chosenArchs(options)],
+    suites:
+      length !== undefined
+        ? ['programs']
+        : options.suite === 'all'
+          ? ['programs', 'hmm-tests']
+          : [options.suite],
+    programs: options.programs,
+    seed: options.seed,
+    ...(length === undefined ? {} : { exhaustive: { length, pages, devices, processes, operations } }),
+    accel: options.accel,
+    scenario: parseScenario(options.scenario),
+    append: options.append,
+    fragments: options.config,
+    benchmarks: options.benchmarks ?? false,
+    shrink: options.shrink,
+  };
+}
+
+/** Parser of `--operations`. */
+function operationList(text: string): ExhaustiveOperation[] {
+  return text.split(',').map((name) => {
+    const known = EXHAUSTIVE_OPERATIONS.find((operation) => operation === name.trim());
+    if (!known) throw new InvalidArgumentError(`operations are ${EXHAUSTIVE_OPERATIONS.join(', ')}.`);
+    return known;
+  });
 }
 
 /** A finding outweighs a lane that the infrastructure kept from its end. */

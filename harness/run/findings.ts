@@ -3,7 +3,6 @@ import { describeFingerprint } from '../divergence/fingerprint.ts';
 import type { AllowContext, AllowList } from '../report/allow.ts';
 import type { LaneVerdict } from '../report/verdict.ts';
 import type { KtapTest } from '../suites/ktap.ts';
-import type { ProgramResult } from '../suites/programs.ts';
 
 type Suites = LaneVerdict['suites'];
 
@@ -75,41 +74,6 @@ function reasonOf(test: KtapTest): string {
   return said.join(' | ').replaceAll(/\S*\/(tools\/testing\/)/g, '$1') || test.reason || test.status;
 }
 
-/** Sums up what comparing programs gave. */
-export function summarizePrograms(
-  results: readonly ProgramResult[],
-  lost: NonNullable<Suites['programs']>['lost'],
-  files: ReadonlyMap<string, string>,
-  seconds: number,
-): Omit<NonNullable<Suites['programs']>, 'findings'> {
-  const byField: Record<string, number> = {};
-  const bySlack: Record<string, number> = {};
-  const add = (into: Record<string, number>, from: Readonly<Record<string, number>>) => {
-    for (const [name, count] of Object.entries(from)) into[name] = (into[name] ?? 0) + count;
-  };
-  for (const { comparison } of results) {
-    add(byField, comparison.fieldsCompared);
-    add(bySlack, comparison.slack);
-  }
-  return {
-    programs: results.length,
-    steps: sum(results.map(({ comparison }) => comparison.steps)),
-    fieldsCompared: sum(Object.values(byField)),
-    slack: sum(Object.values(bySlack)),
-    divergences: results
-      .filter(({ comparison }) => comparison.divergences.length > 0)
-      .map(({ program, comparison }) => ({
-        program: program.name,
-        file: files.get(program.name) ?? '',
-        fields: comparison.divergences,
-      })),
-    seconds: round(seconds),
-    byField,
-    bySlack,
-    lost,
-  };
-}
-
 /** What makes a lane not ok, in a line each. */
 export function findingsOf(lane: Pick<LaneVerdict, 'suites' | 'splats' | 'system' | 'load'>): string[] {
   const { suites, splats, system, load } = lane;
@@ -131,10 +95,6 @@ export function findingsOf(lane: Pick<LaneVerdict, 'suites' | 'splats' | 'system
       .filter(({ allowed }) => allowed === undefined)
       .map(({ title, count }) => `splat: ${title}${count > 1 ? ` (${count} times)` : ''}`),
   ];
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
 
 export function round(seconds: number): number {

@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path';
 import type { Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
+import type { Divergence } from '../compare/compare.ts';
 import {
   type Fingerprint,
   fingerprintOfDivergences,
@@ -13,11 +14,10 @@ import { Trials, type TrialsOptions } from '../divergence/trials.ts';
 import type { RunEvents } from '../events.ts';
 import { findHazard } from '../programs/hazards.ts';
 import type { ProgramFinding } from '../report/verdict.ts';
-import type { ProgramResult } from '../suites/programs.ts';
 
 /** What a lane's programs showed. */
 export interface Suspects {
-  results: readonly ProgramResult[];
+  diverged: readonly { program: Program; divergences: readonly Divergence[] }[];
   /** Programs that took their guest with them. */
   lost: readonly { program: Program; reason: string }[];
   /** Programs of guests whose kernel reported something meanwhile; any of them may have caused it. */
@@ -50,8 +50,8 @@ export async function investigateLane(
 ): Promise<ProgramFinding[]> {
   const { design, arch } = lane.profile;
   const setting = { design, arch };
-  const shown = suspects.results.flatMap(({ program, comparison }) => {
-    const fingerprint = fingerprintOfDivergences(program, comparison.divergences, setting);
+  const shown = suspects.diverged.flatMap(({ program, divergences }) => {
+    const fingerprint = fingerprintOfDivergences(program, divergences, setting);
     return fingerprint ? [{ program, fingerprint }] : [];
   });
   if (lane.most === 0) {

@@ -1,31 +1,30 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { finished } from 'node:stream/promises';
-import type { KernelVersion, Profile } from '../../model/profile.ts';
+import type { KernelVersion } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
 import { expectLoad, type ScenarioName } from '../../model/system.ts';
 import type { AcceleratorProbe } from '../../qemu/accel.ts';
 import { architectureOf } from '../../qemu/architectures.ts';
 import type { Calibration } from '../../qemu/calibration.ts';
 import type { Accelerator } from '../../qemu/machine.ts';
+import type { Splat } from '../../qemu/splats.ts';
 import { compareSystem } from '../compare/system.ts';
 import { ExitStatus, HmmdiffError } from '../errors.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import type { ResolvedKernel } from '../kernels/resolve.ts';
 import { nameOrPath } from '../kernels/series.ts';
 import type { SourceContext } from '../kernels/source.ts';
-import { printProgram } from '../programs/print.ts';
 import type { AllowContext, AllowList } from '../report/allow.ts';
-import type { LaneVerdict, ProgramFinding } from '../report/verdict.ts';
+import type { LaneVerdict } from '../report/verdict.ts';
 import { type ScenarioMachine, scenarios } from '../session/scenarios.ts';
 import { chooseAccelerator, laneMachine, Session } from '../session/session.ts';
 import { listHmmTests, runHmmTests } from '../suites/hmm-tests.ts';
 import type { KtapTest } from '../suites/ktap.ts';
 import { runLifecycle } from '../suites/lifecycle.ts';
-import { type ProgramResult, runPrograms } from '../suites/programs.ts';
-import { findingsOf, round, SplatLog, summarizeHmmTests, summarizePrograms } from './findings.ts';
+import { findingsOf, round, SplatLog, summarizeHmmTests } from './findings.ts';
 import { investigateLane } from './investigation.ts';
+import type { Journal, JournalEntry } from './journal.ts';
+import { LanePrograms } from './lane-programs.ts';
 import { environmentOf, profileOf } from './profile.ts';
 
 export type Suite = 'hmm-tests' | 'programs' | 'lifecycle';
@@ -50,6 +49,8 @@ export interface LanePlan {
   /** The lane's folder within the run folder. */
   folder: string;
   runFolder: string;
+  /** Go on with what the folder holds. */
+  resume: boolean;
 }
 
 export interface LaneContext extends SourceContext {
@@ -65,22 +66,15 @@ const MAX_GUESTS = 6;
 
 /** One kernel on one machine: boots guests, runs the suites in them, and sums up what was seen. */
 export class Lane {
-  readonly #results: ProgramResult[] = [];
   readonly #tests: KtapTest[] = [];
   readonly #interrupted: { name: string; reason: string }[] = [];
-  readonly #lost: { program: string; file: string; reason: string }[] = [];
-  readonly #files = new Map<string, string>();
-  readonly #lostPrograms: { program: Program; reason: string }[] = [];
-  /** Programs of guests whose kernel reported something while they ran. */
-  readonly #reported: Program[] = [];
-  #programFindings: ProgramFinding[] = [];
+  readonly #programs: LanePrograms;
   readonly #consoles: string[] = [];
   readonly #transcripts: string[] = [];
-  readonly #seconds = { programs: 0, tests: 0 };
+  #testSeconds = 0;
   readonly #splats: SplatLog;
   readonly #allowContext: AllowContext;
   #lifecycle: LaneVerdict['suites']['lifecycle'];
-  #pendingPrograms: readonly Program[];
   /** Undefined until a guest has listed them. */
   #pendingTests: string[] | undefined;
   #design: 'pfn' | 'offset' | undefined;
@@ -93,16 +87,27 @@ export class Lane {
   constructor(
     private readonly plan: LanePlan,
     private readonly context: LaneContext,
+    private readonly journal: Journal,
   ) {
     this.#allowContext = { kernel: plan.kernel.spec.name, arch: plan.build.arch };
     this.#splats = new SplatLog(context.allow, this.#allowContext);
-    this.#pendingPrograms = plan.suites.includes('programs') ? plan.programs : [];
+    this.#programs = new LanePrograms(plan.programs, plan, journal);
     if (!plan.suites.includes('hmm-tests')) this.#pendingTests = [];
   }
 
   get name(): string {
     const { kernel, build } = this.plan;
     return `${kernel.spec.name}${kernel.series ? `+${kernel.series.name}` : ''} ${build.arch}`;
+  }
+
+  /** Takes over what an earlier run of this lane has finished. */
+  restore(entries: readonly JournalEntry[]): void {
+    for (const entry of entries) {
+      this.#programs.restore(entry);
+      if (entry.type !== 'hmm-tests') continue;
+      this.#tests.push(...entry.tests);
+      this.#interrupted.push(...entry.interrupted);
+    }
   }
 
   /** Never throws for what a guest does: that is in the verdict. Throws when aborted. */
@@ -116,8 +121,9 @@ export class Lane {
         this.#accel.accelerator,
         this.plan.folder,
       );
-      for (let guest = 1; this.#unfinished; guest++) {
-        if (guest > MAX_GUESTS) {
+      const first = await this.#guestsBefore();
+      for (let guest = first + 1; this.#unfinished; guest++) {
+        if (guest > first + MAX_GUESTS) {
           throw new HmmdiffError(
             'guests-lost',
             ExitStatus.finding,
@@ -135,7 +141,19 @@ export class Lane {
         error ??= this.#laneError(caught);
       });
     }
-    return this.#verdict(error);
+    const verdict = this.#verdict(error);
+    // What the infrastructure kept from its end is to be run again.
+    if (!verdict.error) await this.journal.append({ type: 'verdict', verdict });
+    return verdict;
+  }
+
+  /** Guests of an earlier run of this lane: their consoles are kept. */
+  async #guestsBefore(): Promise<number> {
+    const { folder, runFolder, resume } = this.plan;
+    if (!resume) return 0;
+    const consoles = (await readdir(folder)).filter((file) => /^guest-\d+\.console$/.test(file));
+    this.#consoles.push(...consoles.map((file) => relative(runFolder, join(folder, file))));
+    return consoles.length;
   }
 
   /** @throws what is no HmmdiffError, and the reason of an abort */
@@ -147,7 +165,7 @@ export class Lane {
 
   get #unfinished(): boolean {
     return (
-      this.#pendingPrograms.length > 0 ||
+      this.#programs.pending ||
       this.#pendingTests === undefined ||
       this.#pendingTests.length > 0 ||
       this.#lifecyclePending
@@ -193,10 +211,11 @@ export class Lane {
         await session.stop();
         return;
       }
-      if (this.#pendingPrograms.length > 0 && !(await this.#programs(session, id, name))) return;
+      if (this.#programs.pending && !(await this.#runPrograms(session, id, name))) return;
       if (plan.suites.includes('hmm-tests')) {
+        const done = new Set([...this.#tests, ...this.#interrupted].map((test) => test.name));
         this.#pendingTests ??= (await listHmmTests(session)).filter(
-          (test) => plan.benchmarks || !/\.benchmark_/.test(test),
+          (test) => (plan.benchmarks || !/\.benchmark_/.test(test)) && !done.has(test),
         );
         for (const group of ['private', 'coherent'] as const) {
           devices = group;
@@ -231,7 +250,7 @@ export class Lane {
     this.#design = assumed;
     this.#load = { expected: expectLoad(this.plan.scenario, assumed ?? 'pfn'), seen: session.load };
     if (this.#load.seen !== 'loads') {
-      this.#pendingPrograms = [];
+      this.#programs.giveUp();
       this.#pendingTests = [];
       return false;
     }
@@ -254,50 +273,13 @@ export class Lane {
   }
 
   /** Answers whether the guest can be used further. */
-  async #programs(session: Session, id: string, guestName: string): Promise<boolean> {
+  async #runPrograms(session: Session, id: string, guestName: string): Promise<boolean> {
     const { plan, context } = this;
-    const profile: Profile = await profileOf(plan.build, plan.rules, this.#design!);
-    const file = join(plan.folder, `${guestName}.transcripts`);
-    this.#transcripts.push(relative(plan.runFolder, file));
-    const record: WriteStream = createWriteStream(file);
-    const pending = this.#pendingPrograms;
-    const started = performance.now();
-    const splatsBefore = session.guest.splats.length;
-    let alive = true;
-    await context.events.task(`${id} programs`, `Programs on ${this.name}`, async (report) => {
-      const run = await runPrograms(session, pending, {
-        environment: () => environmentOf(session, profile),
-        signal: context.signal,
-        progress: (done) => report.progress(done, pending.length, 'programs'),
-        record: (chunk) => record.write(chunk),
-      }).finally(() => {
-        record.end();
-        return finished(record);
-      });
-      this.#results.push(...run.results);
-      this.#pendingPrograms = run.remaining;
-      if (run.lost) {
-        alive = false;
-        const { program } = run.lost;
-        const file = await this.#keep(program);
-        const reason = await session.explainLoss(run.lost.reason);
-        this.#lost.push({ program: program.name, file, reason });
-        this.#lostPrograms.push({ program, reason });
-      } else {
-        await session.mark();
-        const reports = session.guest.splats.slice(splatsBefore);
-        if (reports.some((splat) => !this.#splats.allows(splat, undefined))) {
-          this.#reported.push(...run.results.map(({ program }) => program));
-        }
-      }
-      for (const { program, comparison } of run.results) {
-        if (comparison.divergences.length > 0) await this.#keep(program);
-      }
-      const diverged = run.results.filter(({ comparison }) => comparison.divergences.length > 0).length;
-      report.detail = `${run.results.length} programs, ${diverged} diverge`;
-    });
-    this.#seconds.programs += (performance.now() - started) / 1000;
-    return alive;
+    const profile = await profileOf(plan.build, plan.rules, this.#design!);
+    const isReport = (splat: Splat) => this.#splats.allows(splat, undefined) === undefined;
+    return context.events.task(`${id} programs`, `Programs on ${this.name}`, (report) =>
+      this.#programs.run(session, guestName, profile, isReport, report, context.signal),
+    );
   }
 
   /** What the programs showed comes down to a few findings; they are shrunk in guests of their own. */
@@ -305,32 +287,29 @@ export class Lane {
     const { plan, context } = this;
     const { kernel, build } = plan;
     const profile = await profileOf(build, plan.rules, this.#design!);
-    this.#programFindings = await investigateLane(
-      { results: this.#results, lost: this.#lostPrograms, reported: this.#reported },
-      {
-        name: this.name,
-        profile,
-        trials: {
-          boot: (name) => this.#boot(name),
-          environment: (session) => environmentOf(session, profile),
-          allows: (splat) => this.#splats.allows(splat, undefined) !== undefined,
-          signal: context.signal,
-        },
-        subject: {
-          kernel: 'directory' in kernel.spec.source ? kernel.spec.source.directory : kernel.spec.name,
-          version: build.tree.release,
-          origin: build.tree.origin,
-          series: kernel.series ? nameOrPath(kernel.series) : null,
-          config: [...plan.fragments],
-          append: [...plan.append],
-          scenario: plan.scenario,
-        },
-        folder: plan.folder,
-        runFolder: plan.runFolder,
-        most: plan.shrink,
-        events: context.events,
+    this.#programs.findings = await investigateLane(this.#programs.suspects, {
+      name: this.name,
+      profile,
+      trials: {
+        boot: (name) => this.#boot(name),
+        environment: (session) => environmentOf(session, profile),
+        allows: (splat) => this.#splats.allows(splat, undefined) !== undefined,
+        signal: context.signal,
       },
-    );
+      subject: {
+        kernel: 'directory' in kernel.spec.source ? kernel.spec.source.directory : kernel.spec.name,
+        version: build.tree.release,
+        origin: build.tree.origin,
+        series: kernel.series ? nameOrPath(kernel.series) : null,
+        config: [...plan.fragments],
+        append: [...plan.append],
+        scenario: plan.scenario,
+      },
+      folder: plan.folder,
+      runFolder: plan.runFolder,
+      most: plan.shrink,
+      events: context.events,
+    });
   }
 
   #boot(name: string): Promise<Session> {
@@ -362,17 +341,6 @@ export class Lane {
     });
   }
 
-  /** Writes a program that shows something into the run folder. */
-  async #keep(program: Program): Promise<string> {
-    const folder = join(this.plan.folder, 'programs');
-    const file = join(folder, `${program.name}.yaml`);
-    await mkdir(folder, { recursive: true });
-    await writeFile(file, printProgram(program));
-    const shown = relative(this.plan.runFolder, file);
-    this.#files.set(program.name, shown);
-    return shown;
-  }
-
   async #hmmTests(
     session: Session,
     id: string,
@@ -393,12 +361,15 @@ export class Lane {
           signal: this.context.signal,
           progress: (done) => report.progress(done, wanted.length, 'tests'),
         });
-        this.#tests.push(...run.tests);
+        const interrupted = [];
         if (run.interrupted) {
           alive = false;
           const { name } = run.interrupted;
-          this.#interrupted.push({ name, reason: await session.explainLoss(run.interrupted.reason) });
+          interrupted.push({ name, reason: await session.explainLoss(run.interrupted.reason) });
         }
+        this.#tests.push(...run.tests);
+        this.#interrupted.push(...interrupted);
+        await this.journal.append({ type: 'hmm-tests', tests: run.tests, interrupted });
         this.#pendingTests = [...run.remaining, ...(this.#pendingTests ?? []).filter((name) => !mine(name))];
         const output = join(this.plan.folder, `${guestName}.${group}.ktap`);
         await writeFile(output, `${run.output.join('\n')}\n`);
@@ -407,7 +378,7 @@ export class Lane {
         report.detail = `${run.tests.length} tests, ${failed} failed${run.interrupted ? `, ${run.interrupted.reason}` : ''}`;
       },
     );
-    this.#seconds.tests += (performance.now() - started) / 1000;
+    this.#testSeconds += (performance.now() - started) / 1000;
     return alive;
   }
 
@@ -419,16 +390,13 @@ export class Lane {
       suites['hmm-tests'] = summarizeHmmTests(
         this.#tests,
         this.#interrupted,
-        this.#seconds.tests,
+        this.#testSeconds,
         context.allow,
         this.#allowContext,
       );
     }
     if (plan.suites.includes('programs')) {
-      suites.programs = {
-        ...summarizePrograms(this.#results, this.#lost, this.#files, this.#seconds.programs),
-        findings: this.#programFindings,
-      };
+      suites.programs = this.#programs.verdict;
     }
     if (this.#lifecycle) suites.lifecycle = this.#lifecycle;
     const splats = this.#splats.entries;
@@ -458,7 +426,7 @@ export class Lane {
       system: this.#system,
       splats,
       console: this.#consoles,
-      transcripts: this.#transcripts,
+      transcripts: [...this.#programs.transcripts, ...this.#transcripts],
       findings,
       ...(infrastructure ? { error: { code: infrastructure.code, message: infrastructure.message } } : {}),
     };

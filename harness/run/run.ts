@@ -1,18 +1,19 @@
+import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type KernelVersion, makeProfile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
-import type { ScenarioName } from '../../model/system.ts';
 import { AcceleratorProbe } from '../../qemu/accel.ts';
 import { Calibration } from '../../qemu/calibration.ts';
-import type { Accelerator } from '../../qemu/machine.ts';
+import { inputError } from '../errors.ts';
 import type { Arch } from '../kernels/arch.ts';
 import { buildKernel } from '../kernels/build.ts';
 import { buildGuestPrograms } from '../kernels/guest-programs.ts';
 import { type ResolvedKernel, resolveKernels } from '../kernels/resolve.ts';
 import type { SourceContext } from '../kernels/source.ts';
 import { kernelConfigsDir } from '../paths.ts';
+import { exhaustivePrograms } from '../programs/exhaustive.ts';
 import { generatePrograms } from '../programs/generate.ts';
 import { findHazard } from '../programs/hazards.ts';
 import { loadLibrary } from '../programs/load.ts';
@@ -21,30 +22,16 @@ import { type LaneVerdict, type Verdict, verdictSchema } from '../report/verdict
 import { baseImage } from '../session/image.ts';
 import { version } from '../version.ts';
 import { round } from './findings.ts';
-import { Lane, type LanePlan, type Suite } from './lane.ts';
+import { Journal, readJournal } from './journal.ts';
+import { Lane, type LaneContext, type LanePlan } from './lane.ts';
+import { type Plan, planOf, writePlan, writeWhole } from './plan.ts';
 import { rulesOf } from './profile.ts';
 
-export interface RunOptions {
-  /** As resolveKernels takes them. */
-  kernels: readonly string[];
-  series?: string | undefined;
-  archs: readonly Arch[];
-  suites: readonly Suite[];
-  /** How many programs to generate, beside the library. */
-  programs: number;
-  seed: number;
-  accel: Accelerator | 'auto';
-  scenario: ScenarioName;
-  /** Further words of every guest's kernel command line. */
-  append: readonly string[];
+export interface RunOptions extends Plan {
   /** Parallel compilations, and lanes at a time. */
   jobs: number;
-  /** Config fragments beyond the usual. */
-  fragments: readonly string[];
-  /** Let hmm-tests run its benchmarks. */
-  benchmarks: boolean;
-  /** Findings of each lane's programs to shrink at most. */
-  shrink: number;
+  /** Go on with what `out` holds of a run with the same plan. */
+  resume: boolean;
   /** The run folder; made if it is not there. */
   out: string;
 }
@@ -71,19 +58,9 @@ export async function runAll(
     plans.push(...(await planLanes(kernel, options, context)));
   }
   await mkdir(options.out, { recursive: true });
-  await writeWhole(join(options.out, 'plan.json'), {
-    hmmdiff: version,
-    started: started.toISOString(),
-    seed: options.seed,
-    programs: options.programs,
-    suites: options.suites,
-    accel: options.accel,
-    scenario: options.scenario,
-    append: options.append,
-    lanes: plans.map(({ build }) => ({ arch: build.arch, key: build.key, origin: build.tree.origin })),
-  });
+  if (!options.resume) await writePlan(options.out, planOf(options));
   const shared = { ...context, probe: new AcceleratorProbe(), calibration: new Calibration(), allow };
-  const lanes = await inParallel(plans, options.jobs, (plan) => new Lane(plan, shared).run());
+  const lanes = await inParallel(plans, options.jobs, (plan) => runLane(plan, shared));
   const verdict = verdictSchema.parse({
     format: 1,
     ok: lanes.every((lane) => lane.ok),
@@ -96,6 +73,35 @@ export async function runAll(
   } satisfies Verdict);
   await writeWhole(join(options.out, 'verdict.json'), verdict);
   return verdict;
+}
+
+/** Runs a lane, or what an earlier run left of it. */
+async function runLane(plan: LanePlan, context: LaneContext): Promise<LaneVerdict> {
+  const file = join(plan.folder, 'journal.jsonl');
+  const key = keyOf(plan);
+  const entries = plan.resume ? await readJournal(file) : [];
+  const [first] = entries;
+  if (first && !(first.type === 'lane' && first.key === key)) {
+    throw inputError('resume', `${plan.folder} is of another kernel, or of other programs`, {
+      hint: 'Sources or hmmdiff itself have changed since; run again into a new folder.',
+    });
+  }
+  const finished = entries.find((entry) => entry.type === 'verdict');
+  if (finished) return finished.verdict;
+  await using journal = await Journal.open(file, entries);
+  if (!first) await journal.append({ type: 'lane', key, programs: plan.programs.length });
+  const lane = new Lane(plan, context, journal);
+  lane.restore(entries);
+  // Awaited here: the journal is closed behind it.
+  return await lane.run();
+}
+
+/** Everything that decides what a lane does. */
+function keyOf({ build, programs, suites, scenario, append }: LanePlan): string {
+  return createHash('sha256')
+    .update(JSON.stringify([version, build.key, programs, suites, scenario, append]))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 async function planLanes(
@@ -116,6 +122,11 @@ async function planLanes(
     const programs = options.suites.includes('programs')
       ? await choosePrograms(kernel, arch, rules, options)
       : [];
+    if (options.exhaustive) {
+      context.events.note(
+        `${build.arch}: ${programs.length.toLocaleString('en-US')} programs, all that there are`,
+      );
+    }
     const folder = join(options.out, [kernel.spec.name, kernel.series?.name, arch].filter(Boolean).join('-'));
     plans.push({
       kernel,
@@ -132,6 +143,7 @@ async function planLanes(
       fragments: options.fragments,
       folder,
       runFolder: options.out,
+      resume: options.resume,
     });
   }
   return plans;
@@ -147,6 +159,7 @@ async function choosePrograms(
   // What is safe does not depend on the design: a series that does not say its own is taken to have the kernel's.
   const design = rules === '6.12' ? 'pfn' : (kernel.series?.design ?? kernel.spec.design);
   const profile = makeProfile({ kernel: rules, design, arch });
+  if (options.exhaustive) return [...exhaustivePrograms({ profile, ...options.exhaustive })];
   const library = (await loadLibrary()).filter((program) => findHazard(program, profile) === undefined);
   return [...library, ...generatePrograms(options.seed, options.programs, { profile })];
 }
@@ -163,10 +176,4 @@ async function inParallel(
   };
   await Promise.all(Array.from({ length: Math.min(limit, plans.length) }, worker));
   return verdicts;
-}
-
-/** Under its final name a file is whole. */
-async function writeWhole(file: string, value: unknown): Promise<void> {
-  await writeFile(`${file}.partial`, `${JSON.stringify(value, null, 2)}\n`);
-  await rename(`${file}.partial`, file);
 }

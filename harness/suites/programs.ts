@@ -24,7 +24,8 @@ const SILENT = 'it hangs, and the agent does not answer any more';
 export interface ProgramResult {
   program: Program;
   comparison: Comparison;
-  transcript: RecordedTranscript;
+  /** Not kept when `lean` was asked for and nothing diverges. */
+  transcript?: RecordedTranscript;
 }
 
 /** A program that took the guest with it, or that the agent could not end. */
@@ -50,6 +51,10 @@ export interface ProgramsOptions {
   announce?: boolean;
   /** Milliseconds without progress after which a program hangs, on the reference host. @default 10000 */
   stepLimit?: number;
+  /** Forget the transcripts of programs that do not diverge. @default false */
+  lean?: boolean;
+  /** Gets results as they come, in order. */
+  onResults?: (results: readonly ProgramResult[]) => void;
   /** Gets the agent's stream as it comes, for the run folder. */
   record?: (chunk: Buffer) => void;
 }
@@ -69,8 +74,10 @@ export async function runPrograms(
     observe,
     announce = false,
     stepLimit = STEP_LIMIT_MS,
+    lean = false,
     signal,
     progress,
+    onResults,
     record,
   } = options;
   const limitMs = Math.round(stepLimit * session.guest.slowness);
@@ -116,6 +123,7 @@ export async function runPrograms(
     for await (const chunk of agent.stdout as AsyncIterable<Buffer>) {
       watchdog.refresh();
       record?.(chunk);
+      const before = results.length;
       for (const message of stream.push(chunk)) {
         if (message.type === 'hello') continue;
         if (message.type === 'error') {
@@ -124,13 +132,16 @@ export async function runPrograms(
         }
         const program = programs[message.sequence - 1]!;
         const { transcript } = message;
-        results.push({ program, transcript, comparison: compare(program, transcript, environment()) });
-        progress?.(results.length);
         if (transcript.stuck) {
-          results.pop();
+          onResults?.(results.slice(before));
           return lostWith(`a process of it cannot be killed: ${describeEnd(transcript)}`);
         }
+        const comparison = compare(program, transcript, environment());
+        const keep = !lean || comparison.divergences.length > 0;
+        results.push({ program, comparison, ...(keep ? { transcript } : {}) });
       }
+      progress?.(results.length);
+      if (results.length > before) onResults?.(results.slice(before));
       feed();
     }
     if (!silent) await agent.exited;

@@ -1,0 +1,179 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { finished } from 'node:stream/promises';
+import type { Profile } from '../../model/profile.ts';
+import type { Program } from '../../model/program.ts';
+import type { TaskReport } from '../events.ts';
+import { printProgram } from '../programs/print.ts';
+import type { LaneVerdict, ProgramFinding } from '../report/verdict.ts';
+import type { Session } from '../session/session.ts';
+import { runPrograms } from '../suites/programs.ts';
+import { round } from './findings.ts';
+import type { Suspects } from './investigation.ts';
+import type { Journal, JournalEntry } from './journal.ts';
+import { environmentOf } from './profile.ts';
+import { addComparison, addTally, emptyTally, type Tally } from './program-tally.ts';
+
+/** Of more programs than this, only the transcripts of those that diverge would be worth their room: none is recorded. */
+const MOST_RECORDED = 1000;
+
+type ProgramsVerdict = NonNullable<LaneVerdict['suites']['programs']>;
+
+/** The suite `programs` of one lane, over as many guests as it takes. */
+export class LanePrograms {
+  readonly #tally: Tally = emptyTally();
+  readonly #files = new Map<string, string>();
+  readonly #lost: { program: Program; reason: string }[] = [];
+  readonly #reported: Program[] = [];
+  /** How many of `programs` are behind us. */
+  #done = 0;
+  #seconds = 0;
+  readonly transcripts: string[] = [];
+  findings: ProgramFinding[] = [];
+
+  constructor(
+    private readonly programs: readonly Program[],
+    /** The lane's folder, and the run folder that paths are relative to. */
+    private readonly place: { folder: string; runFolder: string },
+    private readonly journal: Journal,
+  ) {}
+
+  get pending(): boolean {
+    return this.#done < this.programs.length;
+  }
+
+  /** Programs that have run. */
+  get count(): number {
+    return this.#tally.programs;
+  }
+
+  /** Nothing can be run on this lane. */
+  giveUp(): void {
+    this.#done = this.programs.length;
+  }
+
+  /** Takes over what an earlier run of this lane has finished. */
+  restore(entry: JournalEntry): void {
+    if (entry.type === 'programs') {
+      addTally(this.#tally, entry.tally);
+      this.#done += entry.tally.programs;
+    } else if (entry.type === 'lost') {
+      this.#lost.push({ program: this.programs[this.#done]!, reason: entry.reason });
+      this.#done++;
+    }
+  }
+
+  /**
+   * Runs what is left in a guest.
+   *
+   * @param isReport whether something that the kernel said counts
+   * @returns whether the guest can be used further
+   */
+  async run(
+    session: Session,
+    guestName: string,
+    profile: Profile,
+    isReport: (splat: Session['guest']['splats'][number]) => boolean,
+    report: TaskReport,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { folder, runFolder } = this.place;
+    const from = this.#done;
+    const pending = this.programs.slice(from);
+    const file = join(folder, `${guestName}.transcripts`);
+    const record = pending.length <= MOST_RECORDED ? createWriteStream(file) : undefined;
+    if (record) this.transcripts.push(relative(runFolder, file));
+    const started = performance.now();
+    const splatsBefore = session.guest.splats.length;
+    const diverged: Program[] = [];
+    const run = await runPrograms(session, pending, {
+      environment: () => environmentOf(session, profile),
+      lean: true,
+      signal,
+      progress: (done) => report.progress(done, pending.length, 'programs'),
+      onResults: (results) => {
+        const tally = emptyTally();
+        for (const { program, comparison } of results) {
+          addComparison(tally, program.name, comparison);
+          if (comparison.divergences.length > 0) diverged.push(program);
+        }
+        addTally(this.#tally, tally);
+        this.#done += results.length;
+        void this.journal.append({ type: 'programs', tally });
+      },
+      ...(record ? { record: (chunk: Buffer) => record.write(chunk) } : {}),
+    }).finally(async () => {
+      record?.end();
+      if (record) await finished(record);
+    });
+    for (const program of diverged) await this.#keep(program);
+    if (run.lost) {
+      const { program } = run.lost;
+      await this.#keep(program);
+      const reason = await session.explainLoss(run.lost.reason);
+      this.#lost.push({ program, reason });
+      this.#done++;
+      await this.journal.append({ type: 'lost', reason });
+    } else {
+      await session.mark();
+      if (session.guest.splats.slice(splatsBefore).some(isReport)) {
+        this.#reported.push(...this.programs.slice(from, this.#done));
+      }
+    }
+    this.#seconds += (performance.now() - started) / 1000;
+    report.detail = `${this.#done - from} programs, ${diverged.length} diverge`;
+    return run.lost === undefined;
+  }
+
+  /** What is to be looked into. */
+  get suspects(): Suspects {
+    const byName = new Map(this.programs.map((program) => [program.name, program]));
+    return {
+      diverged: this.#tally.diverged.map(({ program, divergences }) => ({
+        program: byName.get(program)!,
+        divergences,
+      })),
+      lost: this.#lost,
+      reported: this.#reported,
+    };
+  }
+
+  get verdict(): ProgramsVerdict {
+    const { programs, steps, fields, slack, diverged } = this.#tally;
+    const fileOf = (name: string) => this.#files.get(name) ?? '';
+    return {
+      programs,
+      steps,
+      fieldsCompared: sum(fields),
+      slack: sum(slack),
+      divergences: diverged.map(({ program, divergences }) => ({
+        program,
+        file: fileOf(program),
+        fields: divergences,
+      })),
+      findings: this.findings,
+      seconds: round(this.#seconds),
+      byField: fields,
+      bySlack: slack,
+      lost: this.#lost.map(({ program, reason }) => ({
+        program: program.name,
+        file: fileOf(program.name),
+        reason,
+      })),
+    };
+  }
+
+  /** Writes a program that shows something into the run folder. */
+  async #keep(program: Program): Promise<void> {
+    const folder = join(this.place.folder, 'programs');
+    const file = join(folder, `${program.name}.yaml`);
+    await mkdir(folder, { recursive: true });
+    await writeFile(file, printProgram(program));
+    this.#files.set(program.name, relative(this.place.runFolder, file));
+  }
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}
