@@ -1,6 +1,6 @@
 import type { Design } from '../../model/profile.ts';
 import { compareSystem } from '../compare/system.ts';
-import { deviceMemory } from '../session/chunks.ts';
+import { loadTestHmm } from '../session/load-module.ts';
 import type { Session } from '../session/session.ts';
 
 export interface LifecycleOptions {
@@ -45,14 +45,13 @@ export async function runLifecycle(session: Session, options: LifecycleOptions):
   const parameters = (await sh("sed 's/.*hmmdiff.insmod=test_hmm\\([^ ]*\\).*/\\1/; s/,/ /g' /proc/cmdline"))
     .text;
   const freeKiB = async () => Number((await sh(FREE_KIB)).text);
-  const lines = () => session.guest.console.lines.map(({ text }) => text);
   const must = async (what: string, command: string) => {
     const { text, code } = await sh(command);
     if (code !== 0) failures.push(`${what}: ${text || `status ${code}`}`);
     return code === 0;
   };
 
-  const first = deviceMemory(lines()).chunks.filter(({ minor }) => minor < 2);
+  const first = session.memory.chunks.filter(({ minor }) => minor < 2);
   let before = 0;
   let loads = 0;
   await must('RELEASE and close under live pages', `agent lifecycle ${2 * times}`);
@@ -60,10 +59,13 @@ export async function runLifecycle(session: Session, options: LifecycleOptions):
     signal?.throwIfAborted();
     if (!(await must(`unload ${loads + 1}`, 'rmmod test_hmm'))) break;
     if (loads === 1) before = await freeKiB();
-    const seen = lines().length;
-    if (!(await must(`load ${loads + 1}`, `insmod /lib/modules/test_hmm.ko ${parameters}`))) break;
+    const { failure, memory } = await loadTestHmm(session, `load ${loads + 1}`, parameters, signal);
+    if (failure !== undefined) {
+      failures.push(`load ${loads + 1}: ${failure}`);
+      break;
+    }
     loads += 1;
-    const chunks = deviceMemory(lines().slice(seen)).chunks.filter(({ minor }) => minor < 2);
+    const chunks = memory.chunks.filter(({ minor }) => minor < 2);
     if (describe(chunks) !== describe(first)) {
       failures.push(`load ${loads}: chunks at ${describe(chunks)}, at first ${describe(first)}`);
     }
