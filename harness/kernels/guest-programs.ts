@@ -62,12 +62,19 @@ export async function buildGuestPrograms(build: KernelBuild, context: SourceCont
         ]);
         const mm = join(tree, 'tools/testing/selftests/mm');
         const parts = HMM_TESTS_PARTS.map((name) => join(mm, name)).filter((file) => existsSync(file));
-        await compile(`hmm-tests of ${build.tree.origin}`, 'hmm-tests', [
+        const hmmTests = `hmm-tests of ${build.tree.origin}`;
+        const object = join(partial, 'hmm-tests.o');
+        const include = ['', 'tools/include/uapi', 'tools/testing/selftests'].map(
+          (part) => `-I${join(tree, part)}`,
+        );
+        await compile(hmmTests, 'hmm-tests.o', [
           '-D_GNU_SOURCE',
-          ...['', 'tools/include/uapi', 'tools/testing/selftests'].map((part) => `-I${join(tree, part)}`),
-          ...['hmm-tests.c'].map((name) => join(mm, name)),
-          ...parts,
+          ...include,
+          ...['-include', join(guestSourceDir, 'test_limit.h')],
+          ...['-c', join(mm, 'hmm-tests.c')],
         ]);
+        await compile(hmmTests, 'hmm-tests', ['-D_GNU_SOURCE', ...include, object, ...parts]);
+        await rm(object);
         await rename(partial, directory);
         return programs;
       },

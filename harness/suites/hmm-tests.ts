@@ -21,9 +21,11 @@ export interface HmmTestsRun {
 }
 
 /**
- * kselftest_harness.h ends a test after 30 s by itself, on newer trees without waiting for its process; ours comes
- * after that and ends the whole program, because older trees then wait for ever.
+ * What a test gets on the reference host: as much as kselftest_harness.h gives it by itself. It is the guest that ends
+ * it then (qemu/guest/test_limit.h), on newer trees without waiting for its process.
  */
+const TEST_LIMIT_S = 30;
+/** Comes after that and ends the whole program, because older trees then wait for ever. */
 const SILENCE_LIMIT_MS = 45_000;
 
 /** All tests of hmm-tests by full name (fixture.variant.test), in the order in which it runs them. */
@@ -69,9 +71,11 @@ export async function runHmmTests(session: Session, options: HmmTestsOptions): P
 
   signal?.throwIfAborted();
   // One line at a time, or results would come in blocks and have no times of their own.
-  const process = await session.ssh.spawn(`exec hmm-tests ${filter} 2>&1`);
+  const { slowness } = session.guest;
+  const seconds = Math.ceil(TEST_LIMIT_S * slowness);
+  const process = await session.ssh.spawn(`HMMDIFF_TEST_SECONDS=${seconds} exec hmm-tests ${filter} 2>&1`);
   process.stdin.end();
-  const limit = SILENCE_LIMIT_MS * Math.max(1, session.guest.slowness);
+  const limit = SILENCE_LIMIT_MS * slowness;
   const watchdog = setTimeout(() => {
     hung = true;
     process.stdout.destroy();

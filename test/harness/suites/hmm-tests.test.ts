@@ -1,5 +1,7 @@
+import { PassThrough, Readable } from 'node:stream';
 import { expect, it } from 'vitest';
-import { parseTestList } from '../../../harness/suites/hmm-tests.ts';
+import type { Session } from '../../../harness/session/session.ts';
+import { parseTestList, runHmmTests } from '../../../harness/suites/hmm-tests.ts';
 
 it('reads the list of tests, in which variants and tests stand in columns of their own', () => {
   const list = [
@@ -25,4 +27,21 @@ it('reads the list of tests, in which variants and tests stand in columns of the
     'hmm2.hmm2_device_private.double_map',
     'plain.alone',
   ]);
+});
+
+it('gives each test its time as it is on this host', async () => {
+  const commands: string[] = [];
+  const stdout = Readable.from([
+    'TAP version 13\n1..1\n#  RUN           hmm.a ...\n#            OK  hmm.a\nok 1 hmm.a\n# PASSED: 1 / 1 tests passed.\n# Totals: pass:1 fail:0 xfail:0 xpass:0 skip:0 error:0\n',
+  ]);
+  const process = { stdin: new PassThrough(), stdout, exited: Promise.resolve(), kill() {} };
+  const spawn = async (command: string) => {
+    commands.push(command);
+    return process;
+  };
+  const session = { guest: { slowness: 2.51 }, ssh: { spawn } } as unknown as Session;
+  const run = await runHmmTests(session, { tests: ['hmm.a'] });
+  expect(run.tests.map(({ name, status }) => [name, status])).toEqual([['hmm.a', 'pass']]);
+  // qemu/guest/test_limit.h reads it.
+  expect(commands).toEqual(['HMMDIFF_TEST_SECONDS=76 exec hmm-tests -r hmm.a 2>&1']);
 });
