@@ -42,8 +42,10 @@ export async function baseImage(
       return file;
     }
     await mkdir(cache.userland, { recursive: true });
-    await writeFile(`${file}.partial`, archive);
-    await rename(`${file}.partial`, file);
+    // Another run may be making the same one.
+    const partial = `${file}.${process.pid}.partial`;
+    await writeFile(partial, archive);
+    await rename(partial, file);
     return file;
   });
 }
