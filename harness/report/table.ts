@@ -110,6 +110,7 @@ function formatFinding(finding: ProgramFinding, lane: LaneVerdict, run: string, 
     const cold = `${times(smallest.rate)} runs, ${times(smallest.coldRate)} on a machine that had just booted`;
     lines.push(
       `         smallest program: ${smallest.steps} steps, ${smallest.minimal ? 'none of which can go' : 'not the least yet'}; shown in ${cold}`,
+      ...finding.elsewhere.map(({ lane: other, rate }) => `         on ${other}: ${times(rate)} runs`),
       `         again: hmmdiff repro ${join(run, folder)}`,
     );
   }

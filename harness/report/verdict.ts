@@ -54,6 +54,8 @@ const programFinding = z.strictObject({
   /** How often the example showed it when run again by itself. */
   rate: rate.nullable(),
   smallest: smallestSchema.nullable(),
+  /** How often the smallest program showed the same on the other lanes of the run. */
+  elsewhere: z.array(z.strictObject({ lane: z.string(), rate })),
 });
 export type ProgramFinding = z.output<typeof programFinding>;
 

@@ -116,7 +116,8 @@ async function locate(
   return found;
 }
 
-function isRunnable(program: Program, profile: Profile): boolean {
+/** Whether a program is safe and possible under a profile. */
+export function isRunnable(program: Program, profile: Profile): boolean {
   try {
     return findHazard(program, profile) === undefined;
   } catch {
@@ -141,5 +142,6 @@ function summary(suspicion: Suspicion, finding?: Finding, folder?: string): Prog
     folder: folder ?? null,
     smallest: finding?.smallest ?? null,
     rate: finding?.original.rate ?? null,
+    elsewhere: [],
   };
 }

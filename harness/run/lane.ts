@@ -1,6 +1,6 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { KernelVersion } from '../../model/profile.ts';
+import type { KernelVersion, Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
 import { expectLoad, type ScenarioName } from '../../model/system.ts';
 import type { AcceleratorProbe } from '../../qemu/accel.ts';
@@ -9,6 +9,9 @@ import type { Calibration } from '../../qemu/calibration.ts';
 import type { Accelerator } from '../../qemu/machine.ts';
 import type { Splat } from '../../qemu/splats.ts';
 import { compareSystem } from '../compare/system.ts';
+import { type Fingerprint, sameBug } from '../divergence/fingerprint.ts';
+import type { Rate } from '../divergence/shrink.ts';
+import { Trials, type TrialsOptions } from '../divergence/trials.ts';
 import { ExitStatus, HmmdiffError } from '../errors.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import type { ResolvedKernel } from '../kernels/resolve.ts';
@@ -22,7 +25,7 @@ import { listHmmTests, runHmmTests } from '../suites/hmm-tests.ts';
 import type { KtapTest } from '../suites/ktap.ts';
 import { runLifecycle } from '../suites/lifecycle.ts';
 import { findingsOf, round, SplatLog, summarizeHmmTests } from './findings.ts';
-import { investigateLane } from './investigation.ts';
+import { investigateLane, isRunnable } from './investigation.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { LanePrograms } from './lane-programs.ts';
 import { environmentOf, profileOf } from './profile.ts';
@@ -61,6 +64,8 @@ export interface LaneContext extends SourceContext {
 
 /** How often the suite `lifecycle` loads the module, and takes memory by RELEASE. */
 const LIFECYCLE_TIMES = 100;
+/** Runs of another lane's smallest program. */
+const ELSEWHERE_RUNS = 4;
 /** A lane that loses one guest after another is given up. */
 const MAX_GUESTS = 6;
 
@@ -290,12 +295,7 @@ export class Lane {
     this.#programs.findings = await investigateLane(this.#programs.suspects, {
       name: this.name,
       profile,
-      trials: {
-        boot: (name) => this.#boot(name),
-        environment: (session) => environmentOf(session, profile),
-        allows: (splat) => this.#splats.allows(splat, undefined) !== undefined,
-        signal: context.signal,
-      },
+      trials: this.#trials(profile),
       subject: {
         kernel: 'directory' in kernel.spec.source ? kernel.spec.source.directory : kernel.spec.name,
         version: build.tree.release,
@@ -310,6 +310,38 @@ export class Lane {
       most: plan.shrink,
       events: context.events,
     });
+  }
+
+  /**
+   * How often a program shows what it showed on another lane, in a few runs here.
+   *
+   * @returns undefined when that cannot be told: this lane has not run, or the program is not safe here
+   */
+  async shows(program: Program, fingerprint: Fingerprint): Promise<Rate | undefined> {
+    const { plan, context } = this;
+    if (!this.#design || !this.#accel) return undefined;
+    const profile = await profileOf(plan.build, plan.rules, this.#design);
+    if (!isRunnable(program, profile)) return undefined;
+    await using trials = new Trials({ ...this.#trials(profile), setting: profile, name: 'elsewhere' });
+    const rate = { shown: 0, runs: 0 };
+    while (rate.runs < ELSEWHERE_RUNS) {
+      const left = Array.from({ length: ELSEWHERE_RUNS - rate.runs }, () => program);
+      for (const { fingerprints } of await trials.run(left)) {
+        rate.runs++;
+        if (fingerprints.some((shown) => sameBug(shown, fingerprint))) rate.shown++;
+      }
+    }
+    context.signal?.throwIfAborted();
+    return rate;
+  }
+
+  #trials(profile: Profile): Omit<TrialsOptions, 'setting' | 'name'> {
+    return {
+      boot: (name) => this.#boot(name),
+      environment: (session) => environmentOf(session, profile),
+      allows: (splat) => this.#splats.allows(splat, undefined) !== undefined,
+      signal: this.context.signal,
+    };
   }
 
   #boot(name: string): Promise<Session> {

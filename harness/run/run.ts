@@ -18,9 +18,10 @@ import { generatePrograms } from '../programs/generate.ts';
 import { findHazard } from '../programs/hazards.ts';
 import { loadLibrary } from '../programs/load.ts';
 import { AllowList } from '../report/allow.ts';
-import { type LaneVerdict, type Verdict, verdictSchema } from '../report/verdict.ts';
+import { type Verdict, verdictSchema } from '../report/verdict.ts';
 import { baseImage } from '../session/image.ts';
 import { version } from '../version.ts';
+import { type Finished, tryElsewhere } from './elsewhere.ts';
 import { round } from './findings.ts';
 import { Journal, readJournal } from './journal.ts';
 import { Lane, type LaneContext, type LanePlan } from './lane.ts';
@@ -60,7 +61,9 @@ export async function runAll(
   await mkdir(options.out, { recursive: true });
   if (!options.resume) await writePlan(options.out, planOf(options));
   const shared = { ...context, probe: new AcceleratorProbe(), calibration: new Calibration(), allow };
-  const lanes = await inParallel(plans, options.jobs, (plan) => runLane(plan, shared));
+  const finished = await inParallel(plans, options.jobs, (plan) => runLane(plan, shared));
+  await tryElsewhere(finished, options.out, context.events);
+  const lanes = finished.map((lane) => lane.verdict);
   const verdict = verdictSchema.parse({
     format: 1,
     ok: lanes.every((lane) => lane.ok),
@@ -76,7 +79,7 @@ export async function runAll(
 }
 
 /** Runs a lane, or what an earlier run left of it. */
-async function runLane(plan: LanePlan, context: LaneContext): Promise<LaneVerdict> {
+async function runLane(plan: LanePlan, context: LaneContext): Promise<Finished> {
   const file = join(plan.folder, 'journal.jsonl');
   const key = keyOf(plan);
   const entries = plan.resume ? await readJournal(file) : [];
@@ -86,14 +89,14 @@ async function runLane(plan: LanePlan, context: LaneContext): Promise<LaneVerdic
       hint: 'Sources or hmmdiff itself have changed since; run again into a new folder.',
     });
   }
-  const finished = entries.find((entry) => entry.type === 'verdict');
-  if (finished) return finished.verdict;
   await using journal = await Journal.open(file, entries);
+  const before = entries.find((entry) => entry.type === 'verdict');
+  if (before) return { lane: new Lane(plan, context, journal), verdict: before.verdict };
   if (!first) await journal.append({ type: 'lane', key, programs: plan.programs.length });
   const lane = new Lane(plan, context, journal);
   lane.restore(entries);
   // Awaited here: the journal is closed behind it.
-  return await lane.run();
+  return { lane, verdict: await lane.run() };
 }
 
 /** Everything that decides what a lane does. */
@@ -167,9 +170,9 @@ async function choosePrograms(
 async function inParallel(
   plans: readonly LanePlan[],
   limit: number,
-  run: (plan: LanePlan) => Promise<LaneVerdict>,
-): Promise<LaneVerdict[]> {
-  const verdicts: LaneVerdict[] = [];
+  run: (plan: LanePlan) => Promise<Finished>,
+): Promise<Finished[]> {
+  const verdicts: Finished[] = [];
   const queue = [...plans.entries()];
   const worker = async () => {
     for (let next = queue.shift(); next; next = queue.shift()) verdicts[next[0]] = await run(next[1]);
