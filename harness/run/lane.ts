@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { KernelVersion, Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
@@ -21,12 +21,11 @@ import type { AllowContext, AllowList } from '../report/allow.ts';
 import type { LaneVerdict } from '../report/verdict.ts';
 import { type ScenarioMachine, scenarios } from '../session/scenarios.ts';
 import { chooseAccelerator, laneMachine, Session } from '../session/session.ts';
-import { listHmmTests, runHmmTests } from '../suites/hmm-tests.ts';
-import type { KtapTest } from '../suites/ktap.ts';
 import { runLifecycle } from '../suites/lifecycle.ts';
-import { findingsOf, round, SplatLog, summarizeHmmTests } from './findings.ts';
+import { findingsOf, round, SplatLog } from './findings.ts';
 import { investigateLane, isRunnable } from './investigation.ts';
 import type { Journal, JournalEntry } from './journal.ts';
+import { LaneHmmTests, TEST_GROUPS, type TestGroup } from './lane-hmm-tests.ts';
 import { LanePrograms } from './lane-programs.ts';
 import { environmentOf, profileOf } from './profile.ts';
 
@@ -71,17 +70,12 @@ const MAX_GUESTS = 6;
 
 /** One kernel on one machine: boots guests, runs the suites in them, and sums up what was seen. */
 export class Lane {
-  readonly #tests: KtapTest[] = [];
-  readonly #interrupted: { name: string; reason: string }[] = [];
   readonly #programs: LanePrograms;
+  readonly #tests: LaneHmmTests;
   readonly #consoles: string[] = [];
-  readonly #transcripts: string[] = [];
-  #testSeconds = 0;
   readonly #splats: SplatLog;
   readonly #allowContext: AllowContext;
   #lifecycle: LaneVerdict['suites']['lifecycle'];
-  /** Undefined until a guest has listed them. */
-  #pendingTests: string[] | undefined;
   #design: 'pfn' | 'offset' | undefined;
   #readyMs: number | undefined;
   #scenario: ScenarioMachine | undefined;
@@ -97,7 +91,8 @@ export class Lane {
     this.#allowContext = { kernel: plan.kernel.spec.name, arch: plan.build.arch };
     this.#splats = new SplatLog(context.allow, this.#allowContext);
     this.#programs = new LanePrograms(plan.programs, plan, journal);
-    if (!plan.suites.includes('hmm-tests')) this.#pendingTests = [];
+    this.#tests = new LaneHmmTests({ ...plan, journal });
+    if (!plan.suites.includes('hmm-tests')) this.#tests.giveUp();
   }
 
   get name(): string {
@@ -109,9 +104,7 @@ export class Lane {
   restore(entries: readonly JournalEntry[]): void {
     for (const entry of entries) {
       this.#programs.restore(entry);
-      if (entry.type !== 'hmm-tests') continue;
-      this.#tests.push(...entry.tests);
-      this.#interrupted.push(...entry.interrupted);
+      this.#tests.restore(entry);
     }
   }
 
@@ -169,12 +162,7 @@ export class Lane {
   }
 
   get #unfinished(): boolean {
-    return (
-      this.#programs.pending ||
-      this.#pendingTests === undefined ||
-      this.#pendingTests.length > 0 ||
-      this.#lifecyclePending
-    );
+    return this.#programs.pending || this.#tests.pending || this.#lifecyclePending;
   }
 
   get #lifecyclePending(): boolean {
@@ -217,15 +205,9 @@ export class Lane {
         return;
       }
       if (this.#programs.pending && !(await this.#runPrograms(session, id, name))) return;
-      if (plan.suites.includes('hmm-tests')) {
-        const done = new Set([...this.#tests, ...this.#interrupted].map((test) => test.name));
-        this.#pendingTests ??= (await listHmmTests(session)).filter(
-          (test) => (plan.benchmarks || !/\.benchmark_/.test(test)) && !done.has(test),
-        );
-        for (const group of ['private', 'coherent'] as const) {
-          devices = group;
-          if (!(await this.#hmmTests(session, id, name, group))) return;
-        }
+      for (const group of TEST_GROUPS) {
+        devices = group;
+        if (!(await this.#runHmmTests(session, id, name, group))) return;
       }
       devices = undefined;
       if (this.#lifecyclePending) await this.#runLifecycle(session, id);
@@ -256,7 +238,7 @@ export class Lane {
     this.#load = { expected: expectLoad(this.plan.scenario, assumed ?? 'pfn'), seen: session.load };
     if (this.#load.seen !== 'loads') {
       this.#programs.giveUp();
-      this.#pendingTests = [];
+      this.#tests.giveUp();
       return false;
     }
     if (design === undefined) {
@@ -373,45 +355,12 @@ export class Lane {
     });
   }
 
-  async #hmmTests(
-    session: Session,
-    id: string,
-    guestName: string,
-    group: 'private' | 'coherent',
-  ): Promise<boolean> {
-    const mine = (name: string) => /coherent/.test(name) === (group === 'coherent');
-    const wanted = (this.#pendingTests ?? []).filter(mine);
-    if (wanted.length === 0) return true;
-    let alive = true;
-    const started = performance.now();
-    await this.context.events.task(
-      `${id} ${group}`,
-      `hmm-tests (${group}) on ${this.name}`,
-      async (report) => {
-        const run = await runHmmTests(session, {
-          tests: wanted,
-          signal: this.context.signal,
-          progress: (done) => report.progress(done, wanted.length, 'tests'),
-        });
-        const interrupted = [];
-        if (run.interrupted) {
-          alive = false;
-          const { name } = run.interrupted;
-          interrupted.push({ name, reason: await session.explainLoss(run.interrupted.reason) });
-        }
-        this.#tests.push(...run.tests);
-        this.#interrupted.push(...interrupted);
-        await this.journal.append({ type: 'hmm-tests', tests: run.tests, interrupted });
-        this.#pendingTests = [...run.remaining, ...(this.#pendingTests ?? []).filter((name) => !mine(name))];
-        const output = join(this.plan.folder, `${guestName}.${group}.ktap`);
-        await writeFile(output, `${run.output.join('\n')}\n`);
-        this.#transcripts.push(relative(this.plan.runFolder, output));
-        const failed = run.tests.filter(({ status }) => status !== 'pass' && status !== 'skip').length;
-        report.detail = `${run.tests.length} tests, ${failed} failed${run.interrupted ? `, ${run.interrupted.reason}` : ''}`;
-      },
+  /** Answers whether the guest can be used further. */
+  async #runHmmTests(session: Session, id: string, guestName: string, group: TestGroup): Promise<boolean> {
+    if (!this.#tests.pending || (await this.#tests.leftIn(session, group)) === 0) return true;
+    return this.context.events.task(`${id} ${group}`, `hmm-tests (${group}) on ${this.name}`, (report) =>
+      this.#tests.run(session, guestName, group, report, this.context.signal),
     );
-    this.#testSeconds += (performance.now() - started) / 1000;
-    return alive;
   }
 
   #verdict(error: HmmdiffError | undefined): LaneVerdict {
@@ -419,13 +368,7 @@ export class Lane {
     const { kernel, build } = plan;
     const suites: LaneVerdict['suites'] = {};
     if (plan.suites.includes('hmm-tests')) {
-      suites['hmm-tests'] = summarizeHmmTests(
-        this.#tests,
-        this.#interrupted,
-        this.#testSeconds,
-        context.allow,
-        this.#allowContext,
-      );
+      suites['hmm-tests'] = this.#tests.verdict(context.allow, this.#allowContext);
     }
     if (plan.suites.includes('programs')) {
       suites.programs = this.#programs.verdict;
@@ -458,7 +401,7 @@ export class Lane {
       system: this.#system,
       splats,
       console: this.#consoles,
-      transcripts: [...this.#programs.transcripts, ...this.#transcripts],
+      transcripts: [...this.#programs.transcripts, ...this.#tests.transcripts],
       findings,
       ...(infrastructure ? { error: { code: infrastructure.code, message: infrastructure.message } } : {}),
     };

@@ -120,7 +120,13 @@ describe.each([
     expect(JSON.parse(again.stdout)[0].shown).toBeGreaterThan(0);
     const sound = await execa(
       process.execPath,
-      [...[hmmdiff, 'repro', join(folder, 'smallest.yaml')], ...subject, '--append', 'hmm_mutant=0', '--json'],
+      [
+        ...[hmmdiff, 'repro', join(folder, 'smallest.yaml')],
+        ...subject,
+        '--append',
+        'hmm_mutant=0',
+        '--json',
+      ],
       { reject: false },
     );
     expect(JSON.parse(sound.stdout)).toMatchObject([{ shown: 0, fingerprints: [] }]);
