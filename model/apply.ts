@@ -9,7 +9,9 @@ import { type Expected, failWith } from './outcome.ts';
 import { exit, fork } from './process.ts';
 import type { DeviceOp, ProcessId, Step } from './program.ts';
 import { mprotect } from './protect.ts';
+import { adviseReclaim } from './reclaim.ts';
 import { snapshot } from './snapshot.ts';
+import { clearSoftDirty } from './soft-dirty.ts';
 import { type DeviceFile, type ExpectedEvent, processOf, type State } from './state.ts';
 
 /** What a step must yield at once. What can be observed after it is {@link observe}'s. */
@@ -46,6 +48,10 @@ function dispatch(state: State, step: Step, index: number): Expected {
   switch (step.op) {
     case 'mmap':
       return mmap(state, process, step.region, step.protection);
+    case 'madvise':
+      return adviseReclaim(state, process, step.at, step.advice);
+    case 'clear-refs':
+      return clearSoftDirty(state, process);
     case 'mprotect':
       return mprotect(state, process, step.at, step.protection);
     case 'munmap':

@@ -157,6 +157,8 @@ function migrateFlags(state: State, from: Frame, to: Frame): void {
   to.referenced = stale && !from.referenced ? undefined : from.referenced;
   to.active = from.active || (to.active === false ? from.active : to.active);
   from.active = false;
+  // folio_migrate_mapping()
+  to.swapBacked = from.swapBacked || (to.kind === 'device' ? to.swapBacked : from.swapBacked);
 }
 
 /**

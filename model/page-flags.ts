@@ -72,8 +72,10 @@ const ZERO_PAGE: ExpectedPageFlags = { set: ['ZERO_PAGE', 'RESERVED'], free: [] 
  */
 export function pageFlags(frame: Frame, { profile, activating }: State): ExpectedPageFlags {
   if (frame.kind === 'zero') return ZERO_PAGE;
-  const set: PageFlag[] = ['UPTODATE', 'MMAP', 'ANON', 'SWAPBACKED'];
+  const set: PageFlag[] = ['UPTODATE', 'MMAP', 'ANON'];
   const free: FreeFlag[] = [];
+  if (frame.swapBacked) set.push('SWAPBACKED');
+  else if (frame.swapBacked === undefined) free.push({ flag: 'SWAPBACKED', slack: STALE_SLACK });
   const isActivating = activating.has(frame);
   if (profile.anonShowsKsm) set.push('KSM');
   if (frame.exclusive) set.push('ANON_EXCLUSIVE');

@@ -21,7 +21,7 @@ export function fork(state: State, parent: Process, id: ProcessId): Expected {
   const child = newProcess(state, id);
   for (const [region, vmas] of parent.mm.vmas.entries()) {
     for (const vma of vmas) {
-      const copy: Vma = { ...vma, mm: child.mm, anonVma: null, chain: [] };
+      const copy: Vma = { ...vma, mm: child.mm, locked: false, anonVma: null, chain: [] };
       anonVmaFork(state, copy, vma);
       child.mm.vmas[region]!.push(copy);
       copyPageRange(state, vma, copy);

@@ -29,6 +29,10 @@ export interface PageRange {
 
 export type Protection = 'none' | 'read' | 'read-write';
 
+/** Advice of madvise(2) about what memory is still needed. */
+export const RECLAIM_ADVICE = ['dontneed', 'free', 'cold', 'pageout'] as const;
+export type ReclaimAdvice = (typeof RECLAIM_ADVICE)[number];
+
 /** Operations that are test_hmm ioctls on pages, on a device fd of the process `by`. Each needs an `open` before it. */
 export type DeviceOp =
   | 'read'
@@ -64,6 +68,7 @@ export type Flaw = (typeof FLAWS)[number];
  * One step. `by` is the process that acts.
  *
  * - `mmap` maps the whole region MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE; `munmap` unmaps `at`.
+ * - `madvise` calls madvise(2); `clear-refs` writes 4 to the process's own /proc/self/clear_refs.
  * - `mprotect` gives pages another protection.
  * - `cpu-read` reads each page of `at`, lowest first; `cpu-write` fills each page with its {@link pageToken}.
  * - `fork` makes process `child`, with a copy of every mapping and of every open device fd of `by`.
@@ -79,6 +84,8 @@ export type Flaw = (typeof FLAWS)[number];
 export type Step =
   | { op: 'mmap'; by: ProcessId; region: RegionId; protection: Protection }
   | { op: 'munmap'; by: ProcessId; at: PageRange }
+  | { op: 'madvise'; by: ProcessId; at: PageRange; advice: ReclaimAdvice }
+  | { op: 'clear-refs'; by: ProcessId }
   | { op: 'mprotect'; by: ProcessId; at: PageRange; protection: Protection }
   | { op: 'cpu-read'; by: ProcessId; at: PageRange }
   | { op: 'cpu-write'; by: ProcessId; at: PageRange }

@@ -132,5 +132,6 @@ export function rmapWalk(frame: Frame, page: number): Vma[] {
 export function addNewAnonRmap(frame: Frame, vma: Vma): void {
   frame.mapcount = 1;
   frame.exclusive = true;
+  frame.swapBacked = true;
   frame.anonVma = vma.anonVma;
 }

@@ -68,6 +68,8 @@ export interface Frame {
   dirty: boolean | undefined;
   /** PG_referenced. Undefined as for `dirty`. */
   referenced: boolean | undefined;
+  /** PG_swapbacked: not of pages that MADV_FREE took. Undefined: it may be left from an earlier life of the page. */
+  swapBacked: boolean | undefined;
   /**
    * PG_active. Undefined: in a per-CPU batch of mm/folio.c that may be drained at any time (`State.activating`), or of
    * an earlier life of the device page: no kernel clears it when the page is handed out again (zone_device_page_init
@@ -156,7 +158,7 @@ export interface Process {
 export interface Device {
   readonly minor: DeviceMinor;
   /** Freed pages, the next to be handed out last. */
-  free: { position: number; known: boolean; active: boolean | undefined }[];
+  free: (Pick<Frame, 'position' | 'active' | 'swapBacked'> & { known: boolean })[];
   /** The highest position that was never handed out, of a device that nobody used before. */
   fresh: number;
   /** How often RELEASE took its chunks away; a frame is of the chunk that is made by the next allocation. */
@@ -272,6 +274,7 @@ function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame {
     exclusive: false,
     dirty: false,
     referenced: false,
+    swapBacked: true,
     active: false,
     onLru: false,
     migrator: null,
@@ -303,6 +306,7 @@ export function newDeviceFrame(state: State, file: DeviceFile, word: number): Fr
   frame.position = freed?.position ?? device.fresh--;
   frame.positionKnown = freed?.known ?? renewed;
   frame.active = freed || !renewed ? freed?.active : false;
+  frame.swapBacked = freed || !renewed ? freed?.swapBacked : false;
   frame.generation = device.generation;
   device.live.add(frame);
   return frame;
@@ -318,7 +322,8 @@ export function freeFrame(state: State, frame: Frame): void {
   if (frame.kind === 'device') {
     const device = state.devices[frame.minor]!;
     device.live.delete(frame);
-    device.free.push({ position: frame.position, known: frame.positionKnown, active: frame.active });
+    const { position, positionKnown: known, active, swapBacked } = frame;
+    device.free.push({ position, known, active, swapBacked });
   } else {
     state.batched.delete(frame);
     state.activating.delete(frame);

@@ -54,6 +54,7 @@ function compareFlags(
 function adopt({ state }: Context, { frame }: ExpectedPage, flag: PageFlag, set: boolean): void {
   if (!frame) return;
   if (flag === 'DIRTY') frame.dirty = set;
+  else if (flag === 'SWAPBACKED') frame.swapBacked = set;
   else if (flag === 'REFERENCED') frame.referenced = set;
   else if (flag === 'LRU' && set) settleOnLru(state, frame);
   else if (flag === 'ACTIVE' && set) settleActive(state, frame);

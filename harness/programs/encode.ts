@@ -13,6 +13,7 @@ import {
 import { type HmmdiffError, inputError } from '../errors.ts';
 import { Lives } from './lives.ts';
 import {
+  ADVICE,
   FLAGS_NUMBERS,
   FLAW_NUMBERS,
   FRAME_MAGIC,
@@ -137,6 +138,7 @@ function rangeOf(program: Program, where: string, step: Step): PageRange {
 
 function argumentOf(program: Program, where: string, step: Step): number {
   if (step.op === 'mmap' || step.op === 'mprotect') return PROTECTIONS[step.protection];
+  if (step.op === 'madvise') return ADVICE[step.advice];
   if (step.op === 'fork') return step.child;
   if (!('device' in step)) return 0;
   checkNumber(program, `${where}: device`, step.device, 0, MAX_DEVICES - 1);

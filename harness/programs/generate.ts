@@ -16,6 +16,8 @@ import {
   type PageRange,
   type Program,
   type Protection,
+  RECLAIM_ADVICE,
+  type ReclaimAdvice,
   type Region,
   type Step,
 } from '../../model/program.ts';
@@ -35,6 +37,8 @@ export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
   mmap: 4,
   munmap: 5,
   mprotect: 5,
+  madvise: 6,
+  'clear-refs': 1,
   'cpu-read': 12,
   'cpu-write': 16,
   fork: 5,
@@ -64,6 +68,7 @@ interface Wish {
   protection: Protection;
   flaw: Flaw | undefined;
   flags: DeviceFlags;
+  advice: ReclaimAdvice;
 }
 
 /** @returns `count` programs; the same for the same seed and options */
@@ -135,6 +140,7 @@ function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitr
     protection,
     flaw,
     flags,
+    advice: fc.constantFrom(...RECLAIM_ADVICE),
   });
 }
 
@@ -177,6 +183,10 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
   switch (op) {
     case 'mmap':
       return [{ op, by, region: at.region, protection }];
+    case 'madvise':
+      return [{ op, by, at, advice: wish.advice }];
+    case 'clear-refs':
+      return [{ op, by }];
     case 'mprotect':
       return [{ op, by, at, protection }];
     case 'munmap':

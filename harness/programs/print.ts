@@ -20,8 +20,10 @@ export function printStep(step: Step, regions: readonly Region[]): string {
   if ((step.op === 'mmap' || step.op === 'mprotect') && step.protection !== 'read-write')
     fields.push(`protection: ${step.protection}`);
   if ('device' in step && step.op !== 'open' && step.op !== 'close') fields.push(`device: ${step.device}`);
+  if (step.op === 'madvise') fields.push(`advice: ${step.advice}`);
   if ('flaw' in step && step.flaw) fields.push(`flaw: ${step.flaw}`);
-  if (step.by !== 0 && step.op !== 'exit') fields.push(`by: ${printProcess(step.by)}`);
+  if (step.by !== 0 && step.op !== 'exit' && step.op !== 'clear-refs')
+    fields.push(`by: ${printProcess(step.by)}`);
   return `{${fields.join(', ')}}`;
 }
 
@@ -32,6 +34,7 @@ function operand(step: Step, regions: readonly Region[]): string {
     case 'fork':
       return printProcess(step.child);
     case 'exit':
+    case 'clear-refs':
       return printProcess(step.by);
     case 'open':
     case 'close':

@@ -3,7 +3,7 @@
  * the two.
  */
 import type { TraceEventName } from '../../model/observation.ts';
-import type { DeviceFlags, Flaw, Protection, Step } from '../../model/program.ts';
+import type { DeviceFlags, Flaw, Protection, ReclaimAdvice, Step } from '../../model/program.ts';
 
 export const PROTOCOL_VERSION = 2;
 /** "HMDF" */
@@ -63,6 +63,8 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   flags: 17,
   release: 18,
   mprotect: 19,
+  madvise: 20,
+  'clear-refs': 21,
 };
 
 export const FLAGS_NUMBERS: Readonly<Record<DeviceFlags, number>> = { none: 0, 'fail-alloc': 1, other: 2 };
@@ -78,6 +80,8 @@ export const FLAW_NUMBERS: Readonly<Record<Flaw, number>> = {
 };
 
 export const PROTECTIONS: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 2 };
+
+export const ADVICE: Readonly<Record<ReclaimAdvice, number>> = { dontneed: 0, free: 1, cold: 2, pageout: 3 };
 
 export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;
 export const TranscriptFlag = { stuck: 1 } as const;

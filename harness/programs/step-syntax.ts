@@ -1,5 +1,5 @@
 /** One step of a program file: a map whose first key is the operation. */
-import { DEVICE_FLAGS, FLAWS, type Region, type Step } from '../../model/program.ts';
+import { DEVICE_FLAGS, FLAWS, RECLAIM_ADVICE, type Region, type Step } from '../../model/program.ts';
 import { parseProcess, parseRange } from './range.ts';
 
 /** Something wrong with a step: under which key, and what. */
@@ -25,6 +25,8 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   mmap: ['protection'],
   munmap: [],
   mprotect: ['protection'],
+  madvise: ['advice'],
+  'clear-refs': [],
   'cpu-read': [],
   'cpu-write': [],
   fork: [],
@@ -43,6 +45,8 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   release: ['device', 'flaw'],
 };
 const OPERATIONS = Object.keys(MORE_KEYS) as Operation[];
+/** Operations whose operand is the process that acts. */
+const ACTS_BY_ITSELF: readonly Operation[] = ['exit', 'clear-refs'];
 const PROTECTIONS = ['none', 'read', 'read-write'] as const;
 const DEVICES = [0, 1] as const;
 
@@ -60,8 +64,8 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
   const op = operationOf(fields);
   const allowed = [op, 'by', ...MORE_KEYS[op]];
   for (const key of Object.keys(fields)) {
-    if (!allowed.includes(key) || (op === 'exit' && key === 'by')) {
-      const known = allowed.filter((name) => name !== op && !(op === 'exit' && name === 'by'));
+    if (!allowed.includes(key) || (ACTS_BY_ITSELF.includes(op) && key === 'by')) {
+      const known = allowed.filter((name) => name !== op && !(ACTS_BY_ITSELF.includes(op) && name === 'by'));
       throw new Problem(
         key,
         `${op} takes ${known.length > 0 ? known.join(', ') : 'nothing else'}, not "${key}"`,
@@ -84,6 +88,10 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
       return { op, by, device: deviceIn(fields, op) };
     case 'flags':
       return { op, by, device: deviceIn(fields, 'device'), flags: oneOf(DEVICE_FLAGS, fields, op) };
+    case 'madvise':
+      return { op, by, at: rangeIn(fields, op, regions), advice: oneOf(RECLAIM_ADVICE, fields, 'advice') };
+    case 'clear-refs':
+      return { op, by: processIn(fields, op) };
     case 'mprotect':
       return { op, by, at: rangeIn(fields, op, regions), protection: protectionIn(fields) };
     case 'munmap':

@@ -96,6 +96,37 @@ static void do_mmap(const struct program_step *s)
 		record_errno(errno);
 }
 
+/* What the advice leaves to the CPU's LRU batches is done when the step is over: MADV_COLD begins with lru_add_drain(). */
+static void drain_lru(void)
+{
+	static char page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
+
+	madvise(page, sizeof(page), MADV_COLD);
+}
+
+static void do_madvise(const struct program_step *s)
+{
+	static const int advice[] = {
+		[ADVICE_DONTNEED] = MADV_DONTNEED,
+		[ADVICE_FREE] = MADV_FREE,
+		[ADVICE_COLD] = MADV_COLD,
+		[ADVICE_PAGEOUT] = MADV_PAGEOUT,
+	};
+
+	succeeded(madvise((void *)start_of(s), s->count * PAGE_BYTES, advice[s->argument]));
+	drain_lru();
+}
+
+static void do_clear_refs(void)
+{
+	const int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+
+	if (!succeeded(file))
+		return;
+	succeeded(write(file, "4", 1));
+	close(file);
+}
+
 static void do_cpu_read(const struct program_step *s)
 {
 	const uint64_t start = start_of(s);
@@ -268,6 +299,12 @@ bool run_step(unsigned int step)
 		break;
 	case OP_MUNMAP:
 		succeeded(munmap((void *)start_of(s), s->count * PAGE_BYTES));
+		break;
+	case OP_MADVISE:
+		do_madvise(s);
+		break;
+	case OP_CLEAR_REFS:
+		do_clear_refs();
 		break;
 	case OP_MPROTECT:
 		succeeded(mprotect((void *)start_of(s), s->count * PAGE_BYTES, protections[s->argument]));

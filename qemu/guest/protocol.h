@@ -139,7 +139,9 @@ enum step_op {
 	OP_FLAGS	= 17,	/* option: enum device_flags */
 	OP_RELEASE	= 18,
 	OP_MPROTECT	= 19,	/* argument: enum step_protection */
-	OP_LAST		= OP_MPROTECT,
+	OP_MADVISE	= 20,	/* argument: enum step_advice */
+	OP_CLEAR_REFS	= 21,
+	OP_LAST		= OP_CLEAR_REFS,
 };
 
 /* What FLAGS is given as npages. */
@@ -165,6 +167,13 @@ enum step_protection {
 	PROTECTION_NONE		= 0,
 	PROTECTION_READ		= 1,
 	PROTECTION_READ_WRITE	= 2,
+};
+
+enum step_advice {
+	ADVICE_DONTNEED	= 0,
+	ADVICE_FREE	= 1,
+	ADVICE_COLD	= 2,
+	ADVICE_PAGEOUT	= 3,
 };
 
 struct program_step {

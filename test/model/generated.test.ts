@@ -81,11 +81,12 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
           }
           const { outcome } = apply(state, step, index);
           markObserved(state);
-          if (step.op === 'munmap') {
+          if (step.op === 'munmap' || (step.op === 'madvise' && step.advice === 'dontneed')) {
             for (let page = step.at.first; page < step.at.first + step.at.count; page++) {
               contents.write(step.by, step.at.region, page, 0);
             }
           }
+          if (step.op === 'madvise' && step.advice === 'pageout') forgetHoles(state, contents, step.by);
           if (step.op === 'cpu-write' || step.op === 'write') {
             const { region, first, count } = step.at;
             const process = step.op === 'write' ? openers.get(`${step.by} ${step.device}`)! : step.by;
@@ -129,6 +130,13 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
     );
   });
 });
+
+/** Reclaim takes pages that MADV_FREE gave up. */
+function forgetHoles(state: State, contents: Contents, process: number): void {
+  for (const [region, ptes] of state.processes[process]!.mm.ptes.entries()) {
+    for (const [page, pte] of ptes.entries()) if (!pte) contents.write(process, region, page, 0);
+  }
+}
 
 function adoptWritten(state: State, contents: Contents, process: number, region: number, step: number): void {
   const ptes = state.processes[process]?.mm.ptes[region] ?? [];

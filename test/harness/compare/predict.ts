@@ -58,6 +58,7 @@ export function predict(program: Program, environment: Environment): ProgramTran
     if (frame && flags) {
       for (const { flag } of flags.free) {
         if (flag === 'DIRTY') frame.dirty = false;
+        if (flag === 'SWAPBACKED') frame.swapBacked = false;
         if (flag === 'REFERENCED') frame.referenced = false;
         if (flag === 'ACTIVE' && !state.activating.has(frame)) frame.active = false;
       }

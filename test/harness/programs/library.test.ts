@@ -36,6 +36,7 @@ describe('the library of programs', () => {
     const operations = new Set(programs.flatMap(({ steps }) => steps.map(({ op }) => op)));
     expect([...operations].sort()).toEqual([
       'check-exclusive',
+      'clear-refs',
       'close',
       'cpu-read',
       'cpu-write',
@@ -43,6 +44,7 @@ describe('the library of programs', () => {
       'exit',
       'flags',
       'fork',
+      'madvise',
       'migrate-to-dev',
       'migrate-to-sys',
       'mmap',
@@ -72,6 +74,7 @@ describe('the library of programs', () => {
       'migrate-to-dev EFAULT',
       'read EINVAL',
       'read-unlocked EFAULT',
+      'madvise ENOMEM',
       'mprotect ENOMEM',
       'flags EINVAL',
       'release EINVAL',
@@ -103,6 +106,7 @@ describe('the library of programs', () => {
     expect([...rules].sort()).toEqual([
       'change_pte_range',
       'change_softleaf_pte',
+      'clear_soft_dirty',
       'copy_nonpresent_pte',
       'copy_present_ptes',
       'do_anonymous_page',

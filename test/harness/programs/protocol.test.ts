@@ -55,6 +55,7 @@ describe('the protocol of host and agent', () => {
     ['OBSERVE', protocol.OBSERVATIONS],
     ['OP', protocol.OPERATIONS],
     ['FLAGS', protocol.FLAGS_NUMBERS],
+    ['ADVICE', protocol.ADVICE],
     ['FLAW', protocol.FLAW_NUMBERS],
     ['PROTECTION', protocol.PROTECTIONS],
     ['PROGRAM', protocol.ProgramFlag],

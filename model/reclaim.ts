@@ -1,0 +1,137 @@
+/**
+ * madvise(2) with advice about what memory is still needed: MADV_DONTNEED, FREE, COLD and PAGEOUT (mm/madvise.c). The
+ * agent drains the LRU batches after each, so that what they wait to do is done when it looks.
+ */
+import { addToLru, drainLru } from './lru.ts';
+import { invalidate } from './notifier.ts';
+import { type Expected, failWith, succeed } from './outcome.ts';
+import type { PageRange, ReclaimAdvice } from './program.ts';
+import { rmapWalk } from './rmap.ts';
+import { dropMapping, type Process, type Pte, type State, type Vma } from './state.ts';
+
+export function adviseReclaim(
+  state: State,
+  process: Process,
+  at: PageRange,
+  advice: ReclaimAdvice,
+): Expected {
+  const expected = walkVmas(state, process, at, advice);
+  drainLru(state);
+  return expected;
+}
+
+/** madvise_walk_vmas(): holes are passed over, and make it ENOMEM in the end; a locked vma ends it with EINVAL. */
+function walkVmas(state: State, { mm }: Process, at: PageRange, advice: ReclaimAdvice): Expected {
+  const { rule, locked, apply } = ADVISE[advice];
+  const end = at.first + at.count;
+  let mapped = 0;
+  for (const vma of mm.vmas[at.region]!) {
+    const first = Math.max(vma.first, at.first);
+    const stop = Math.min(vma.end, end);
+    if (first >= stop) continue;
+    mapped += stop - first;
+    if (vma.locked) return failWith('EINVAL', locked);
+    drainLru(state);
+    apply(state, vma, first, stop);
+  }
+  return mapped === at.count ? succeed(rule) : failWith('ENOMEM', 'madvise_walk_vmas');
+}
+
+interface Advised {
+  rule: string;
+  locked: string;
+  apply: (state: State, vma: Vma, first: number, end: number) => void;
+}
+
+const ADVISE: Readonly<Record<ReclaimAdvice, Advised>> = {
+  dontneed: { rule: 'zap_page_range_single', locked: 'madvise_dontneed_free_valid_vma', apply: dontNeed },
+  free: { rule: 'madvise_free_single_vma', locked: 'madvise_dontneed_free_valid_vma', apply: free },
+  cold: { rule: 'madvise_cold', locked: 'can_madv_lru_vma', apply: cold },
+  pageout: { rule: 'madvise_pageout', locked: 'can_madv_lru_vma', apply: pageOut },
+};
+
+/** zap_page_range_single(): MMU_NOTIFY_CLEAR, and every entry goes, that of a device page too. */
+function dontNeed(state: State, vma: Vma, first: number, end: number): void {
+  invalidate(vma.mm, vma.region, first, end);
+  const ptes = vma.mm.ptes[vma.region]!;
+  for (let page = first; page < end; page++) {
+    const pte = ptes[page];
+    if (!pte) continue;
+    ptes[page] = null;
+    dropMapping(state, pte.frame);
+  }
+}
+
+/**
+ * madvise_free_pte_range(): pages become clean, and are taken back under pressure only (folio_mark_lazyfree,
+ * lru_lazyfree). A dirty page that others map is left alone, and so are entries of devices: but the notification,
+ * MMU_NOTIFY_CLEAR, is for all.
+ */
+function free(_state: State, vma: Vma, first: number, end: number): void {
+  invalidate(vma.mm, vma.region, first, end);
+  for (const { pte } of ramPages(vma, first, end)) {
+    const { frame } = pte;
+    if (frame.dirty !== false && frame.mapcount !== 1) continue;
+    frame.dirty = false;
+    pte.young = false;
+    pte.dirty = false;
+    if (frame.swapBacked === false) continue;
+    frame.swapBacked = false;
+    frame.active = false;
+    frame.referenced = false;
+  }
+}
+
+/** madvise_cold_or_pageout_pte_range(): pages that nobody else maps leave the active list (lru_deactivate). */
+function cold(_state: State, vma: Vma, first: number, end: number): void {
+  for (const { pte } of ramPages(vma, first, end)) {
+    if (pte.frame.mapcount !== 1) continue;
+    pte.young = false;
+    pte.frame.referenced = false;
+    pte.frame.active = false;
+  }
+}
+
+/**
+ * The same for MADV_PAGEOUT, and reclaim_pages() (mm/vmscan.c). Without swap an anonymous page stays, and is active
+ * afterwards (shrink_folio_list, activate_locked); one that MADV_FREE made clean goes.
+ */
+function pageOut(state: State, vma: Vma, first: number, end: number): void {
+  for (const { page, pte } of ramPages(vma, first, end)) {
+    const { frame } = pte;
+    if (frame.mapcount !== 1) continue;
+    frame.referenced = false;
+    if (frame.swapBacked === false && tryToUnmap(state, vma, page, pte)) continue;
+    frame.active = true;
+    addToLru(state, frame);
+  }
+}
+
+/** try_to_unmap(): a lazily freed page goes, unless it was written to since; then it is an ordinary one again. */
+function tryToUnmap(state: State, vma: Vma, page: number, pte: Pte): boolean {
+  const { frame } = pte;
+  if (pte.dirty) frame.dirty = true;
+  const gone = !frame.dirty;
+  for (const other of rmapWalk(frame, page)) {
+    // MMU_NOTIFY_CLEAR in each vma that may map it, up to the one that does.
+    invalidate(other.mm, other.region, page, page + 1);
+    if (other === vma) break;
+  }
+  if (!gone) {
+    frame.swapBacked = true;
+    return false;
+  }
+  vma.mm.ptes[vma.region]![page] = null;
+  dropMapping(state, frame);
+  return true;
+}
+
+/** vm_normal_folio(): present pages of RAM, the zero page not. */
+function ramPages(vma: Vma, first: number, end: number): { page: number; pte: Pte }[] {
+  const found: { page: number; pte: Pte }[] = [];
+  for (let page = first; page < end; page++) {
+    const pte = vma.mm.ptes[vma.region]![page];
+    if (pte?.kind === 'present' && pte.frame.kind === 'ram') found.push({ page, pte });
+  }
+  return found;
+}
