@@ -1,0 +1,254 @@
+/** The frame of a stand-alone program: head, definitions, the functions that it uses, its processes, and main(). */
+import { MINCORE_UNMAPPED } from '../../model/observation.ts';
+import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
+import type { Profile } from '../../model/profile.ts';
+import { PAGE_SIZE, type ProcessId, type Program, pageAddress, REGION_BASE } from '../../model/program.ts';
+import { type LeafKind, typeOf } from '../../model/swap-types.ts';
+import { ARCHITECTURES } from '../../qemu/machine.ts';
+import { typeMacro } from './c-checks.ts';
+import { mainText } from './c-main.ts';
+import { codeOnly, mentions, partsFor } from './c-parts.ts';
+import { bufferPages, regionPlace } from './c-steps.ts';
+import { comment, indent, regionMacro } from './c-text.ts';
+import { bodies, MAIN, type Turn } from './c-turns.ts';
+import type { EmitOptions } from './emit-c.ts';
+import { profileOn } from './expectation.ts';
+import type { Symptom } from './symptom.ts';
+import { fieldInWords, stepTitle } from './words.ts';
+
+export interface FileParts {
+  program: Program;
+  symptom: Symptom;
+  options: EmitOptions;
+  turns: readonly Turn[];
+  /** Elements of shared->frame[]. */
+  slots: number;
+  /** The step that is checked. */
+  last: number;
+  /** Fields that differed and are not checked. */
+  unchecked: number;
+}
+
+const HEADERS = `
+errno.h fcntl.h linux/kernel-page-flags.h sched.h setjmp.h signal.h stdarg.h stdbool.h stdint.h stdio.h stdlib.h string.h
+sys/ioctl.h sys/mman.h sys/prctl.h sys/stat.h sys/syscall.h sys/wait.h unistd.h`
+  .trim()
+  .split(/\s+/);
+
+const DEFAULT_LIMIT_S = 60;
+/** A process that has nothing to do. */
+const STAY = ['for (;;)', '\tpause();'];
+/** What hands turns on; the last is main()'s. */
+const TURNS = ['pass_turn', 'wait_for_turn', 'next'];
+
+export function fileText(parts: FileParts): string {
+  const { program, symptom, turns, options, slots, last } = parts;
+  const all = bodies(turns);
+  const forked = program.steps.slice(0, last + 1).flatMap((step) => (step.op === 'fork' ? [step.child] : []));
+  const processes = [0, ...forked].sort((a, b) => a - b);
+  const status = [...all.values()].flat().some((line) => line.includes('check_status('));
+  const functions = processes.map((process) => processFunction(process, all.get(process) ?? STAY, status));
+  const main = mainText({
+    processes,
+    turns: TURNS.some((name) => functions.some((text) => mentions(codeOnly(text), name))),
+    devices: [
+      ...new Set(
+        program.steps.slice(0, last + 1).flatMap((step) => (step.op === 'open' ? [step.device] : [])),
+      ),
+    ].sort(),
+    code: codeOnly(functions.join('\n')),
+    log: symptom.kind === 'splat',
+    slots,
+    checks: all.get(MAIN) ?? [],
+  });
+  const used = partsFor([...functions, main].join('\n'));
+  const code = codeOnly([...used, ...functions, main].join('\n'));
+  const count = Math.max(...processes) + 1;
+  const sections = [
+    head(parts),
+    [
+      '#define _GNU_SOURCE',
+      ...HEADERS.map((header) => `#include <${header}>`),
+      '',
+      '#include <test_hmm_uapi.h>',
+    ],
+    definitions(parts, code, count, options.limitSeconds ?? DEFAULT_LIMIT_S),
+    sharedStruct(count, slots, code),
+    globals(parts, code),
+    ...used.map((part) => [part]),
+    count > 1 ? processes.map((process) => `static void p${process}(void) __attribute__((noreturn));`) : [],
+    ...functions.toReversed().map((text) => [text]),
+    [main],
+  ];
+  const text = sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
+  return `// SPDX-License-Identifier: GPL-2.0-only\n${text.join('\n\n')}\n`;
+}
+
+function head({ program, symptom, options, last, unchecked }: FileParts): string[] {
+  const { kernel, design, arch } = options.profile;
+  const foundOn = options.foundOn ?? `rules of Linux ${kernel}, design ${design}, ${arch}`;
+  const paragraphs = [
+    `${program.name}${program.about ? `: ${program.about}` : ''}`,
+    '',
+    ...what(symptom, program, last),
+  ];
+  if (unchecked > 0) paragraphs.push(`${unchecked} more fields differ, which this program does not check.`);
+  return comment([
+    ...paragraphs,
+    '',
+    `Found by hmmdiff on: ${foundOn}`,
+    '',
+    'Build, with the headers of the kernel tree:',
+    '\tgcc -static -Wall -Wextra -O2 -I LINUX/lib -o repro THIS.c',
+    'Run as root, with test_hmm freshly loaded and nothing else that uses it. Exit status:',
+    '\t0 it behaves as expected',
+    '\t1 it does not; what was expected and seen is printed',
+    '\t2 that could not be tried',
+  ]);
+}
+
+function what(symptom: Symptom, program: Program, last: number): string[] {
+  if (symptom.kind === 'splat') return ['The kernel complains in its log:', `\t${symptom.title}`];
+  if (symptom.kind === 'lost')
+    return [`The kernel is lost in ${stepTitle(program, last)}:`, `\t${symptom.reason}`];
+  const [field] = symptom.fields;
+  if (!field) return ['All steps go as the model of hmmdiff expects.'];
+  return [
+    `Not as expected after ${stepTitle(program, field.step)}:`,
+    ...fieldInWords(field, program.regions),
+  ];
+}
+
+function definitions(
+  { program, options }: FileParts,
+  code: string,
+  processes: number,
+  limit: number,
+): string[] {
+  const lines = [`#define PAGE\t\t${PAGE_SIZE}ul`];
+  if (mentions(code, 'WORDS')) lines.push('#define WORDS\t\t(PAGE / 8)');
+  lines.push(`#define LIMIT_S\t\t${limit}\t/* without an end for so long, it hangs */`);
+  if (processes > 1) lines.push(`#define PROCESSES\t${processes}`);
+  for (const [index, { name, pages }] of program.regions.entries()) {
+    const macro = regionMacro(program, index);
+    const address = `0x${pageAddress(index, 0, pages).toString(16)}ul`;
+    lines.push(
+      '',
+      `/* Region ${name}; ${regionPlace(pages)}. */`,
+      `#define ${macro}\t${address}`,
+      `#define ${macro}_PAGES\t${pages}`,
+    );
+  }
+  const rest: string[] = [];
+  if (mentions(code, 'REGIONS')) {
+    const end = program.regions.map(({ pages }, index) => pageAddress(index, pages, pages)).at(-1)!;
+    rest.push(
+      `#define REGIONS\t\t0x${REGION_BASE.toString(16)}ul`,
+      `#define REGIONS_END\t0x${end.toString(16)}ul`,
+    );
+  }
+  if (mentions(code, 'UNMAPPED'))
+    rest.push(`#define UNMAPPED\t0x${(REGION_BASE - PAGE_SIZE).toString(16)}ul`);
+  if (mentions(code, 'NO_FRAME')) rest.push('#define NO_FRAME\t(~0ull)');
+  if (mentions(code, 'NOT_MAPPED')) rest.push(`#define NOT_MAPPED\t${MINCORE_UNMAPPED}`);
+  if (rest.length > 0) lines.push('', ...rest);
+  lines.push(...swapTypes(options.profile, code), ...pageFlags(code), ...pfnMask(options.profile, code));
+  for (const [name, value] of NEWER.filter(([name]) => mentions(code, name))) {
+    lines.push('', '/* Not in every kernel. */', `#ifndef ${name}`, `#define ${name}\t${value}`, '#endif');
+  }
+  return lines;
+}
+
+const NEWER = [
+  ['HMM_DMIRROR_FLAGS', "_IOWR('H', 0x08, struct hmm_dmirror_cmd)"],
+  ['HMM_DMIRROR_READ_UNLOCKED', "_IOWR('H', 0x09, struct hmm_dmirror_cmd)"],
+  ['HMM_DMIRROR_FLAG_FAIL_ALLOC', '(1ull << 0)'],
+] as const;
+
+function swapTypes(profile: Profile, code: string): string[] {
+  const kinds = [...new Set(profile.leafKinds)].filter((kind: LeafKind) => mentions(code, typeMacro(kind)));
+  if (kinds.length === 0) return [];
+  return [
+    '',
+    `/* include/linux/swap.h of Linux ${profile.kernel}, design ${profile.design} */`,
+    ...kinds.flatMap((kind) => [`#define ${typeMacro(kind)}\t${typeOf(profile.leafKinds, kind)}`]),
+  ];
+}
+
+/** The first bit of include/linux/kernel-page-flags.h, which user space has no header for. */
+const FIRST_INTERNAL_FLAG = 32;
+
+function pageFlags(code: string): string[] {
+  const internal = (Object.keys(PAGE_FLAG_BITS) as PageFlag[]).filter(
+    (flag) => PAGE_FLAG_BITS[flag] >= FIRST_INTERNAL_FLAG && code.includes(`KPF(${flag})`),
+  );
+  if (internal.length === 0) return [];
+  return [
+    '',
+    '/* include/linux/kernel-page-flags.h */',
+    ...internal.map((flag) => `#define KPF_${flag}\t${PAGE_FLAG_BITS[flag]}`),
+  ];
+}
+
+function pfnMask(profile: Profile, code: string): string[] {
+  if (!mentions(code, 'PFN_MASK')) return [];
+  const define = (arch: (typeof ARCHITECTURES)[number]) =>
+    `#define PFN_MASK\t((1ull << ${profileOn(profile, arch).swapPfnBits}) - 1)`;
+  return [
+    '',
+    '/* SWP_PFN_BITS: include/linux/swapops.h */',
+    `#if defined(__${ARCHITECTURES[0]}__)`,
+    define(ARCHITECTURES[0]),
+    '#else',
+    define(ARCHITECTURES[1]),
+    '#endif',
+  ];
+}
+
+function sharedStruct(processes: number, slots: number, code: string): string[] {
+  return [
+    '/* What all processes see. */',
+    'struct shared {',
+    '\tint\t\tstep;\t\t/* that is being taken */',
+    '\tbool\t\tfailed;',
+    '\tbool\t\tfinished;',
+    ...(mentions(code, 'shared->next')
+      ? ['\tint\t\tnext;\t\t/* whose turn it is when a process has ended */']
+      : []),
+    `\tpid_t\t\tpid[${processes}];`,
+    ...(mentions(code, 'frame')
+      ? [`\tuint64_t\tframe[${Math.max(slots, 1)}];\t/* page numbers that were noted */`]
+      : []),
+    '};',
+    '',
+    'static struct shared *shared;',
+  ];
+}
+
+function globals({ program }: FileParts, code: string): string[] {
+  return [
+    ...(mentions(code, 'device') ? ['static int device[4];\t/* files of /dev/hmm_dmirrorN */'] : []),
+    ...(mentions(code, 'buffer')
+      ? [`static char buffer[${bufferPages(program)} * PAGE] __attribute__((aligned(PAGE)));`]
+      : []),
+  ];
+}
+
+function processFunction(process: ProcessId, body: readonly string[], status: boolean): string {
+  const text = codeOnly(body.join('\n'));
+  const locals = [
+    ...(mentions(text, 'cmd') ? ['\tstruct hmm_dmirror_cmd cmd;'] : []),
+    ...(mentions(text, 'pid = spawn') ? ['\tpid_t pid;'] : []),
+    ...(mentions(text, 'err') ? ['\tint err;'] : []),
+  ];
+  return [
+    `static void${process === 0 ? ' __attribute__((noreturn))' : ''} p${process}(void)`,
+    '{',
+    ...locals,
+    ...(locals.length > 0 ? [''] : []),
+    '\tprctl(PR_SET_PDEATHSIG, SIGKILL);',
+    ...(process === 0 ? ['\tpin();', ...(status ? ['\tnote_status();'] : []), ''] : []),
+    ...body.map(indent),
+    '}',
+  ].join('\n');
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//---
+static sigjmp_buf fault_jump;
+static volatile uint64_t fault_address;
+static volatile bool guarded;
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+	(void)context;
+	fault_address = (uintptr_t)info->si_addr;
+	if (guarded)
+		siglongjmp(fault_jump, number);
+	/* The access is made again on return, and then kills. */
+	signal(number, SIG_DFL);
+}
+
+static void catch_faults(void)
+{
+	const struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
+
+	if (sigaction(SIGSEGV, &action, NULL) || sigaction(SIGBUS, &action, NULL))
+		cannot("sigaction: %s", strerror(errno));
+}
+
+//---
+/* Reads pages, the lowest first, into the buffer. */
+static int cpu_read(uint64_t addr, unsigned int pages)
+{
+	const volatile uint64_t *from = (const uint64_t *)addr;
+	uint64_t *to = (uint64_t *)buffer;
+	int number = sigsetjmp(fault_jump, 0);
+
+	if (!number) {
+		guarded = true;
+		for (unsigned int i = 0; i < pages * WORDS; i++)
+			to[i] = from[i];
+	}
+	guarded = false;
+	return number ? FAULT(number, (fault_address - addr) / PAGE) : 0;
+}
+
+//---
+/* The word that a step fills a page with: different for each step, region and page. */
+#define TOKEN(step, region, page)	(((step) + 1ull) << 32 | ((region) + 1) << 16 | ((page) + 1))
+
+//---
+/* Not inlined: what siglongjmp() comes back to keeps nothing of it. */
+static void __attribute__((noinline)) fill(volatile void *to, unsigned int pages, uint64_t token)
+{
+	volatile uint64_t *words = to;
+
+	for (unsigned int i = 0; i < pages; i++, token++)
+		for (unsigned int w = 0; w < WORDS; w++)
+			*words++ = token;
+}
+
+//---
+static int cpu_write(uint64_t addr, unsigned int pages, uint64_t token)
+{
+	int number = sigsetjmp(fault_jump, 0);
+
+	if (!number) {
+		guarded = true;
+		fill((void *)addr, pages, token);
+	}
+	guarded = false;
+	return number ? FAULT(number, (fault_address - addr) / PAGE) : 0;
+}
+
+//---
+/* The soft-dirty bits of the process: Documentation/admin-guide/mm/soft-dirty.rst */
+static int clear_refs(void)
+{
+	const int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, "4", 1) != 1)
+		err = errno;
+	close(fd);
+	return err;
+}
+
+//---
+/*
+ * What the advice leaves in this CPU's batches (mm/folio.c) is done when the step is over: MADV_COLD begins with
+ * lru_add_drain().
+ */
+static void drain_lru(void)
+{
+	static char page[PAGE] __attribute__((aligned(PAGE)));
+
+	madvise(page, sizeof(page), MADV_COLD);
+}

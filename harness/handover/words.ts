@@ -1,0 +1,74 @@
+/** Steps and places in words, for comments and captions. */
+import type { DeviceOp, Program, Region, Step } from '../../model/program.ts';
+import type { Divergence, Place } from '../compare/tally.ts';
+import { printProcess, printRange } from '../programs/range.ts';
+
+const DEVICE_OPS: Readonly<Record<DeviceOp, (range: string, device: number) => string>> = {
+  read: (range, device) => `reads ${range} through device ${device}`,
+  'read-unlocked': (range, device) => `reads ${range} through device ${device}, unlocked`,
+  write: (range, device) => `writes ${range} through device ${device}`,
+  'migrate-to-dev': (range, device) => `migrates ${range} to device ${device}`,
+  'migrate-to-sys': (range, device) => `migrates ${range} from device ${device} to RAM`,
+  snapshot: (range, device) => `takes a snapshot of ${range} through device ${device}`,
+  exclusive: (range, device) => `makes ${range} exclusive to device ${device}`,
+  'check-exclusive': (range, device) => `asks whether ${range} is exclusive to device ${device}`,
+  release: (_, device) => `releases the memory of device ${device}`,
+};
+
+/** What a step does, such as "p1 reads a[0..3] through device 0". */
+export function stepInWords(step: Step, regions: readonly Region[]): string {
+  const by = printProcess(step.by);
+  switch (step.op) {
+    case 'mmap':
+      return `${by} maps ${regions[step.region]!.name}, ${step.protection}`;
+    case 'munmap':
+      return `${by} unmaps ${printRange(step.at, regions)}`;
+    case 'madvise':
+      return `${by} advises ${step.advice.toUpperCase()} for ${printRange(step.at, regions)}`;
+    case 'clear-refs':
+      return `${by} clears its soft-dirty bits`;
+    case 'mprotect':
+      return `${by} makes ${printRange(step.at, regions)} ${step.protection}`;
+    case 'cpu-read':
+      return `${by} reads ${printRange(step.at, regions)}`;
+    case 'cpu-write':
+      return `${by} writes ${printRange(step.at, regions)}`;
+    case 'fork':
+      return `${by} forks ${printProcess(step.child)}`;
+    case 'exit':
+      return `${by} ends`;
+    case 'open':
+      return `${by} opens device ${step.device}`;
+    case 'close':
+      return `${by} closes device ${step.device}`;
+    case 'flags':
+      return `${by} gives its file of device ${step.device} the flags ${step.flags}`;
+    default: {
+      const flaw = step.flaw ? `, with a wrong argument (${step.flaw})` : '';
+      return `${by} ${DEVICE_OPS[step.op](printRange(step.at, regions), step.device)}${flaw}`;
+    }
+  }
+}
+
+/** Such as "p1 a[2]"; the step is not part of it. Empty for what is not about a process or a page. */
+export function placeInWords({ process, region, page }: Place, regions: readonly Region[]): string {
+  const parts: string[] = [];
+  if (process !== undefined) parts.push(printProcess(process));
+  if (region !== undefined) {
+    const name = regions[region]!.name;
+    parts.push(page === undefined ? name : `${name}[${page}]`);
+  }
+  return parts.join(' ');
+}
+
+/** Such as "step 6 (p1 reads a[0])", or the end of the program. */
+export function stepTitle(program: Program, index: number): string {
+  const step = program.steps[index];
+  return step ? `step ${index} (${stepInWords(step, program.regions)})` : 'the end of the program';
+}
+
+/** A field that differs, in lines for a comment. */
+export function fieldInWords(field: Divergence, regions: readonly Region[]): string[] {
+  const what = [placeInWords(field, regions), field.field].filter(Boolean).join(' ');
+  return [`\t${what}`, `\t\texpected ${field.expected} (${field.rule})`, `\t\tseen ${field.seen}`];
+}
