@@ -1,6 +1,6 @@
 /** Drives the model through a program beside the transcript of a real run, and compares the two step by step. */
-import { apply, applyEnd } from '../../model/apply.ts';
-import type { ProgramTranscript } from '../../model/observation.ts';
+import { apply, applyEnd, type StepExpectation } from '../../model/apply.ts';
+import type { ProgramTranscript, StepObservation } from '../../model/observation.ts';
 import {
   type ExpectedRegion,
   markObserved,
@@ -16,7 +16,7 @@ import { compareEvents } from './events.ts';
 import { compareOutcome } from './outcome.ts';
 import { compareProcesses } from './processes.ts';
 import { compareRegions } from './regions.ts';
-import { type Comparison, Tally } from './tally.ts';
+import { type Comparison, type Divergence, Tally } from './tally.ts';
 
 /** A transcript with what says how far its trace can be trusted, where that is known. */
 export type ComparableTranscript = ProgramTranscript & { strayEvents?: number; lostEvents?: number };
@@ -30,12 +30,14 @@ const STRAY_SLACK = 'stray-trace-event';
  * Where the model leaves something free (which page, say), what was seen is taken over into the model, and counted as
  * slack under the freedom's name.
  *
+ * @param onStep gets every step as soon as it is compared; what it is given changes with the next
  * @throws HazardError for a program that is not safe to run (model/safe.ts)
  */
 export function compare(
   program: Program,
   transcript: ComparableTranscript,
   environment: Environment,
+  onStep?: (compared: ComparedStep) => void,
 ): Comparison {
   const tally = new Tally();
   const state = initialState(environment.profile, program.regions);
@@ -61,6 +63,7 @@ export function compare(
     compareProcesses(context, index, observeProcesses(state), seen.processes, transcript.base);
     compareRegions(context, index, regions, seen.regions);
     compareEvents(context, index, [...expected.events, ...observationFaults(state)], seen.events);
+    onStep?.({ index, expected, regions, seen, divergences: tally.divergences });
     markObserved(state);
     if (tally.divergences.length > 0) break;
   }
@@ -68,6 +71,16 @@ export function compare(
   if (tally.divergences.length === 0) compareEnd(context, program, transcript);
   const { fieldsCompared, slack, divergences } = tally;
   return { fieldsCompared, slack, divergences, steps };
+}
+
+/** A step that was compared: the model after it, with what was seen taken over where the model leaves it free. */
+export interface ComparedStep {
+  index: number;
+  expected: StepExpectation;
+  regions: readonly ExpectedRegion[];
+  seen: StepObservation;
+  /** Of this step. */
+  divergences: readonly Divergence[];
 }
 
 /** What the parts of a comparison share. */

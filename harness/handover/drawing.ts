@@ -1,0 +1,217 @@
+/** The pages of a program step by step, the model's beside the kernel's, as data: draw.ts and html.ts show them. */
+import { MINCORE_UNMAPPED, type RegionObservation, type StepObservation } from '../../model/observation.ts';
+import type { ExpectedPage, ExpectedRegion } from '../../model/observe.ts';
+import type { Expected } from '../../model/outcome.ts';
+import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
+import { decodePagemap } from '../../model/pagemap.ts';
+import type { Program } from '../../model/program.ts';
+import { SnapshotBits } from '../../model/snapshot.ts';
+import { type ComparableTranscript, compare } from '../compare/compare.ts';
+import type { Environment } from '../compare/environment.ts';
+import { describeOutcome } from '../compare/outcome.ts';
+import type { Divergence } from '../compare/tally.ts';
+import { printStep } from '../programs/print.ts';
+import { printProcess } from '../programs/range.ts';
+
+/** What a page is, as one or two letters; {@link SYMBOLS} explains them. */
+export type PageSymbol = string;
+
+/** Neighbouring pages that are alike. */
+export interface Cell {
+  first: number;
+  count: number;
+  model: PageSymbol;
+  kernel: PageSymbol;
+  /** Names of the fields that differ. */
+  fields: string[];
+}
+
+/** One region of one process. */
+export interface Row {
+  process: string;
+  region: string;
+  cells: Cell[];
+}
+
+export interface Block {
+  step: number;
+  /** As in a program file. */
+  text: string;
+  result: { model: string; kernel: string };
+  rows: Row[];
+  /** Fields of this step that differ. */
+  differs: boolean;
+}
+
+export interface Drawing {
+  program: Program;
+  blocks: Block[];
+  /** Of the last block, or of the program's end. */
+  divergences: Divergence[];
+  /** The symbols that are used, with what they mean. */
+  legend: [PageSymbol, string][];
+}
+
+/** `D` and `d` stand before the number of a minor. */
+const SYMBOLS: Readonly<Record<string, string>> = {
+  '-': 'not mapped',
+  '.': 'mapped, no page yet',
+  z: 'zero page',
+  S: 'page in RAM, writable',
+  s: 'page in RAM, read-only',
+  P: 'page in RAM; whether writable is not seen',
+  D: 'device-private entry, writable, of the device with that number',
+  d: 'device-private entry, read-only, of the device with that number',
+  X: 'device-exclusive entry',
+  m: 'migration entry',
+  '?': 'another entry',
+};
+
+/**
+ * Drives the model beside the transcript, as compare() does, and takes down every page after every step up to the
+ * first that differs.
+ *
+ * @throws HazardError for a program that is not safe to run (model/safe.ts)
+ */
+export function drawingOf(
+  program: Program,
+  transcript: ComparableTranscript,
+  environment: Environment,
+): Drawing {
+  const blocks: Block[] = [];
+  const { divergences } = compare(program, transcript, environment, (compared) => {
+    const { index, expected, regions, seen, divergences } = compared;
+    const rows = regions.map((region) => {
+      const other = seen.regions.find((r) => r.process === region.process && r.region === region.region);
+      return rowOf(program, environment, region, other, divergences);
+    });
+    blocks.push({
+      step: index,
+      text: printStep(program.steps[index]!, program.regions),
+      result: { model: resultOf(expected), kernel: resultOf(seen) },
+      rows,
+      differs: divergences.length > 0,
+    });
+  });
+  const used = new Set(
+    blocks.flatMap(({ rows }) =>
+      rows.flatMap(({ cells }) => cells.flatMap(({ model, kernel }) => [model[0]!, kernel[0]!])),
+    ),
+  );
+  return {
+    program,
+    blocks,
+    divergences,
+    legend: Object.entries(SYMBOLS).filter(([symbol]) => used.has(symbol)),
+  };
+}
+
+function resultOf({ outcome, cpages, faults }: Expected | StepObservation): string {
+  const counts = cpages === undefined ? '' : `, cpages ${cpages}, faults ${faults}`;
+  return `${describeOutcome(outcome)}${counts}`;
+}
+
+function rowOf(
+  { regions }: Program,
+  environment: Environment,
+  expected: ExpectedRegion,
+  seen: RegionObservation | undefined,
+  divergences: readonly Divergence[],
+): Row {
+  const { process, region } = expected;
+  const fields = fieldsByPage(expected, seen, divergences);
+  const cells: Cell[] = [];
+  for (const [page, { ...one }] of expected.pages.entries()) {
+    const model = modelSymbol(one);
+    const cell: Cell = {
+      first: page,
+      count: 1,
+      model,
+      kernel: kernelSymbol(environment, seen, page, model),
+      fields: fields.get(page) ?? [],
+    };
+    const last = cells.at(-1);
+    if (last && areAlike(last, cell)) last.count++;
+    else cells.push(cell);
+  }
+  return { process: printProcess(process), region: regions[region]!.name, cells };
+}
+
+function areAlike(a: Cell, b: Cell): boolean {
+  return a.model === b.model && a.kernel === b.kernel && a.fields.join() === b.fields.join();
+}
+
+/** Names of the fields that differ, by page; the bytes of a snapshot are of pages too. */
+function fieldsByPage(
+  { process, region, snapshots }: ExpectedRegion,
+  seen: RegionObservation | undefined,
+  divergences: readonly Divergence[],
+): Map<number, string[]> {
+  const fields = new Map<number, string[]>();
+  const add = (page: number, field: string) => {
+    const list = fields.get(page) ?? [];
+    if (!list.includes(field)) fields.set(page, [...list, field]);
+  };
+  for (const { field, ...place } of divergences) {
+    // A trace event has no process: it is every process's that maps the page.
+    if (place.region !== region || (place.process ?? process) !== process || place.page === undefined)
+      continue;
+    add(place.page, field);
+  }
+  for (const { device, bytes } of snapshots) {
+    const other = seen?.snapshots.find((snapshot) => snapshot.device === device);
+    if (other?.outcome.kind !== 'ok') continue;
+    for (const [page, byte] of bytes.entries()) if (other.bytes[page] !== byte) add(page, 'snapshot.bytes');
+  }
+  return fields;
+}
+
+function modelSymbol({ pte, categories }: ExpectedPage): PageSymbol {
+  if (pte === null) return categories === undefined ? '-' : '.';
+  switch (pte.kind) {
+    case 'present':
+      return pte.frame.kind === 'zero' ? 'z' : pte.write ? 'S' : 's';
+    case 'device':
+      return `${pte.write ? 'D' : 'd'}${pte.frame.minor}`;
+    case 'exclusive':
+      return 'X';
+    case 'migration':
+      return 'm';
+  }
+}
+
+/** Whether a page in RAM is writable, only a snapshot shows; without one the model is not contradicted. */
+function kernelSymbol(
+  environment: Environment,
+  seen: RegionObservation | undefined,
+  page: number,
+  model: PageSymbol,
+): PageSymbol {
+  const observed = seen?.pages.at(page);
+  if (!observed) return '?';
+  const { kind, frame } = decodePagemap(environment.profile, observed.pagemap);
+  switch (kind) {
+    case 'none':
+      return seen?.mincore?.[page] === MINCORE_UNMAPPED ? '-' : '.';
+    case 'present': {
+      const zero = ((observed.kpageflags ?? 0n) >> BigInt(PAGE_FLAG_BITS.ZERO_PAGE)) & 1n;
+      return zero ? 'z' : (snapshotAccess(seen, page) ?? (/^[Ss]$/.test(model) ? model : 'P'));
+    }
+    case 'device-write':
+    case 'device-read': {
+      const chunk = environment.chunks.find(({ first, end }) => first <= frame && frame < end);
+      return `${kind === 'device-write' ? 'D' : 'd'}${chunk?.minor ?? '?'}`;
+    }
+    case 'device-exclusive':
+      return 'X';
+    default:
+      return kind.includes('migration') ? 'm' : '?';
+  }
+}
+
+function snapshotAccess(seen: RegionObservation | undefined, page: number): PageSymbol | undefined {
+  const bytes = seen?.snapshots.find(({ outcome }) => outcome.kind === 'ok')?.bytes;
+  const byte = bytes?.[page];
+  if (byte === undefined || byte === SnapshotBits.error) return undefined;
+  return byte & SnapshotBits.write ? 'S' : byte & SnapshotBits.read ? 's' : undefined;
+}
