@@ -140,7 +140,7 @@ export async function investigate(
     coldRate,
     minimal,
     tried,
-    trial: shownBy,
+    trial: shownBy?.program === program ? shownBy : undefined,
     seconds: (performance.now() - started) / 1000,
   };
 

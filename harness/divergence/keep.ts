@@ -2,10 +2,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
 import { inputError } from '../errors.ts';
 import { printProgram } from '../programs/print.ts';
-import { fingerprintSchema, identify } from './fingerprint.ts';
+import { describeFingerprint, type Fingerprint, fingerprintSchema, identify } from './fingerprint.ts';
+import { writeHandOver } from './hand-over.ts';
 import type { Investigation, Suspicion } from './investigate.ts';
 
 const count = z.int().nonnegative();
@@ -76,6 +78,7 @@ export async function keepFinding(
   subject: Subject,
   suspicion: Suspicion,
   investigation: Investigation,
+  profile: Profile,
 ): Promise<{ folder: string; finding: Finding }> {
   const { fingerprint, original, originalRate, program, trial } = investigation;
   const id = identify(fingerprint);
@@ -83,7 +86,8 @@ export async function keepFinding(
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'original.yaml'), printProgram(original));
   const shrunk = originalRate.shown > 0;
-  if (shrunk) await writeFile(join(folder, 'smallest.yaml'), printProgram(nameAfter(program, id)));
+  const smallest = nameAfter(program, id, fingerprint);
+  if (shrunk) await writeFile(join(folder, 'smallest.yaml'), printProgram(smallest));
   const finding: Finding = findingSchema.parse({
     format: 1,
     id,
@@ -107,6 +111,7 @@ export async function keepFinding(
     lost: trial?.lost ?? null,
   } satisfies Finding);
   await writeFile(join(folder, 'finding.json'), `${JSON.stringify(finding, null, 2)}\n`);
+  if (shrunk && trial) await writeHandOver(folder, finding, smallest, trial, profile);
   return { folder, finding };
 }
 
@@ -120,6 +125,6 @@ export async function readFinding(folder: string): Promise<Finding> {
   }
 }
 
-function nameAfter(program: Program, id: string): Program {
-  return { ...program, name: `finding-${id}` };
+function nameAfter(program: Program, id: string, fingerprint: Fingerprint): Program {
+  return { ...program, name: `finding-${id}`, about: `Shows ${describeFingerprint(fingerprint)}.` };
 }

@@ -19,6 +19,8 @@ export interface Trial {
   fingerprints: Fingerprint[];
   /** Unless the guest was lost. */
   result?: ProgramResult;
+  /** What the numbers of its transcript are to be read with. */
+  environment?: Environment;
   /** What the kernel reported while it ran. */
   splats: Splat[];
   /** Why the guest was lost. */
@@ -87,6 +89,7 @@ export class Trials implements AsyncDisposable {
     const lost = loss && (await session.explainLoss(loss.reason));
     if (loss) await this.renew();
 
+    const environment = this.#options.environment(session);
     const announced = announcements(guest.console.lines.slice(linesBefore));
     const splats = guest.splats.slice(splatsBefore).filter((splat) => !this.#options.allows(splat));
     const trials = run.results.map((result, index): Trial => {
@@ -96,6 +99,7 @@ export class Trials implements AsyncDisposable {
       return {
         program,
         result,
+        environment,
         splats: mine,
         fingerprints: [
           ...mine.map((splat) =>

@@ -80,7 +80,13 @@ export async function investigateLane(
           progress: ({ steps }) => report.progress(first - steps, first, 'steps left out', true),
         });
         report.detail = detailOf(investigation);
-        const kept = await keepFinding(join(lane.folder, 'findings'), lane.subject, suspicion, investigation);
+        const kept = await keepFinding(
+          join(lane.folder, 'findings'),
+          lane.subject,
+          suspicion,
+          investigation,
+          lane.profile,
+        );
         return summary(suspicion, kept.finding, relative(lane.runFolder, kept.folder));
       }),
     );
