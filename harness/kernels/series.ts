@@ -113,7 +113,7 @@ export async function applySeries(
     directory,
     key,
     release: base.release,
-    origin: `${base.origin} + ${series.name} (${series.patches.length} patches)`,
+    origin: `${base.origin} + ${series.name} (${series.patches.length} ${series.patches.length === 1 ? 'patch' : 'patches'})`,
   };
   return events.task(`series ${key}`, `Series ${series.name} on ${base.origin}`, async (report) => {
     report.detail = `${series.patches.length} patches`;
