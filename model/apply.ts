@@ -4,12 +4,12 @@ import { removeChunks, setFlags } from './device-memory.ts';
 import { toDevice, toSystem } from './device-migrate.ts';
 import { checkExclusive, exclusive } from './exclusive.ts';
 import { refuse } from './ioctl.ts';
+import { madvise } from './madvise.ts';
 import { read, write } from './mirror.ts';
 import { type Expected, failWith } from './outcome.ts';
 import { exit, fork } from './process.ts';
 import type { DeviceOp, ProcessId, Step } from './program.ts';
 import { mprotect } from './protect.ts';
-import { adviseReclaim } from './reclaim.ts';
 import { snapshot } from './snapshot.ts';
 import { clearSoftDirty } from './soft-dirty.ts';
 import { type DeviceFile, type ExpectedEvent, processOf, type State } from './state.ts';
@@ -49,7 +49,7 @@ function dispatch(state: State, step: Step, index: number): Expected {
     case 'mmap':
       return mmap(state, process, step.region, step.protection);
     case 'madvise':
-      return adviseReclaim(state, process, step.at, step.advice);
+      return madvise(state, process, step.at, step.advice);
     case 'clear-refs':
       return clearSoftDirty(state, process);
     case 'mprotect':

@@ -34,6 +34,13 @@ export function cloneState(state: State): State {
     if (known) return known;
     const copy: Frame = { ...old };
     frames.set(old, copy);
+    copy.head = frameOf(old.head);
+    copy.pages = old.pages?.map(frameOf) ?? null;
+    copy.large = old.large && {
+      ...old.large,
+      owners: [ownerOf(old.large.owners[0]), ownerOf(old.large.owners[1])],
+      counts: [...old.large.counts],
+    };
     copy.anonVma = old.anonVma && anonVmaOf(old.anonVma);
     copy.migrator = old.migrator && fileOf(old.migrator);
     return copy;
@@ -47,15 +54,19 @@ export function cloneState(state: State): State {
     copy.pt = old.pt.map((table) => table.map((entry) => entry && devicePteOf(entry)));
     return copy;
   };
+  const ownerOf = (old: Mm | null): Mm | null => old && mmOf(old);
   const devicePteOf = (old: DevicePte): DevicePte => ({ ...old, frame: frameOf(old.frame) });
   const pteOf = (old: Pte): Pte => ({ ...old, frame: frameOf(old.frame) });
   const mmOf = (old: Mm): Mm => {
     const known = mms.get(old);
     if (known) return known;
-    const copy: Mm = { ...old, vmas: [], ptes: [], tables: new Set(old.tables), mirrors: [] };
+    const copy: Mm = { ...old, vmas: [], ptes: [], pmds: [], mirrors: [] };
     mms.set(old, copy);
     copy.vmas = old.vmas.map((list) => list.map(vmaOf));
     copy.ptes = old.ptes.map((table) => table.map((pte) => pte && pteOf(pte)));
+    copy.pmds = old.pmds.map((list) =>
+      list.map((pmd) => (pmd === null || pmd === 'table' ? pmd : pteOf(pmd))),
+    );
     copy.mirrors = old.mirrors.map(fileOf);
     return copy;
   };
@@ -68,10 +79,12 @@ export function cloneState(state: State): State {
   return {
     ...state,
     zero: frameOf(state.zero),
+    hugeZero: state.hugeZero && frameOf(state.hugeZero),
     processes: state.processes.map((process) => process && processOf(process)),
     devices: state.devices.map((device) => ({
       ...device,
       free: [...device.free],
+      freeHuge: [...device.freeHuge],
       live: new Set([...device.live].map(frameOf)),
     })),
     events: state.events.map((event) =>

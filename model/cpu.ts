@@ -1,6 +1,7 @@
 /** Steps that a process does with plain loads and stores, and with mmap(2) and munmap(2). */
 import { handleFault } from './fault.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
+import { entryAt, frameAt } from './page-table.ts';
 import type { PageRange, Protection, RegionId } from './program.ts';
 import type { Process, Pte, State, Vma } from './state.ts';
 import { tokenNumber } from './token.ts';
@@ -23,9 +24,9 @@ export function munmap(state: State, process: Process, at: PageRange): Expected 
 export function cpuRead(state: State, process: Process, at: PageRange): Expected {
   const data: number[] = [];
   for (let page = at.first; page < at.first + at.count; page++) {
-    const pte = access(state, process, at.region, page, false);
-    if (!pte) return segmentationFault(page);
-    data.push(pte.frame.word);
+    const entry = access(state, process, at.region, page, false);
+    if (!entry) return segmentationFault(page);
+    data.push(frameAt(entry, page).word);
   }
   return succeed('handle_mm_fault', { data });
 }
@@ -33,11 +34,11 @@ export function cpuRead(state: State, process: Process, at: PageRange): Expected
 /** Fills each page with its token, lowest first, until one is refused. */
 export function cpuWrite(state: State, process: Process, at: PageRange, step: number): Expected {
   for (let page = at.first; page < at.first + at.count; page++) {
-    const pte = access(state, process, at.region, page, true);
-    if (!pte) return segmentationFault(page);
+    const entry = access(state, process, at.region, page, true);
+    if (!entry) return segmentationFault(page);
     // What the MMU does by itself: no soft-dirty bit.
-    pte.dirty = true;
-    pte.frame.word = tokenNumber(step, at.region, page);
+    entry.dirty = true;
+    frameAt(entry, page).word = tokenNumber(step, at.region, page);
   }
   return succeed('handle_mm_fault');
 }
@@ -45,18 +46,17 @@ export function cpuWrite(state: State, process: Process, at: PageRange, step: nu
 /** Faults until the access goes through; null when the mapping does not allow it (arch/.../mm/fault.c). */
 function access(state: State, process: Process, region: RegionId, page: number, write: boolean): Pte | null {
   const vma = findVma(process.mm, region, page);
-  const ptes = process.mm.ptes[region]!;
   if (!vma || !(write ? vma.write : vma.read)) {
-    traceFault(state, vma, region, page, ptes[page]!, write);
+    traceFault(state, vma, region, page, entryAt(process.mm, region, page), write);
     return null;
   }
   for (;;) {
-    const pte = ptes[page]!;
-    if (pte?.kind === 'present' && (pte.write || !write)) {
-      pte.young = true;
-      return pte;
+    const entry = entryAt(process.mm, region, page);
+    if (entry?.kind === 'present' && (entry.write || !write)) {
+      entry.young = true;
+      return entry;
     }
-    traceFault(state, vma, region, page, pte, write);
+    traceFault(state, vma, region, page, entry, write);
     // After VM_FAULT_OOM the access is made once more (pagefault_out_of_memory), as it is anyway.
     handleFault(state, vma, page, write);
   }

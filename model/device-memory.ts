@@ -2,7 +2,7 @@
 import { evictDevice } from './migrate.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { DeviceFlags, DeviceMinor } from './program.ts';
-import { CHUNK_PAGES, type DeviceFile, type Process, type State } from './state.ts';
+import type { DeviceFile, Process, State } from './state.ts';
 
 /**
  * dmirror_device_remove_chunks(): every page of the minor, of all processes, goes to RAM, and the chunks go. The next
@@ -12,7 +12,10 @@ export function removeChunks(state: State, minor: DeviceMinor): Expected {
   evictDevice(state, minor);
   const device = state.devices[minor]!;
   device.free = [];
-  device.fresh = CHUNK_PAGES - 1;
+  device.fresh = null;
+  device.freeHuge = [];
+  device.freshHuge = null;
+  device.chunks = 0;
   device.generation++;
   return succeed('dmirror_device_remove_chunks', { cpages: 0, faults: 0 });
 }

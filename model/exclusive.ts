@@ -73,7 +73,7 @@ function makeGroup(state: State, file: DeviceFile, { region, first, count }: Pag
 
 /** @param keepWrite 6.12 has a writable and a readable type of such entries */
 function setExclusive(pte: Pte, keepWrite: boolean, rule: string): void {
-  if (pte.dirty) pte.frame.dirty = true;
+  if (pte.dirty) pte.frame.head.dirty = true;
   pte.kind = 'exclusive';
   pte.write = keepWrite;
   pte.young = false;
@@ -107,7 +107,7 @@ export function restoreExclusive(state: State, vma: Vma, pte: Pte): void {
     pte.dirty = written;
   } else {
     pte.write = vma.write && frame.exclusive && !tracksWrites(state, vma, pte);
-    pte.dirty = pte.write && frame.dirty === true;
+    pte.dirty = pte.write && frame.head.dirty === true;
   }
   if (pte.dirty) pte.softDirty = true;
 }

@@ -1,19 +1,13 @@
 /** handle_mm_fault() for private anonymous memory (mm/memory.c). */
 import { exclusiveFault } from './exclusive.ts';
-import { settleOnLru } from './lru.ts';
+import { dropMapping } from './folio.ts';
+import { hugeFault, reuseLargeFolio } from './huge-fault.ts';
+import { addToLru, settleOnLru } from './lru.ts';
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
+import { setPte } from './page-table.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
-import {
-  dropMapping,
-  type Frame,
-  newRamFrame,
-  type Pte,
-  type Rule,
-  type State,
-  tableOf,
-  type Vma,
-} from './state.ts';
+import { type Frame, newRamFrame, type Pte, type Rule, type State, type Vma } from './state.ts';
 
 /**
  * One page fault at `page` of `vma`, whose permissions were checked. Like the kernel's, it may leave the page short
@@ -22,6 +16,7 @@ import {
  * @returns false for VM_FAULT_OOM
  */
 export function handleFault(state: State, vma: Vma, page: number, write: boolean): boolean {
+  if (hugeFault(state, vma, page, write)) return true;
   const pte = vma.mm.ptes[vma.region]![page]!;
   if (pte === null) anonymousPage(state, vma, page, write);
   else if (pte.kind === 'device') return deviceFault(state, vma, page, pte);
@@ -45,21 +40,23 @@ function markDirty(pte: Pte): void {
 /** do_anonymous_page(): the zero page for a read, a page of its own for a write. */
 function anonymousPage(state: State, vma: Vma, page: number, write: boolean): void {
   if (write) mapNewPage(state, vma, page, 0, 'do_anonymous_page');
-  else setPte(vma, page, presentPte(state.zero, false, 'do_anonymous_page'));
+  else setPte(vma.mm, vma.region, page, presentPte(state.zero, false, 'do_anonymous_page'));
 }
 
 function mapNewPage(state: State, vma: Vma, page: number, word: number, rule: Rule): void {
   anonVmaPrepare(state, vma);
   const frame = newRamFrame(state, word);
   addNewAnonRmap(frame, vma);
+  addToLru(state, frame);
   const pte = presentPte(frame, vma.write, rule);
   markDirty(pte);
-  setPte(vma, page, pte);
+  setPte(vma.mm, vma.region, page, pte);
 }
 
 function presentPte(frame: Frame, write: boolean, rule: Rule): Pte {
   return {
     kind: 'present',
+    huge: false,
     frame,
     write,
     readExclusive: false,
@@ -70,17 +67,12 @@ function presentPte(frame: Frame, write: boolean, rule: Rule): Pte {
   };
 }
 
-function setPte(vma: Vma, page: number, pte: Pte): void {
-  vma.mm.tables.add(tableOf(vma.region, page));
-  vma.mm.ptes[vma.region]![page] = pte;
-}
-
 /**
  * do_swap_page() and dmirror_devmem_fault(): exactly this page returns to RAM, in every process that maps it. The
  * file that migrated it loses its entry at the faulting address, also when another process faulted.
  */
 function deviceFault(state: State, vma: Vma, page: number, pte: Pte): boolean {
-  return migrateToSystem(state, pte.frame.migrator!, vma, page, page + 1) !== null;
+  return migrateToSystem(state, pte.frame.head.migrator!, vma, page, page + 1, true) !== null;
 }
 
 /** do_wp_page(): the page is reused if it is ours alone, else copied. */
@@ -98,7 +90,7 @@ function writeProtectFault(state: State, vma: Vma, page: number, pte: Pte): void
     anonVmaPrepare(state, vma);
     invalidate(vma.mm, vma.region, page, page + 1);
     mapNewPage(state, vma, page, frame.word, 'wp_page_copy');
-    dropMapping(state, frame);
+    dropMapping(state, vma.mm, frame);
   }
 }
 
@@ -107,6 +99,7 @@ function writeProtectFault(state: State, vma: Vma, page: number, pte: Pte): void
  * is drained.
  */
 function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
+  if (frame.head.large) return reuseLargeFolio(state, frame.head, vma);
   if (frame.mapcount > 1) return false;
   // Nor is the page's reference that the batch of activations holds seen for what it is: PG_lru is set.
   if (state.activating.get(frame)) return false;

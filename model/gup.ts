@@ -1,7 +1,9 @@
-/** get_user_pages_remote() with FOLL_GET | FOLL_WRITE (mm/gup.c), as make_device_exclusive() calls it. */
+/** get_user_pages_remote() with FOLL_GET | FOLL_WRITE | FOLL_SPLIT_PMD (mm/gup.c), as make_device_exclusive() calls it. */
 import { handleFault } from './fault.ts';
 import { markAccessed } from './lru.ts';
+import { entryAt } from './page-table.ts';
 import type { RegionId } from './program.ts';
+import { splitPmd } from './split.ts';
 import type { Mm, Pte, State, Vma } from './state.ts';
 import { findVma } from './vma.ts';
 
@@ -13,13 +15,17 @@ export function getUserPage(state: State, mm: Mm, region: RegionId, page: number
   const vma = findVma(mm, region, page);
   if (!vma) return { errno: 'EFAULT', rule: 'gup_vma_lookup' };
   if (!vma.write) return { errno: 'EFAULT', rule: 'check_vma_flags' };
-  const ptes = mm.ptes[region]!;
   for (;;) {
-    const pte = ptes[page]!;
+    const pte = entryAt(mm, region, page);
+    if (pte?.huge && pte.kind === 'present') {
+      // follow_pmd_mask() with FOLL_SPLIT_PMD
+      splitPmd(state, vma, page);
+      continue;
+    }
     if (pte?.kind === 'present' && pte.write) {
       // follow_page_pte(): the page may be written without the entry's becoming dirty.
-      if (!pte.dirty) pte.frame.dirty = true;
-      markAccessed(state, pte.frame);
+      if (!pte.dirty) pte.frame.head.dirty = true;
+      markAccessed(state, pte.frame.head);
       return { vma, pte };
     }
     if (!handleFault(state, vma, page, true)) return { errno: 'ENOMEM', rule: 'faultin_page' };

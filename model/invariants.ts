@@ -2,6 +2,8 @@
  * What must hold of every state, whatever the program (OBSERVABLES 4): checked by tests on the model, and by the
  * harness where a transcript shows as much.
  */
+import { entryAt, frameAt } from './page-table.ts';
+import { PMD_PAGES, type RegionId } from './program.ts';
 import { rmapWalk } from './rmap.ts';
 import type { AnonVma, DeviceFile, Frame, Mm, Pte, State, Vma } from './state.ts';
 
@@ -60,14 +62,39 @@ function checkEntries(mm: Mm, mappings: Map<Frame, Pte[]>, found: string[]): voi
     for (const [page, pte] of ptes.entries()) {
       if (!pte) continue;
       const where = `p${mm.id} region ${region} page ${page}`;
+      if (pte.huge) found.push(`${where}: a PMD among PTEs`);
       const vma = mm.vmas[region]!.find((candidate) => candidate.first <= page && page < candidate.end);
       if (!vma) found.push(`${where}: an entry outside of all vmas`);
       else checkEntry(where, vma, page, pte, found);
-      if (pte.frame.kind === 'zero') continue;
-      const others = mappings.get(pte.frame);
-      if (others) others.push(pte);
-      else mappings.set(pte.frame, [pte]);
+      note(mappings, pte);
     }
+    checkPmds(mm, region, mappings, found);
+  }
+}
+
+function note(mappings: Map<Frame, Pte[]>, entry: Pte): void {
+  if (entry.frame.kind === 'zero') return;
+  const others = mappings.get(entry.frame);
+  if (others) others.push(entry);
+  else mappings.set(entry.frame, [entry]);
+}
+
+function checkPmds(mm: Mm, region: RegionId, mappings: Map<Frame, Pte[]>, found: string[]): void {
+  for (const [index, pmd] of mm.pmds[region]!.entries()) {
+    const first = index * PMD_PAGES;
+    const where = `p${mm.id} region ${region} PMD ${index}`;
+    const vma = mm.vmas[region]!.find(
+      (candidate) => candidate.first < first + PMD_PAGES && first < candidate.end,
+    );
+    if (pmd !== null && !vma) found.push(`${where}: a table or an entry that no vma needs`);
+    if (pmd !== 'table' && mm.ptes[region]!.slice(first, first + PMD_PAGES).some((pte) => pte !== null)) {
+      found.push(`${where}: PTEs without a table`);
+    }
+    if (pmd === null || pmd === 'table' || !vma) continue;
+    if (!pmd.huge || pmd.frame.pages?.length !== PMD_PAGES) found.push(`${where}: does not map a folio`);
+    if (vma.first > first || vma.end < first + PMD_PAGES) found.push(`${where}: maps more than its vma has`);
+    checkEntry(where, vma, first, pmd, found);
+    note(mappings, pmd);
   }
 }
 
@@ -82,23 +109,40 @@ function checkEntry(where: string, vma: Vma, page: number, pte: Pte, found: stri
   if (pte.write && !vma.write) found.push(`${where}: writable in a vma without VM_WRITE`);
   if (frame.kind === 'zero') {
     if (pte.write) found.push(`${where}: the zero page is writable`);
-  } else if (!frame.anonVma || !rmapWalk(frame, page).includes(vma)) {
+  } else if (!frame.head.anonVma || !rmapWalk(frame.head, page - frame.offset).includes(vma)) {
     found.push(`${where}: the reverse mapping does not find this mapping`);
   }
 }
 
-function checkFrame(frame: Frame, ptes: readonly Pte[], found: string[]): void {
+function checkFrame(frame: Frame, entries: readonly Pte[], found: string[]): void {
   const where = `frame ${frame.id}`;
-  if (frame.mapcount !== ptes.length) {
-    found.push(`${where}: mapcount ${frame.mapcount}, and ${ptes.length} entries map it`);
+  const { head } = frame;
+  const ptes = entries.filter((entry) => !entry.huge).length;
+  const pmds = entries.length - ptes;
+  if (frame.mapcount !== ptes) {
+    found.push(`${where}: mapcount ${frame.mapcount}, and ${ptes} PTEs map it`);
   }
-  if (frame.exclusive && ptes.length > 1) found.push(`${where}: exclusive, and mapped ${ptes.length} times`);
-  if (!frame.exclusive && ptes.some((pte) => pte.write)) found.push(`${where}: writable and not exclusive`);
+  if (frame === head && head.entireMapcount !== pmds) {
+    found.push(`${where}: entire mapcount ${head.entireMapcount}, and ${pmds} PMDs map it`);
+  }
+  if (head.offset !== 0 || (head.pages ?? [head])[frame.offset] !== frame) {
+    found.push(`${where}: is not where its folio has it`);
+  }
+  if (frame === head && head.large) {
+    const all = head.entireMapcount + head.pages!.reduce((sum, page) => sum + page.mapcount, 0);
+    if (head.large.entries !== all) found.push(`${where}: ${head.large.entries} entries counted of ${all}`);
+  }
+  const mapped = frame.mapcount + head.entireMapcount;
+  if (frame.exclusive && mapped > 1) found.push(`${where}: exclusive, and mapped ${mapped} times`);
+  if (!frame.exclusive && entries.some((entry) => entry.write)) {
+    found.push(`${where}: writable and not exclusive`);
+  }
 }
 
 function checkDevices(state: State, mappings: ReadonlyMap<Frame, Pte[]>, found: string[]): void {
   for (const device of state.devices) {
-    const mapped = [...mappings.keys()].filter((frame) => frame.minor === device.minor);
+    const keys = [...mappings.keys()].filter((frame) => frame.minor === device.minor);
+    const mapped = [...new Set(keys.map((frame) => frame.head))];
     if (mapped.length !== device.live.size || mapped.some((frame) => !device.live.has(frame))) {
       found.push(`device ${device.minor}: its live pages are not those that are mapped`);
     }
@@ -117,13 +161,13 @@ function checkDevicePageTable(file: DeviceFile, found: string[]): void {
   for (const [region, entries] of file.pt.entries()) {
     for (const [page, entry] of entries.entries()) {
       if (!entry) continue;
-      const pte = file.mm.ptes[region]![page];
+      const mapping = entryAt(file.mm, region, page);
       const where = `device ${file.minor} of p${file.mm.id}, region ${region} page ${page}`;
-      if (pte?.frame !== entry.frame)
+      if (!mapping || frameAt(mapping, page) !== entry.frame)
         found.push(`${where}: the device maps a page that the process does not`);
-      else if (entry.atomic !== (pte.kind === 'exclusive'))
+      else if (entry.atomic !== (mapping.kind === 'exclusive'))
         found.push(`${where}: the device's entry is ${entry.atomic ? '' : 'not '}atomic`);
-      else if (entry.write && !pte.write)
+      else if (entry.write && !mapping.write)
         found.push(`${where}: the device may write what the process may not`);
     }
   }

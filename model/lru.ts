@@ -5,14 +5,30 @@ import type { Frame, State } from './state.ts';
 export function drainLru(state: State): void {
   for (const frame of state.batched) frame.onLru = true;
   state.batched.clear();
+  settleActivating(state);
+}
+
+function settleActivating(state: State): void {
   for (const [frame, certain] of state.activating) frame.active = certain ? true : undefined;
   state.activating.clear();
 }
 
-/** folio_add_lru() of a page that was taken off the LRU. */
-export function addToLru(state: State, frame: Frame): void {
-  frame.onLru = false;
-  state.batched.add(frame);
+/** Pages that a batch holds before it is drained (FOLIO_BATCH_SIZE, include/linux/folio_batch.h). */
+const BATCH = 31;
+
+/**
+ * folio_add_lru(): a page waits in the CPU's batch, which is drained when it is full, and when a folio of order 9 comes,
+ * which never waits (folio_may_be_lru_cached).
+ */
+export function addToLru(state: State, head: Frame): void {
+  head.onLru = false;
+  state.batched.add(head);
+  const most = head.pages ? 0 : BATCH - 1;
+  for (const earliest of state.batched) {
+    if (state.batched.size <= most) return;
+    earliest.onLru = true;
+    state.batched.delete(earliest);
+  }
 }
 
 /**
@@ -48,5 +64,7 @@ export function markAccessed(state: State, frame: Frame): void {
     frame.referenced = certain ? false : undefined;
     frame.active = undefined;
     state.activating.set(frame, certain || state.activating.get(frame) === true);
+    // A folio of order 9 never waits, and takes all who wait with it.
+    if (frame.pages) settleActivating(state);
   }
 }

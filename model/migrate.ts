@@ -1,30 +1,37 @@
 /**
  * migrate_vma_*() and migrate_device_*() (mm/migrate_device.c) with the callbacks of lib/test_hmm.c: how pages move
- * between RAM and a private device. Order 0 only.
+ * between RAM and a private device.
  */
 import { allocationFails } from './device-memory.ts';
+import { copyFolio, isMapped, newDeviceFolio, newRamFolio } from './folio.ts';
+import { addNewFolioRmap } from './huge-fault.ts';
+import { collectPmd, inSmallPieces, splitUnmappedPmd } from './huge-migrate.ts';
 import { addToLru, drainLru } from './lru.ts';
+import { removeMigrationPtes, tryToMigrate, unmapForMigration } from './migration-entries.ts';
 import { invalidate } from './notifier.ts';
-import type { DeviceMinor, RegionId } from './program.ts';
-import { addNewAnonRmap, anonVmaPrepare, rmapWalk } from './rmap.ts';
+import { entryAt, hugeEntry, pmdEnd, setPmd, setPte } from './page-table.ts';
+import { type DeviceMinor, PMD_PAGES, type RegionId } from './program.ts';
+import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
+import { splitFolio, splitPmd } from './split.ts';
 import {
+  CHUNK_PAGES,
   type DeviceFile,
   type Frame,
   freeFrame,
-  hasChunk,
   newDeviceFrame,
   newRamFrame,
   type Pte,
   type Rule,
   type State,
-  tableOf,
   type Vma,
 } from './state.ts';
 
 /** One entry of migrate->src that has MIGRATE_PFN_MIGRATE. */
-interface Source {
+export interface Source {
   region: RegionId;
   page: number;
+  /** MIGRATE_PFN_COMPOUND: all that a PMD covers, in one piece. */
+  huge: boolean;
   /** Null: a hole or the zero page, in whose place a new page is inserted. */
   frame: Frame | null;
   /** MIGRATE_PFN_WRITE: the collected entry was writable. */
@@ -32,125 +39,81 @@ interface Source {
 }
 
 /** What migrate_vma_collect_pmd() takes: everything in RAM and holes, or the device pages of one minor. */
-type Selection = { kind: 'system' } | { kind: 'device'; minor: DeviceMinor };
+export type Selection = { kind: 'system' } | { kind: 'device'; minor: DeviceMinor };
 
-/** Fields of an entry that a migration keeps, whichever way it goes. */
-function migrationEntry(pte: Pte, readExclusive: boolean, rule: Rule): Pte {
-  const present = pte.kind === 'present';
-  return {
-    kind: 'migration',
-    frame: pte.frame,
-    write: pte.write,
-    readExclusive: !pte.write && readExclusive,
-    // Only present entries have A and D bits to keep.
-    young: present && pte.young,
-    dirty: present && pte.dirty,
-    softDirty: pte.softDirty,
-    rule,
-  };
-}
-
-/** Replaces the entry of one mapping by a migration entry; the mapping is no longer counted. */
-function unmapForMigration(pte: Pte, rule: Rule): Pte {
-  const { frame } = pte;
-  if (pte.kind === 'present' && pte.dirty) frame.dirty = true;
-  const entry = migrationEntry(pte, frame.exclusive, rule);
-  // folio_try_share_anon_rmap_pte(); cannot fail, since nothing pins pages here.
-  frame.exclusive = false;
-  frame.mapcount--;
-  return entry;
-}
-
-/** migrate_vma_collect_pmd() and migrate_vma_collect_hole() */
-function collect(state: State, vma: Vma, first: number, end: number, select: Selection): Source[] {
-  const { region } = vma;
-  const ptes = vma.mm.ptes[region]!;
+/** migrate_vma_collect(): by PMD. */
+function collect(
+  state: State,
+  vma: Vma,
+  first: number,
+  end: number,
+  select: Selection,
+  isFault = false,
+): Source[] {
   const sources: Source[] = [];
-  for (let page = first; page < end; page++) {
-    const pte = ptes[page]!;
-    if (pte === null) {
-      // Collected whatever is selected; the device's callbacks leave a hole alone on the way to RAM.
-      sources.push({ region, page, frame: null, write: false });
-    } else if (pte.frame === state.zero) {
-      if (select.kind === 'system') sources.push({ region, page, frame: null, write: false });
-    } else if (isSelected(pte, select)) {
-      sources.push({ region, page, frame: pte.frame, write: pte.write });
-      ptes[page] = unmapForMigration(pte, 'migrate_vma_collect_pmd');
+  for (let page = first; page < end; ) {
+    const stop = pmdEnd(page, end);
+    if (!collectPmd(state, vma, page, stop, select, sources)) {
+      collectPtes(state, vma, page, stop, select, isFault, sources);
     }
+    page = stop;
   }
   return sources;
 }
 
-function isSelected(pte: Pte, select: Selection): boolean {
+function collectPtes(
+  state: State,
+  vma: Vma,
+  first: number,
+  end: number,
+  select: Selection,
+  isFault: boolean,
+  sources: Source[],
+): void {
+  const { region } = vma;
+  const ptes = vma.mm.ptes[region]!;
+  for (let page = first; page < end; page++) {
+    let pte = ptes[page]!;
+    if (pte?.frame.head.large && isSelected(pte, select)) {
+      // migrate_vma_split_folio(), after which the loop begins again at this page. 6.12: not migrated.
+      if (!state.profile.deviceFolios) continue;
+      const { offset } = pte.frame;
+      splitFolio(state, pte.frame.head, region, page - offset);
+      // The page that a fault is for is locked anew, unless it was the head, and so is not had: the access faults again.
+      if (isFault && offset > 0) continue;
+      pte = ptes[page]!;
+    }
+    if (pte === null) {
+      // Collected whatever is selected; the device's callbacks leave a hole alone on the way to RAM.
+      sources.push({ region, page, huge: false, frame: null, write: false });
+    } else if (pte.frame === state.zero) {
+      if (select.kind === 'system') sources.push({ region, page, huge: false, frame: null, write: false });
+    } else if (isSelected(pte, select)) {
+      sources.push({ region, page, huge: false, frame: pte.frame, write: pte.write });
+      ptes[page] = unmapForMigration(vma, pte, 'migrate_vma_collect_pmd');
+    }
+  }
+}
+
+export function isSelected(pte: Pte, select: Selection): boolean {
   return select.kind === 'system'
     ? pte.kind === 'present'
     : pte.kind === 'device' && pte.frame.minor === select.minor;
-}
-
-/**
- * try_to_migrate(): walks the page's vmas until nothing maps it any more. Each visit notifies MMU_NOTIFY_CLEAR for
- * the page's address, also where the vma maps another page there, or where migration has taken the entry already.
- */
-function tryToMigrate(state: State, frame: Frame, region: RegionId, page: number): void {
-  for (const vma of rmapWalk(frame, page)) {
-    invalidate(vma.mm, region, page, page + 1);
-    const ptes = vma.mm.ptes[region]!;
-    const pte = ptes[page]!;
-    if (pte !== null && pte.frame === frame && pte.kind !== 'migration') {
-      const entry = unmapForMigration(pte, 'try_to_migrate_one');
-      ptes[page] = entry;
-      state.events.push({ name: 'set_migration_pte', region, page, entry, rule: 'try_to_migrate_one' });
-    }
-    if (frame.mapcount === 0) return;
-  }
 }
 
 /** migrate_device_unmap(): what else maps the pages. No page is refused, since nothing else holds references. */
 function unmap(state: State, sources: readonly Source[]): void {
   drainLru(state);
   for (const { frame, region, page } of sources) {
-    if (frame !== null && frame.mapcount > 0) tryToMigrate(state, frame, region, page);
-  }
-}
-
-/**
- * remove_migration_ptes(): every migration entry of `from` becomes an entry of `to` (which may be the same), in the
- * order of the reverse mapping.
- */
-function removeMigrationPtes(state: State, from: Frame, to: Frame, region: RegionId, page: number): void {
-  for (const vma of rmapWalk(to, page)) {
-    const ptes = vma.mm.ptes[region]!;
-    const old = ptes[page]!;
-    if (old === null || old.kind !== 'migration' || old.frame !== from) continue;
-    const device = to.kind === 'device';
-    const entry: Pte = {
-      kind: device ? 'device' : 'present',
-      frame: to,
-      write: old.write,
-      readExclusive: false,
-      young: !device && old.young,
-      dirty: !device && old.dirty && to.dirty === true,
-      softDirty: old.softDirty,
-      rule: 'remove_migration_pte',
-    };
-    if (old.write || old.readExclusive) to.exclusive = true;
-    to.mapcount++;
-    ptes[page] = entry;
-    state.events.push({
-      name: 'remove_migration_pte',
-      region,
-      page,
-      // A copy: the entry lives on and may get other bits before it is looked at.
-      entry: { ...entry },
-      ...(vma.read || device ? {} : { inaccessible: true as const }),
-      rule: 'remove_migration_pte',
-    });
+    if (frame !== null && isMapped(frame)) tryToMigrate(state, frame, region, page);
   }
 }
 
 /** folio_migrate_mapping() and folio_migrate_flags() */
 function migrateFlags(state: State, from: Frame, to: Frame): void {
   to.anonVma = from.anonVma;
+  // PG_mappedtodisk, which PG_anon_exclusive is for anonymous pages: of a head page that nothing maps any more.
+  if (from.exclusive) to.exclusive = true;
   // Flags are added to those that the page has.
   const stale = to.kind === 'device' && !state.profile.devicePageFlagsCleared;
   to.dirty = stale && !from.dirty ? undefined : from.dirty;
@@ -166,19 +129,35 @@ function migrateFlags(state: State, from: Frame, to: Frame): void {
  * as the vma is, and never soft-dirty by itself.
  */
 function insertPage(state: State, vma: Vma, page: number, frame: Frame): void {
+  // The huge zero page.
+  if (hugeEntry(vma.mm, vma.region, page)) splitPmd(state, vma, page);
   anonVmaPrepare(state, vma);
   addNewAnonRmap(frame, vma);
   if (!state.profile.devicePageFlagsCleared) frame.dirty = frame.referenced = undefined;
-  vma.mm.tables.add(tableOf(vma.region, page));
-  vma.mm.ptes[vma.region]![page] = {
+  setPte(vma.mm, vma.region, page, insertedEntry(vma, frame, 'migrate_vma_insert_page'));
+}
+
+/** migrate_vma_insert_huge_pmd_page(), whatever THP settings say. */
+function insertFolio(state: State, vma: Vma, page: number, head: Frame): void {
+  anonVmaPrepare(state, vma);
+  addNewFolioRmap(head, vma);
+  setPmd(vma.mm, vma.region, page, {
+    ...insertedEntry(vma, head, 'migrate_vma_insert_huge_pmd_page'),
+    huge: true,
+  });
+}
+
+function insertedEntry(vma: Vma, frame: Frame, rule: Rule): Pte {
+  return {
     kind: 'device',
+    huge: false,
     frame,
     write: vma.write,
     readExclusive: false,
     young: false,
     dirty: false,
     softDirty: false,
-    rule: 'migrate_vma_insert_page',
+    rule,
   };
 }
 
@@ -191,20 +170,29 @@ export function migrateToDevice(state: State, file: DeviceFile, vma: Vma, first:
   const { minor } = file;
   // migrate_vma_collect()
   invalidate(vma.mm, region, first, end, minor);
-  const sources = collect(state, vma, first, end, { kind: 'system' });
-  if (sources.length > 0) unmap(state, sources);
+  const collected = collect(state, vma, first, end, { kind: 'system' });
+  if (collected.length > 0) unmap(state, collected);
 
-  // dmirror_migrate_alloc_and_copy(): a page for which there is no memory stays where it is.
-  const targets = sources.map(({ frame }) =>
-    allocationFails(file) ? null : newDeviceFrame(state, file, frame?.word ?? 0),
-  );
+  // dmirror_migrate_alloc_and_copy(): a page for which there is no memory stays where it is; a folio goes in pages.
+  const sources: Source[] = [];
+  const targets: (Frame | null)[] = [];
+  for (const source of collected) {
+    const fails = allocationFails(file);
+    for (const piece of fails && source.huge ? inSmallPieces(state, vma, source) : [source]) {
+      sources.push(piece);
+      const { frame, huge } = piece;
+      if (huge) targets.push(newDeviceFolio(state, file, frame));
+      else targets.push(fails && !source.huge ? null : newDeviceFrame(state, file, frame?.word ?? 0));
+    }
+  }
 
   // migrate_vma_pages(). It notifies once more for holes, which repeats a part of the notification above.
-  sources.forEach(({ frame, page }, i) => {
+  sources.forEach(({ frame, page, huge }, i) => {
     const target = targets[i]!;
     if (target === null) return;
-    if (frame === null) insertPage(state, vma, page, target);
-    else migrateFlags(state, frame, target);
+    if (frame !== null) migrateFlags(state, frame, target);
+    else if (huge) insertFolio(state, vma, page, target);
+    else insertPage(state, vma, page, target);
   });
 
   // dmirror_migrate_finalize_and_map(): writable as the source entry was, which a hole is not.
@@ -212,7 +200,9 @@ export function migrateToDevice(state: State, file: DeviceFile, vma: Vma, first:
     const target = targets[i]!;
     if (target === null) return;
     const hole = frame === null && state.profile.holeGetsWriteTag && vma.write;
-    file.pt[region]![page] = { frame: target, write: write || hole, atomic: false };
+    for (const [index, frame] of (target.pages ?? [target]).entries()) {
+      file.pt[region]![page + index] = { frame, write: write || hole, atomic: false };
+    }
   });
 
   finalize(state, sources, targets);
@@ -226,9 +216,10 @@ function finalize(state: State, sources: readonly Source[], targets: readonly (F
   sources.forEach(({ frame, region, page }, i) => {
     if (frame === null) return;
     const target = targets[i]!;
-    removeMigrationPtes(state, frame, target ?? frame, region, page);
+    const kept = target ?? frame;
+    if (kept.kind === 'ram') addToLru(state, kept);
+    removeMigrationPtes(state, frame, kept, region, page);
     if (target) freeFrame(state, frame);
-    else if (frame.kind === 'ram') addToLru(state, frame);
   });
 }
 
@@ -237,7 +228,8 @@ function finalize(state: State, sources: readonly Source[], targets: readonly (F
  * `file` among pages `first` to `end` (exclusive) of one vma.
  *
  * @param file whose entries are erased at the addresses that move
- * @returns how many pages moved; null when there was no memory for the first of them (VM_FAULT_OOM), and none did
+ * @param isFault a CPU fault, which has a reference to the page
+ * @returns how many folios moved; null when there was no memory for the first of them (VM_FAULT_OOM), and none did
  */
 export function migrateToSystem(
   state: State,
@@ -245,15 +237,17 @@ export function migrateToSystem(
   vma: Vma,
   first: number,
   end: number,
+  isFault = false,
 ): number | null {
   const { region } = vma;
   invalidate(vma.mm, region, first, end, file.minor);
-  const collected = collect(state, vma, first, end, { kind: 'device', minor: file.minor });
+  const collected = collect(state, vma, first, end, { kind: 'device', minor: file.minor }, isFault);
   if (collected.length > 0) unmap(state, collected);
   const sources = collected.filter(({ frame }) => frame !== null);
 
   // dmirror_devmem_fault_alloc_and_copy()
-  if (sources.length > 0 && allocationFails(file)) {
+  const fails = sources.length > 0 && allocationFails(file);
+  if (fails && !sources[0]!.huge) {
     finalize(
       state,
       sources,
@@ -261,10 +255,9 @@ export function migrateToSystem(
     );
     return null;
   }
-  const targets = sources.map(({ frame, page }) => {
-    file.pt[region]![page] = null;
-    return newRamFrame(state, frame!.word);
-  });
+  for (const { page, huge } of sources) file.pt[region]!.fill(null, page, page + (huge ? PMD_PAGES : 1));
+  if (fails) return migrateInPieces(state, vma, sources[0]!, isFault);
+  const targets = sources.map(({ frame }) => copyToRam(state, frame!));
   sources.forEach(({ frame }, i) => {
     migrateFlags(state, frame!, targets[i]!);
   });
@@ -273,31 +266,77 @@ export function migrateToSystem(
 }
 
 /**
- * dmirror_device_evict_chunk() of all chunks: every page of the minor, of all processes, goes to RAM, in the order of
- * the pages of the device. No file's page table is touched but through MMU_NOTIFY_CLEAR.
+ * There is no memory for a folio of order 9: it goes in 512 pages. In a CPU fault it does not, since a folio with a
+ * further reference is not split (folio_split_unmapped), but its PMD is.
+ */
+function migrateInPieces(state: State, vma: Vma, source: Source, isFault: boolean): number {
+  if (isFault) {
+    splitUnmappedPmd(vma, source);
+    removeMigrationPtes(state, source.frame!, source.frame!, source.region, source.page);
+    return 0;
+  }
+  const sources = inSmallPieces(state, vma, source);
+  const targets = sources.map(({ frame }) => copyToRam(state, frame!));
+  sources.forEach(({ frame }, i) => {
+    migrateFlags(state, frame!, targets[i]!);
+  });
+  finalize(state, sources, targets);
+  return sources.length;
+}
+
+/** A page, or a folio of order 9, in RAM with the content of `frame`. */
+function copyToRam(state: State, frame: Frame): Frame {
+  if (!frame.pages) return newRamFrame(state, frame.word);
+  const folio = newRamFolio(state);
+  copyFolio(frame, folio);
+  return folio;
+}
+
+/**
+ * dmirror_device_evict_chunk() of one chunk after the other: every page of the minor, of all processes, goes to RAM, in
+ * the order of the pages of the device. A folio of order 9 stays one, however it is mapped. No file's page table is
+ * touched but through MMU_NOTIFY_CLEAR.
  */
 export function evictDevice(state: State, minor: DeviceMinor): void {
   const device = state.devices[minor]!;
-  if (!hasChunk(device)) return;
-  const frames = [...device.live].sort((a, b) => a.position - b.position);
-  const sources = frames.map((frame): Source => ({ ...placeOf(state, frame), frame, write: false }));
+  for (let chunk = 0; chunk < device.chunks; chunk++) {
+    const frames = [...device.live].filter(({ position }) => Math.trunc(position / CHUNK_PAGES) === chunk);
+    evictFrames(
+      state,
+      frames.sort((a, b) => a.position - b.position),
+    );
+  }
+}
+
+function evictFrames(state: State, frames: readonly Frame[]): void {
+  const places = frames.length > 0 ? placesOf(state) : undefined;
+  const sources = frames.map((frame): Source => {
+    const place = places?.get(frame);
+    if (!place) throw new Error(`device frame ${frame.id} is live and not mapped`);
+    return { ...place, huge: frame.pages !== null, frame, write: false };
+  });
   // migrate_device_range()
   unmap(state, sources);
-  const targets = frames.map((frame) => newRamFrame(state, frame.word));
+  const targets = frames.map((frame) => copyToRam(state, frame));
   frames.forEach((frame, i) => {
     migrateFlags(state, frame, targets[i]!);
   });
   finalize(state, sources, targets);
 }
 
-/** folio->index: the address of a page is the same in all processes. */
-function placeOf(state: State, frame: Frame): { region: RegionId; page: number } {
+/** folio->index: the address of a page is the same in all processes. Of all device pages, by the head of the folio. */
+function placesOf(state: State): Map<Frame, { region: RegionId; page: number }> {
+  const places = new Map<Frame, { region: RegionId; page: number }>();
   for (const process of state.processes) {
     if (!process) continue;
-    for (const [region, ptes] of process.mm.ptes.entries()) {
-      const page = ptes.findIndex((pte) => pte?.frame === frame);
-      if (page >= 0) return { region, page };
+    for (const [region, length] of state.regions.entries()) {
+      for (let page = 0; page < length; page++) {
+        const entry = entryAt(process.mm, region, page);
+        if (entry?.kind !== 'device') continue;
+        places.set(entry.frame.head, { region, page: page - entry.frame.offset });
+        if (entry.huge) page += PMD_PAGES - 1;
+      }
     }
   }
-  throw new Error(`device frame ${frame.id} is live and not mapped`);
+  return places;
 }

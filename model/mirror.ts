@@ -6,9 +6,10 @@
 import { handleFault } from './fault.ts';
 import { copyOut } from './ioctl.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
+import { entryAt, frameAt, pmdEnd } from './page-table.ts';
 import type { Profile } from './profile.ts';
 import type { Flaw, PageRange, RegionId } from './program.ts';
-import type { DeviceFile, DevicePte, Mm, Pte, State } from './state.ts';
+import type { DeviceFile, DevicePte, Mm, State } from './state.ts';
 import { tokenNumber } from './token.ts';
 import { findVma } from './vma.ts';
 
@@ -90,19 +91,19 @@ function fault(
 /** dmirror_do_fault(): the result of hmm_range_fault() into the device's own page table. */
 function enter(file: DeviceFile, region: RegionId, first: number, end: number, write: boolean): void {
   for (let page = first; page < end; page++) {
-    const pte = file.mm.ptes[region]![page]!;
+    const pte = entryAt(file.mm, region, page)!;
     if (pte.kind === 'device') {
       throw new HazardError(
         `page ${page} of region ${region} is on device ${file.minor}, which would enter the device page itself`,
       );
     }
-    file.pt[region]![page] = { frame: pte.frame, write: pte.write, atomic: false };
+    file.pt[region]![page] = { frame: frameAt(pte, page), write: pte.write, atomic: false };
     if (write && !pte.write)
       throw new Error('hmm_range_fault() granted a write that the page does not allow');
   }
 }
 
-/** hmm_range_fault(): walks, faults from the first page that needs it to the end of its vma, walks on. */
+/** hmm_range_fault(): walks, faults from the first page that needs it to the end of its PMD or vma, walks on. */
 function rangeFault(
   state: State,
   file: DeviceFile,
@@ -117,7 +118,7 @@ function rangeFault(
     const vma = findVma(mm, region, page);
     if (!vma) return failWith('EFAULT', 'hmm_vma_walk_hole');
     if (!vma.read) return failWith('EFAULT', 'hmm_vma_walk_test');
-    const stop = Math.min(vma.end, end);
+    const stop = pmdEnd(page, Math.min(vma.end, end));
     while (page < stop && !needsFault(mm, region, page, file, write)) page++;
     if (page === stop) continue;
     // hmm_do_fault()
@@ -129,9 +130,9 @@ function rangeFault(
   return null;
 }
 
-/** hmm_vma_handle_pte(): a page on the device itself is taken as it is, even for a write. */
+/** hmm_vma_handle_pte() and _pmd(): a page on the device itself is taken as it is, even for a write. */
 function needsFault(mm: Mm, region: RegionId, page: number, file: DeviceFile, write: boolean): boolean {
-  const pte: Pte | null = mm.ptes[region]![page]!;
+  const pte = entryAt(mm, region, page);
   if (pte === null) return true;
   if (pte.kind === 'device') return pte.frame.minor !== file.minor;
   if (pte.kind === 'exclusive') return true;
@@ -174,9 +175,9 @@ function pieceEntersDevicePage(
   while (page < end) {
     const vma = findVma(mm, region, page);
     if (!vma?.read) return 'fails';
-    const stop = Math.min(vma.end, end);
+    const stop = pmdEnd(page, Math.min(vma.end, end));
     for (; page < stop && !needsFault(mm, region, page, file, write); page++) {
-      if (mm.ptes[region]![page]!.kind === 'device') hazard = true;
+      if (entryAt(mm, region, page)!.kind === 'device') hazard = true;
     }
     if (page < stop && write && !vma.write) return 'fails';
     page = stop;

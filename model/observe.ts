@@ -1,7 +1,9 @@
 /** What can be seen of a state from outside: /proc/PID/pagemap, /proc/kpageflags and kpagecount, bytes, SNAPSHOT. */
+import { mapcountOf } from './folio.ts';
 import { type ExpectedPageFlags, pageFlags } from './page-flags.ts';
 import { mincore, scanCategories } from './page-scan.ts';
-import type { DeviceMinor, ProcessId, RegionId } from './program.ts';
+import { hugeEntry } from './page-table.ts';
+import { type DeviceMinor, PMD_PAGES, type ProcessId, type RegionId } from './program.ts';
 import { snapshotByte } from './snapshot.ts';
 import type { ExpectedFault, Frame, Process, Pte, Rule, State, Vma } from './state.ts';
 import { type ExpectedRss, expectRss } from './status.ts';
@@ -76,13 +78,19 @@ export function observe(state: State): ExpectedRegion[] {
 export function markObserved(state: State): void {
   for (const process of state.processes) {
     if (!process) continue;
-    for (const vma of process.mm.vmas.flat()) {
-      if (!vma.read) continue;
-      const ptes = process.mm.ptes[vma.region]!;
-      for (let page = vma.first; page < vma.end; page++) {
-        const pte = ptes[page];
-        if (pte?.kind === 'present') pte.young = true;
-      }
+    for (const vma of process.mm.vmas.flat()) if (vma.read) markVma(vma);
+  }
+}
+
+function markVma({ mm, region, first, end }: Vma): void {
+  const ptes = mm.ptes[region]!;
+  for (let page = first; page < end; page++) {
+    const pmd = hugeEntry(mm, region, page);
+    if (pmd) {
+      if (pmd.kind === 'present') pmd.young = true;
+      page += PMD_PAGES - 1;
+    } else if (ptes[page]?.kind === 'present') {
+      ptes[page]!.young = true;
     }
   }
 }
@@ -118,8 +126,15 @@ function observeRegion(state: State, process: Process, region: RegionId): Expect
   const { mm } = process;
   const length = state.regions[region]!;
   const pages: ExpectedPage[] = [];
-  for (let page = 0; page < length; page++) {
-    pages.push(observePage(state, findVma(mm, region, page), page, mm.ptes[region]![page]!));
+  for (let page = 0; page < length; ) {
+    const pmd = hugeEntry(mm, region, page);
+    if (pmd) {
+      observePmd(state, findVma(mm, region, page)!, pmd, pages);
+      page += PMD_PAGES;
+    } else {
+      pages.push(observePage(state, findVma(mm, region, page), page, mm.ptes[region]![page]!));
+      page++;
+    }
   }
   const snapshots: ExpectedSnapshot[] = [];
   for (const [device, descriptor] of process.devices.entries()) {
@@ -145,12 +160,38 @@ function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte 
     frame,
     pte,
     softDirty,
-    exclusive: frame.mapcount === 1,
+    exclusive: mapcountOf(frame) === 1,
     flags: pageFlags(frame, state),
-    count: frame.mapcount,
+    count: mapcountOf(frame),
     // A process sees nothing of a page that it may not read.
     ...(vma?.read ? { word: frame.word } : {}),
     ...asked,
     rule,
   };
+}
+
+/** pagemap_pmd_range_thp(): bits of the PMD for each page; whether it is mapped once is asked of the head alone. */
+function observePmd(state: State, vma: Vma, pmd: Pte, pages: ExpectedPage[]): void {
+  const { frame: head, rule } = pmd;
+  const softDirty = vma.softDirty || (state.profile.softDirty && pmd.softDirty);
+  const exclusive = pmd.kind === 'present' && mapcountOf(head) === 1;
+  const common = {
+    pte: pmd,
+    softDirty,
+    exclusive,
+    mincore: mincore(vma, pmd),
+    categories: scanCategories(state.profile, vma, 0, pmd),
+    rule,
+  };
+  if (pmd.kind !== 'present') {
+    for (const frame of head.pages!) pages.push({ ...common, frame });
+    return;
+  }
+  const headFlags = pageFlags(head, state);
+  const tailFlags = pageFlags(head.pages![1]!, state);
+  for (const frame of head.pages!) {
+    const flags = frame === head ? headFlags : tailFlags;
+    const word = vma.read ? { word: frame.word } : undefined;
+    pages.push({ ...common, frame, flags, count: mapcountOf(frame), ...word });
+  }
 }

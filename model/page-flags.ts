@@ -71,24 +71,36 @@ const ZERO_PAGE: ExpectedPageFlags = { set: ['ZERO_PAGE', 'RESERVED'], free: [] 
  * A mapped page of RAM. Of anonymous pages, only GUP and reclaim set REFERENCED and ACTIVE, only mlock UNEVICTABLE.
  */
 export function pageFlags(frame: Frame, { profile, activating }: State): ExpectedPageFlags {
-  if (frame.kind === 'zero') return ZERO_PAGE;
+  if (frame.kind === 'zero') return frame.head.pages ? hugeZeroFlags(frame) : ZERO_PAGE;
   const set: PageFlag[] = ['UPTODATE', 'MMAP', 'ANON'];
   const free: FreeFlag[] = [];
-  if (frame.swapBacked) set.push('SWAPBACKED');
-  else if (frame.swapBacked === undefined) free.push({ flag: 'SWAPBACKED', slack: STALE_SLACK });
-  const isActivating = activating.has(frame);
+  // All other flags are the head's, also of a tail page (snapshot_page).
+  const { head } = frame;
+  if (head.pages) set.push('THP', compoundFlag(frame));
+  if (head.swapBacked) set.push('SWAPBACKED');
+  else if (head.swapBacked === undefined) free.push({ flag: 'SWAPBACKED', slack: STALE_SLACK });
+  const isActivating = activating.has(head);
   if (profile.anonShowsKsm) set.push('KSM');
-  if (frame.exclusive) set.push('ANON_EXCLUSIVE');
+  if (head.exclusive) set.push('ANON_EXCLUSIVE');
   for (const [flag, isSet] of [
-    ['DIRTY', frame.dirty],
-    ['REFERENCED', frame.referenced],
-    ['ACTIVE', frame.active],
+    ['DIRTY', head.dirty],
+    ['REFERENCED', head.referenced],
+    ['ACTIVE', head.active],
   ] as const) {
     if (isSet) set.push(flag);
     else if (isSet === undefined)
       free.push({ flag, slack: isActivating && flag === 'ACTIVE' ? LRU_SLACK : STALE_SLACK });
   }
-  if (frame.onLru) set.push('LRU');
+  if (head.onLru) set.push('LRU');
   else free.push(LRU_FREE);
   return { set, free };
+}
+
+function compoundFlag(frame: Frame): PageFlag {
+  return frame === frame.head ? 'COMPOUND_HEAD' : 'COMPOUND_TAIL';
+}
+
+/** is_huge_zero_pfn(); the folio has no flags but PG_head (get_huge_zero_folio). */
+function hugeZeroFlags(frame: Frame): ExpectedPageFlags {
+  return { set: ['ZERO_PAGE', 'THP', compoundFlag(frame)], free: [] };
 }

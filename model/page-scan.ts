@@ -1,7 +1,8 @@
 /** The ioctl PAGEMAP_SCAN (fs/proc/task_mmu.c) and mincore(2) (mm/mincore.c): what they say of one page. */
 import { MINCORE_UNMAPPED, type ScanRange } from './observation.ts';
+import { pmdOf } from './page-table.ts';
 import type { Profile } from './profile.ts';
-import { type Pte, tableOf, type Vma } from './state.ts';
+import type { Pte, Vma } from './state.ts';
 
 /** PAGE_IS_* of include/uapi/linux/fs.h. */
 export const SCAN_CATEGORIES = {
@@ -29,7 +30,7 @@ export function scanCategories(
   const ofVma = vma.softDirty ? SCAN_CATEGORIES.SOFT_DIRTY : 0;
   if (pte !== null) return ofVma | entryCategories(profile, pte);
   // pagemap_scan_pte_hole() says nothing where there is no page table to have an empty entry.
-  const empty = profile.scanWrittenEverywhere && vma.mm.tables.has(tableOf(vma.region, page));
+  const empty = profile.scanWrittenEverywhere && pmdOf(vma.mm, vma.region, page) !== null;
   return ofVma | (empty ? SCAN_CATEGORIES.WRITTEN : 0);
 }
 
@@ -45,13 +46,14 @@ export function scanRanges(pages: readonly { categories: number | undefined }[])
   return ranges;
 }
 
-/** pagemap_page_category(); anonymous pages are never FILE. */
+/** pagemap_page_category() and pagemap_thp_category(); anonymous pages are never FILE. */
 function entryCategories(profile: Profile, pte: Pte): number {
   const written = profile.scanWrittenEverywhere ? SCAN_CATEGORIES.WRITTEN : 0;
   const softDirty = profile.softDirty && pte.softDirty ? SCAN_CATEGORIES.SOFT_DIRTY : 0;
   const present = pte.kind === 'present' ? SCAN_CATEGORIES.PRESENT : SCAN_CATEGORIES.SWAPPED;
   const zero = pte.frame.kind === 'zero' ? SCAN_CATEGORIES.PFNZERO : 0;
-  return written | softDirty | present | zero;
+  const huge = pte.huge ? SCAN_CATEGORIES.HUGE : 0;
+  return written | softDirty | present | zero | huge;
 }
 
 /** mincore_pte_range() and mincore_swap(): entries of devices count as resident. */

@@ -65,7 +65,7 @@ export function encodePagemap(profile: Profile, entry: Omit<PagemapEntry, 'type'
   return flags | (1n << PM_SWAP) | type | (entry.frame << BigInt(SWAP_TYPE_BITS));
 }
 
-/** A raw page-table entry of 4 KiB, decoded by architecture, kernel and design. */
+/** A raw page-table entry, decoded by architecture, kernel and design. */
 export interface TraceEntry {
   kind: 'none' | 'present' | LeafKind;
   /** PFN, or device page number. */
@@ -90,9 +90,10 @@ export function isMigration(kind: PagemapEntry['kind']): boolean {
   return kind.startsWith('migration') || kind.startsWith('device-migration');
 }
 
-export function decodePte(profile: Profile, raw: bigint): TraceEntry {
+/** @param huge of a PMD that maps memory itself. @default false */
+export function decodePte(profile: Profile, raw: bigint, huge = false): TraceEntry {
   const entry = decodeKnownBits(profile, raw);
-  return { ...entry, otherBits: raw ^ encodePte(profile, entry) };
+  return { ...entry, otherBits: raw ^ encodePte(profile, entry, huge) };
 }
 
 type KnownBits = Omit<TraceEntry, 'otherBits'>;
@@ -131,9 +132,9 @@ function decodeKnownBits(profile: Profile, raw: bigint): KnownBits {
 }
 
 /** The reverse of {@link decodePte}. */
-export function encodePte(profile: Profile, entry: KnownBits): bigint {
+export function encodePte(profile: Profile, entry: KnownBits, huge = false): bigint {
   if (entry.kind === 'none') return 0n;
-  if (entry.kind === 'present') return profile.pte.encodePresent({ ...entry, pfn: entry.frame });
+  if (entry.kind === 'present') return profile.pte.encodePresent({ ...entry, pfn: entry.frame }, huge);
   const bits = BigInt(profile.swapPfnBits);
   const ad = isMigration(entry.kind)
     ? (entry.young ? 1n << bits : 0n) | (entry.dirty ? 1n << (bits + 1n) : 0n)

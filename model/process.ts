@@ -1,17 +1,19 @@
 /** fork(2) and exit(2) (kernel/fork.c, mm/mmap.c, mm/memory.c, kernel/exit.c). */
 import { closeDescriptor } from './device-file.ts';
 import { restoreExclusive } from './exclusive.ts';
+import { addMapping, addPmdMapping } from './folio.ts';
 import { invalidate, release } from './notifier.ts';
 import { type Expected, succeed } from './outcome.ts';
+import { pmdEnd, pmdOf, setPmd } from './page-table.ts';
 import type { ProcessId } from './program.ts';
 import { anonVmaFork, unlinkAnonVmas } from './rmap.ts';
 import {
   type Descriptor,
+  type Mm,
   newProcess,
   type Process,
   type Pte,
   type State,
-  tableOf,
   type Vma,
 } from './state.ts';
 import { zapVma } from './vma.ts';
@@ -44,23 +46,47 @@ function copyPageRange(state: State, from: Vma, to: Vma): void {
   if (!from.anonVma) return;
   // MMU_NOTIFY_PROTECTION_PAGE
   invalidate(from.mm, from.region, from.first, from.end);
+  for (let page = from.first; page < from.end; ) {
+    const stop = pmdEnd(page, from.end);
+    const pmd = pmdOf(from.mm, from.region, page);
+    if (pmd === 'table') copyPtes(state, from, to, page, stop);
+    else if (pmd !== null) setPmd(to.mm, to.region, page, copyPmd(pmd, to.mm));
+    page = stop;
+  }
+}
+
+/** copy_pte_range() */
+function copyPtes(state: State, from: Vma, to: Vma, first: number, end: number): void {
+  setPmd(to.mm, to.region, first, 'table');
   const source = from.mm.ptes[from.region]!;
   const target = to.mm.ptes[to.region]!;
-  for (let page = from.first; page < from.end; page++) {
-    // copy_pmd_range(): the child gets the tables that the parent has.
-    const table = tableOf(from.region, page);
-    if (from.mm.tables.has(table)) to.mm.tables.add(table);
+  for (let page = first; page < end; page++) {
     const pte = source[page];
     if (!pte) continue;
     // copy_nonpresent_pte(): restored in the parent, then copied as a present one; nothing is notified once more.
     if (pte.kind === 'exclusive') restoreExclusive(state, from, pte);
-    target[page] = pte.kind === 'present' ? copyPresent(pte) : copyNonpresent(pte);
+    target[page] = pte.kind === 'present' ? copyPresent(pte, to.mm) : copyNonpresent(pte, to.mm);
   }
 }
 
+/** copy_huge_pmd(), and copy_huge_non_present_pmd(), by which a read entry keeps its soft-dirty bit. */
+function copyPmd(pmd: Pte, child: Mm): Pte {
+  const rule = pmd.kind === 'present' ? 'copy_huge_pmd' : 'copy_huge_non_present_pmd';
+  if (pmd.frame.kind !== 'zero') {
+    // folio_try_dup_anon_rmap_pmd()
+    addPmdMapping(pmd.frame, child);
+    pmd.frame.exclusive = false;
+  }
+  if (pmd.write) {
+    pmd.write = false;
+    pmd.rule = rule;
+  }
+  return { ...pmd, young: false, rule };
+}
+
 /** copy_present_ptes(): write-protected on both sides, old in the child. */
-function copyPresent(pte: Pte): Pte {
-  if (pte.frame.kind === 'ram') share(pte);
+function copyPresent(pte: Pte, child: Mm): Pte {
+  if (pte.frame.kind === 'ram') share(pte, child);
   if (pte.write) {
     pte.write = false;
     pte.rule = 'copy_present_ptes';
@@ -69,8 +95,8 @@ function copyPresent(pte: Pte): Pte {
 }
 
 /** copy_nonpresent_pte(): a write entry becomes a read entry on both sides, and loses its soft-dirty bit. */
-function copyNonpresent(pte: Pte): Pte {
-  share(pte);
+function copyNonpresent(pte: Pte, child: Mm): Pte {
+  share(pte, child);
   if (pte.write) {
     pte.write = false;
     pte.softDirty = false;
@@ -80,8 +106,8 @@ function copyNonpresent(pte: Pte): Pte {
 }
 
 /** folio_try_dup_anon_rmap_pte() */
-function share(pte: Pte): void {
-  pte.frame.mapcount++;
+function share(pte: Pte, child: Mm): void {
+  addMapping(pte.frame, child);
   pte.frame.exclusive = false;
 }
 
@@ -97,7 +123,7 @@ export function exit(state: State, process: Process): Expected {
   for (const vma of vmas) zapVma(state, vma);
   for (const vma of vmas) unlinkAnonVmas(vma);
   mm.vmas = mm.vmas.map(() => []);
-  mm.tables.clear();
+  mm.pmds = mm.pmds.map((pmds) => pmds.map(() => null));
   state.processes[process.id] = null;
 
   const descriptors = process.devices.filter((descriptor) => descriptor !== null);

@@ -77,6 +77,20 @@ export interface Profile {
   readonly softDirtySticks: boolean;
   /** is_mergeable_anon_vma(): 6.12 never merges a vma that has an anon_vma into one that has none. */
   readonly mergesIntoUnfaulted: boolean;
+  /**
+   * Folios of order 9 go to a device and stay there as they are (MIGRATE_VMA_SELECT_COMPOUND); 6.12 splits them before
+   * anything is migrated, and leaves those alone that PTEs map.
+   */
+  readonly deviceFolios: boolean;
+  /** MADV_DONTNEED gives page tables back that it has emptied (CONFIG_PT_RECLAIM). */
+  readonly freesEmptyTables: boolean;
+  /** A write to the huge zero page gets a folio of order 9 (do_huge_zero_wp_pmd); 6.12 splits the PMD. */
+  readonly hugeZeroIsReplaced: boolean;
+  /**
+   * A page of a large folio that is this mm's alone is written to in place (__wp_can_reuse_large_anon_folio); 6.12 copies
+   * it while any other page of the folio is mapped.
+   */
+  readonly largeFolioIsReused: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
   readonly chainCopiedReversed: boolean;
 }
@@ -94,6 +108,10 @@ interface KernelTraits {
   softDirtySticks: boolean;
   mergesIntoUnfaulted: boolean;
   scanWrittenEverywhere: boolean;
+  deviceFolios: boolean;
+  freesEmptyTables: boolean;
+  hugeZeroIsReplaced: boolean;
+  largeFolioIsReused: boolean;
   chainCopiedReversed: boolean;
 }
 
@@ -111,6 +129,10 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     softDirtySticks: true,
     mergesIntoUnfaulted: true,
     scanWrittenEverywhere: false,
+    deviceFolios: true,
+    freesEmptyTables: true,
+    hugeZeroIsReplaced: true,
+    largeFolioIsReused: true,
     chainCopiedReversed: true,
   },
   '6.12': {
@@ -126,6 +148,10 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     softDirtySticks: false,
     mergesIntoUnfaulted: false,
     scanWrittenEverywhere: true,
+    deviceFolios: false,
+    freesEmptyTables: false,
+    hugeZeroIsReplaced: false,
+    largeFolioIsReused: false,
     chainCopiedReversed: false,
   },
 };
@@ -158,6 +184,10 @@ export function makeProfile(options: ProfileOptions): Profile {
     softDirtySticks: traits.softDirtySticks,
     mergesIntoUnfaulted: traits.mergesIntoUnfaulted,
     scanWrittenEverywhere: traits.scanWrittenEverywhere,
+    deviceFolios: traits.deviceFolios,
+    freesEmptyTables: traits.freesEmptyTables,
+    hugeZeroIsReplaced: traits.hugeZeroIsReplaced,
+    largeFolioIsReused: traits.largeFolioIsReused,
     chainCopiedReversed: traits.chainCopiedReversed,
   };
 }

@@ -32,6 +32,11 @@ export type Protection = 'none' | 'read' | 'read-write';
 /** Advice of madvise(2) about what memory is still needed. */
 export const RECLAIM_ADVICE = ['dontneed', 'free', 'cold', 'pageout'] as const;
 export type ReclaimAdvice = (typeof RECLAIM_ADVICE)[number];
+/** Advice about transparent huge pages. */
+export const HUGE_ADVICE = ['hugepage', 'nohugepage'] as const;
+export type HugeAdvice = (typeof HUGE_ADVICE)[number];
+export const ADVICE = [...RECLAIM_ADVICE, ...HUGE_ADVICE] as const;
+export type Advice = (typeof ADVICE)[number];
 
 /** Operations that are test_hmm ioctls on pages, on a device fd of the process `by`. Each needs an `open` before it. */
 export type DeviceOp =
@@ -84,9 +89,9 @@ export type Flaw = (typeof FLAWS)[number];
 export type Step =
   | { op: 'mmap'; by: ProcessId; region: RegionId; protection: Protection }
   | { op: 'munmap'; by: ProcessId; at: PageRange }
-  | { op: 'madvise'; by: ProcessId; at: PageRange; advice: ReclaimAdvice }
   | { op: 'clear-refs'; by: ProcessId }
   | { op: 'mprotect'; by: ProcessId; at: PageRange; protection: Protection }
+  | { op: 'madvise'; by: ProcessId; at: PageRange; advice: Advice }
   | { op: 'cpu-read'; by: ProcessId; at: PageRange }
   | { op: 'cpu-write'; by: ProcessId; at: PageRange }
   | { op: 'fork'; by: ProcessId; child: ProcessId }

@@ -1,7 +1,9 @@
 /** mprotect(2) (mm/mprotect.c). */
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
-import type { PageRange, Protection } from './program.ts';
+import { hugeEntry, pmdEnd } from './page-table.ts';
+import { type PageRange, PMD_PAGES, type Protection } from './program.ts';
+import { splitPmd } from './split.ts';
 import type { Process, Pte, State, Vma } from './state.ts';
 import { findVma } from './vma.ts';
 import { flagsOf, modifyVma, type VmaFlags } from './vma-modify.ts';
@@ -30,16 +32,27 @@ function fixup(state: State, vma: Vma, first: number, end: number, protection: P
   changeProtection(state, modifyVma(state, vma, first, end, flags), first, end);
 }
 
-/** change_protection(): MMU_NOTIFY_PROTECTION_VMA, then change_pte_range(). */
+/** change_protection(): MMU_NOTIFY_PROTECTION_VMA; a PMD that is changed in a part is split (change_pmd_range). */
 function changeProtection(state: State, vma: Vma, first: number, end: number): void {
-  invalidate(vma.mm, vma.region, first, end);
-  const ptes = vma.mm.ptes[vma.region]!;
-  for (let page = first; page < end; page++) {
-    const pte = ptes[page];
-    if (!pte) continue;
-    if (pte.kind === 'present') changePresent(state, vma, pte);
-    else if (pte.write) downgrade(pte);
+  const { mm, region } = vma;
+  invalidate(mm, region, first, end);
+  for (let page = first; page < end; ) {
+    const stop = pmdEnd(page, end);
+    const pmd = hugeEntry(mm, region, page);
+    if (pmd && stop - page === PMD_PAGES) {
+      changeEntry(state, vma, pmd);
+    } else {
+      if (pmd) splitPmd(state, vma, page);
+      for (const pte of mm.ptes[region]!.slice(page, stop)) if (pte) changeEntry(state, vma, pte);
+    }
+    page = stop;
   }
+}
+
+/** change_pte_range() and change_huge_pmd() */
+function changeEntry(state: State, vma: Vma, entry: Pte): void {
+  if (entry.kind === 'present') changePresent(state, vma, entry);
+  else if (entry.write) downgrade(entry);
 }
 
 /**
@@ -51,7 +64,7 @@ function changePresent(state: State, vma: Vma, pte: Pte): void {
     vma.write && pte.frame.kind === 'ram' && pte.frame.exclusive && !tracksWrites(state, vma, pte);
   if (pte.write === write) return;
   pte.write = write;
-  pte.rule = 'change_pte_range';
+  pte.rule = pte.huge ? 'change_huge_pmd' : 'change_pte_range';
 }
 
 /** pte_needs_soft_dirty_wp(): the first write after clear_refs must fault. */
@@ -66,5 +79,5 @@ export function tracksWrites({ profile }: State, vma: Vma, pte: Pte): boolean {
 function downgrade(pte: Pte): void {
   pte.write = false;
   if (pte.kind === 'device') pte.softDirty = false;
-  pte.rule = 'change_softleaf_pte';
+  pte.rule = pte.huge ? 'change_non_present_huge_pmd' : 'change_softleaf_pte';
 }

@@ -1,4 +1,4 @@
-/** Page-table entries of 4 KiB pages as the architectures lay them out: what a raw entry in a trace event says. */
+/** Page-table entries of 4 KiB pages, and of PMDs that map 2 MiB, as the architectures lay them out: what a raw entry in a trace event says. */
 
 export type Arch = 'x86_64' | 'aarch64';
 
@@ -28,7 +28,8 @@ export interface PteLayout {
   isPresent(entry: bigint): boolean;
   present(entry: bigint): PresentBits;
   swap(entry: bigint): SwapBits;
-  encodePresent(bits: PresentBits): bigint;
+  /** `huge`: a PMD. Non-present entries have one form. */
+  encodePresent(bits: PresentBits, huge: boolean): bigint;
   encodeSwap(bits: SwapBits): bigint;
 }
 
@@ -45,6 +46,8 @@ const X86 = {
   user: 2,
   accessed: 5,
   dirty: 6,
+  /** _PAGE_PSE */
+  pageSize: 7,
   global: 8,
   special: 9,
   uffd: 10,
@@ -83,8 +86,9 @@ const x86: PteLayout = {
     uffd: has(entry, X86.swapUffd),
     exclusive: has(entry, X86.swapExclusive),
   }),
-  encodePresent: (bits) =>
+  encodePresent: (bits, huge) =>
     (bits.accessible ? bit(X86.present) | bit(X86.user) | bit(X86.noExecute) : bit(X86.global)) |
+    put(huge, X86.pageSize) |
     (field(bits.accessible ? bits.pfn : ~bits.pfn, 0, X86.pfnWidth) << BigInt(X86.pfn)) |
     put(bits.write, X86.write) |
     put(bits.young, X86.accessed) |
@@ -143,9 +147,10 @@ const arm64: PteLayout = {
     uffd: has(entry, ARM64.swapUffd),
     exclusive: has(entry, ARM64.swapExclusive),
   }),
-  encodePresent: (bits) =>
+  encodePresent: (bits, huge) =>
     (bits.accessible ? bit(ARM64.valid) | bit(ARM64.user) : 0n) |
-    bit(ARM64.type) |
+    // PMD_TYPE_SECT
+    put(!huge, ARM64.type) |
     bit(ARM64.notGlobal) |
     (bits.pfn << BigInt(ARM64.pfn)) |
     bit(ARM64.privilegedNoExecute) |

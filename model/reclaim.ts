@@ -2,12 +2,15 @@
  * madvise(2) with advice about what memory is still needed: MADV_DONTNEED, FREE, COLD and PAGEOUT (mm/madvise.c). The
  * agent drains the LRU batches after each, so that what they wait to do is done when it looks.
  */
+import { dropMapping } from './folio.ts';
 import { addToLru, drainLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
-import type { PageRange, ReclaimAdvice } from './program.ts';
+import { pmdEnd, setPmd } from './page-table.ts';
+import { type PageRange, PMD_PAGES, type ReclaimAdvice } from './program.ts';
 import { rmapWalk } from './rmap.ts';
-import { dropMapping, type Process, type Pte, type State, type Vma } from './state.ts';
+import type { Process, Pte, State, Vma } from './state.ts';
+import { zapRange } from './vma.ts';
 
 export function adviseReclaim(
   state: State,
@@ -50,15 +53,17 @@ const ADVISE: Readonly<Record<ReclaimAdvice, Advised>> = {
   pageout: { rule: 'madvise_pageout', locked: 'can_madv_lru_vma', apply: pageOut },
 };
 
-/** zap_page_range_single(): MMU_NOTIFY_CLEAR, and every entry goes, that of a device page too. */
+/**
+ * zap_page_range_single(): MMU_NOTIFY_CLEAR, and every entry goes, that of a device page too. 7.3 then frees page tables
+ * that are empty (zap_empty_pte_table).
+ */
 function dontNeed(state: State, vma: Vma, first: number, end: number): void {
-  invalidate(vma.mm, vma.region, first, end);
-  const ptes = vma.mm.ptes[vma.region]!;
-  for (let page = first; page < end; page++) {
-    const pte = ptes[page];
-    if (!pte) continue;
-    ptes[page] = null;
-    dropMapping(state, pte.frame);
+  const { mm, region } = vma;
+  invalidate(mm, region, first, end);
+  zapRange(state, vma, first, end);
+  if (!state.profile.freesEmptyTables) return;
+  for (let page = first; page < end; page = pmdEnd(page, end)) {
+    if (pmdEnd(page, end) - page === PMD_PAGES) setPmd(mm, region, page, null);
   }
 }
 
@@ -122,7 +127,7 @@ function tryToUnmap(state: State, vma: Vma, page: number, pte: Pte): boolean {
     return false;
   }
   vma.mm.ptes[vma.region]![page] = null;
-  dropMapping(state, frame);
+  dropMapping(state, vma.mm, frame);
   return true;
 }
 

@@ -2,6 +2,7 @@
  * Reverse mapping of anonymous pages (mm/rmap.c, mm/interval_tree.c). The order in which a page's mappings are visited
  * is visible: in the order of trace events, and in which device page tables a walk invalidates before it is done.
  */
+import { addMapping } from './folio.ts';
 import type { Profile } from './profile.ts';
 import type { AnonVma, Frame, State, Vma } from './state.ts';
 
@@ -123,14 +124,19 @@ export function unlinkAnonVmas(vma: Vma): void {
   vma.chain = [];
 }
 
-/** rmap_walk_anon(): the vmas that may map `frame` at `page`, in the order of the walk. */
-export function rmapWalk(frame: Frame, page: number): Vma[] {
-  return frame.anonVma!.tree.filter((vma) => vma.first <= page && page < vma.end);
+/**
+ * rmap_walk_anon(): the vmas that may map a part of the folio `head`, in the order of the walk.
+ *
+ * @param page where the first page of the folio is mapped, or would be
+ */
+export function rmapWalk(head: Frame, page: number): Vma[] {
+  const end = page + (head.pages?.length ?? 1);
+  return head.anonVma!.tree.filter((vma) => vma.first < end && page < vma.end);
 }
 
 /** folio_add_new_anon_rmap() with RMAP_EXCLUSIVE: the first mapping of a page that is born in `vma`. */
 export function addNewAnonRmap(frame: Frame, vma: Vma): void {
-  frame.mapcount = 1;
+  addMapping(frame, vma.mm);
   frame.exclusive = true;
   frame.swapBacked = true;
   frame.anonVma = vma.anonVma;

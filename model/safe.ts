@@ -4,7 +4,7 @@
  */
 import { fileOf } from './apply.ts';
 import { isHazardous } from './mirror.ts';
-import type { Step } from './program.ts';
+import { isHugeRegion, type Step } from './program.ts';
 import { processOf, type State } from './state.ts';
 
 /**
@@ -16,8 +16,32 @@ import { processOf, type State } from './state.ts';
  *   On the mm of a process that is gone, 6.12 never comes back from either (Profile.deadMirrorFails).
  * - No second file of one minor may mirror one mm: MMU_NOTIFY_MIGRATE of the one is ignored by the other, which keeps
  *   pointers to freed pages.
+ * - With huge regions, an allocation must not be made to fail while there are several processes: of a folio that is to
+ *   be migrated in pages, migrate_vma_split_unmapped_folio() splits the PMD of one mm only, and
+ *   remove_migration_pmd() maps a page of order 0 by the PMD of the other (mm/migrate_device.c, mm/huge_memory.c).
+ * - Of huge regions, `clear-refs` and madvise with FREE, COLD and PAGEOUT are left out: the model has their rules for
+ *   PTEs and pages of order 0 only.
+ * - `exclusive` on huge regions of 6.12 is left out, since the model does not have it: page_make_device_exclusive_one()
+ *   takes a whole folio for its first page, and refuses the others.
  */
 export function hazardOf(state: State, step: Step): string | undefined {
+  if (step.op === 'exclusive' && state.profile.exclusiveInGroups) {
+    return isHugeRegion(state.regions[step.at.region]!)
+      ? 'EXCLUSIVE of large folios is not modelled'
+      : undefined;
+  }
+  if (state.regions.some(isHugeRegion)) {
+    if (step.op === 'clear-refs') return 'clear_refs of PMDs is not modelled';
+    if (step.op === 'madvise' && ['free', 'cold', 'pageout'].includes(step.advice)) {
+      return 'reclaim of large folios is not modelled';
+    }
+    const living = state.processes.filter((process) => process !== null);
+    const pending = living.some(({ devices }) => devices.some((descriptor) => descriptor?.file.failAlloc));
+    const fails = step.op === 'flags' && step.flags === 'fail-alloc';
+    if (step.op === 'fork' ? pending : fails && living.length > 1) {
+      return 'a folio that two processes map would be migrated in pages';
+    }
+  }
   if (step.op === 'open') {
     const { mm } = processOf(state, step.by);
     return mm.mirrors.some((file) => file.minor === step.device)

@@ -1,6 +1,7 @@
 /** HMM_DMIRROR_SNAPSHOT (lib/test_hmm.c, dmirror_snapshot and dmirror_mkentry; mm/hmm.c). It never faults. */
 import { copyOut } from './ioctl.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
+import { entryAt } from './page-table.ts';
 import type { DeviceMinor, Flaw, PageRange, RegionId } from './program.ts';
 import type { DeviceFile, Mm } from './state.ts';
 import { findVma } from './vma.ts';
@@ -33,12 +34,16 @@ export function snapshotByte(mm: Mm, minor: DeviceMinor, region: RegionId, page:
   const vma = findVma(mm, region, page);
   // hmm_vma_walk_hole() outside of vmas, hmm_vma_walk_test() where VM_READ is missing.
   if (!vma?.read) return SnapshotBits.error;
-  const pte = mm.ptes[region]![page]!;
+  const pte = entryAt(mm, region, page);
   if (pte === null) return SnapshotBits.none;
-  // hmm_vma_handle_pte(): a device-exclusive entry, and a device page of another owner, are as good as none.
+  // hmm_vma_handle_pte(): a device-exclusive entry, and a device page of another owner, are as good as none;
+  // hmm_vma_handle_absent_pmd(): the latter is an error.
   if (pte.kind === 'exclusive') return SnapshotBits.none;
-  if (pte.kind === 'device' && pte.frame.minor !== minor) return SnapshotBits.none;
-  const access = pte.write ? SnapshotBits.write : SnapshotBits.read;
+  if (pte.kind === 'device' && pte.frame.minor !== minor) {
+    return pte.huge ? SnapshotBits.error : SnapshotBits.none;
+  }
+  const access = (pte.write ? SnapshotBits.write : SnapshotBits.read) | (pte.huge ? SnapshotBits.pmd : 0);
   if (pte.kind === 'device') return SnapshotBits.devicePrivateLocal | access;
-  return (pte.frame.kind === 'zero' ? SnapshotBits.zero : SnapshotBits.none) | access;
+  // is_zero_pfn() knows the small zero page only.
+  return (pte.frame.kind === 'zero' && !pte.huge ? SnapshotBits.zero : SnapshotBits.none) | access;
 }

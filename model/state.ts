@@ -5,15 +5,7 @@
  * The state is changed in place, for speed. {@link cloneState} makes an independent copy.
  */
 import type { Profile } from './profile.ts';
-import {
-  type DeviceMinor,
-  PAGE_SIZE,
-  PMD_PAGES,
-  type ProcessId,
-  REGION_STRIDE,
-  type Region,
-  type RegionId,
-} from './program.ts';
+import { type DeviceMinor, PMD_PAGES, type ProcessId, type Region, type RegionId } from './program.ts';
 
 /** The function of the kernel that a rule stands for, as a reader of a divergence wants to see it. */
 export type Rule = string;
@@ -44,6 +36,8 @@ export interface Vma {
   locked: boolean;
   /** VM_SOFTDIRTY. */
   softDirty: boolean;
+  /** VM_HUGEPAGE, VM_NOHUGEPAGE, or neither. */
+  thp: 'hugepage' | 'nohugepage' | null;
   anonVma: AnonVma | null;
   /** vma->anon_vma_chain from its head on. */
   chain: AnonVma[];
@@ -51,14 +45,25 @@ export interface Vma {
 
 export type FrameKind = 'zero' | 'ram' | 'device';
 
-/** A struct page of order 0. Its whole content is one repeated word, since every operation fills whole pages. */
+/** A struct page. Its whole content is one repeated word, since every operation fills whole pages. */
 export interface Frame {
   readonly id: number;
+  /** compound_head(): the page itself, unless it is the tail of a folio of order 9. */
+  head: Frame;
+  /** Index in its folio. */
+  offset: number;
+  /** Of the head of a folio of order 9: all pages of it. */
+  pages: Frame[] | null;
+  /** As `pages`: how often entries map parts of the folio. Null for the huge zero page. */
+  large: LargeMapcount | null;
+  /** Of a head: PMDs that map the whole folio (folio->_entire_mapcount). */
+  entireMapcount: number;
   readonly kind: FrameKind;
   /** Device frames: the minor whose chunk the page is from; -1 for RAM. */
   readonly minor: DeviceMinor;
   /** The 64-bit word that fills the page; below 2^53. */
   word: number;
+  /** PTEs that map the page (page->_mapcount). */
   mapcount: number;
   /** folio->mapping of an anonymous page. */
   anonVma: AnonVma | null;
@@ -88,9 +93,22 @@ export interface Frame {
   positionKnown: boolean;
 }
 
-/** A page-table entry that is not none. */
+/** folio->_large_mapcount and folio->_mm_ids: all entries of a large folio, and by whom, for two mms at most. */
+export interface LargeMapcount {
+  /** PTEs and PMDs; a PMD counts as one. */
+  entries: number;
+  readonly owners: [owner: Mm | null, owner: Mm | null];
+  /** Entries of each owner. An mm that came when both places were taken is not counted. */
+  readonly counts: [count: number, count: number];
+  /** FOLIO_MM_IDS_SHARED_BIT: more than one mm maps the folio, or may. */
+  shared: boolean;
+}
+
+/** A page-table entry that is not none: a PTE, or a PMD that maps memory itself. */
 export interface Pte {
   kind: 'present' | 'device' | 'migration' | 'exclusive';
+  /** A PMD: it maps 512 pages, of which `frame` is the head. */
+  huge: boolean;
   frame: Frame;
   write: boolean;
   /** Migration entries only: a read entry of an exclusive page. */
@@ -101,6 +119,9 @@ export interface Pte {
   /** What set the entry. */
   rule: Rule;
 }
+
+/** A PMD: none, one that points to a table of PTEs, or one that maps 512 pages. */
+export type Pmd = null | 'table' | Pte;
 
 /** An entry of the device's own page table (dmirror->pt): the page and its tag. */
 export interface DevicePte {
@@ -131,10 +152,10 @@ export interface Mm {
   alive: boolean;
   /** By region, each in ascending order. */
   vmas: Vma[][];
-  /** By region and page; null is pte_none. */
+  /** By region and page; null is pte_none, also where there is no table. */
   ptes: (Pte | null)[][];
-  /** Its page tables of the lowest level, by {@link tableOf}. */
-  tables: Set<number>;
+  /** By region and index (model/page-table.ts). */
+  pmds: Pmd[][];
   /** Files that mirror it: those whose notifier is registered. */
   mirrors: DeviceFile[];
 }
@@ -154,16 +175,27 @@ export interface Process {
   devices: (Descriptor | null)[];
 }
 
+/** A page, or folio, that a device can hand out, with the flags that it keeps meanwhile. */
+type FreePage = Pick<Frame, 'position' | 'active' | 'swapBacked'> & { known: boolean };
+
 /** The allocator of a private minor (dmirror_devmem_alloc_page): a stack of free pages. */
 export interface Device {
   readonly minor: DeviceMinor;
   /** Freed pages, the next to be handed out last. */
-  free: (Pick<Frame, 'position' | 'active' | 'swapBacked'> & { known: boolean })[];
-  /** The highest position that was never handed out, of a device that nobody used before. */
-  fresh: number;
+  free: FreePage[];
+  /**
+   * The highest position that was never handed out, of a device that nobody used before; null before there is a chunk of
+   * pages.
+   */
+  fresh: number | null;
   /** How often RELEASE took its chunks away; a frame is of the chunk that is made by the next allocation. */
   generation: number;
-  /** Live frames. */
+  /** Chunks that there are, each of pages or of folios of order 9. */
+  chunks: number;
+  /** As `free` and `fresh`, of folios of order 9; null before there is a chunk for them. */
+  freeHuge: FreePage[];
+  freshHuge: number | null;
+  /** Live frames, of folios the head. */
   live: Set<Frame>;
 }
 
@@ -171,12 +203,14 @@ export interface Device {
 export type ExpectedEvent = ExpectedMigration | ExpectedFault;
 
 export interface ExpectedMigration {
-  name: 'set_migration_pte' | 'remove_migration_pte';
+  name: 'set_migration_pte' | 'remove_migration_pte' | 'set_migration_pmd' | 'remove_migration_pmd';
   region: RegionId;
   page: number;
   entry: Readonly<Pte>;
   /** The entry is present, and of a PROT_NONE mapping. */
   inaccessible?: true;
+  /** As the event shows it: of the folio for set_migration_pte, of the page for remove_migration_pte, else 0. */
+  order: number;
   rule: Rule;
 }
 
@@ -200,6 +234,8 @@ export interface State {
   processes: (Process | null)[];
   devices: Device[];
   readonly zero: Frame;
+  /** The huge zero page; null until it is needed. */
+  hugeZero: Frame | null;
   nextId: number;
   /** Trace events of the step that is being applied. */
   events: ExpectedEvent[];
@@ -227,9 +263,13 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
       free: [],
       fresh: CHUNK_PAGES - 1,
       generation: 0,
+      chunks: 1,
+      freeHuge: [],
+      freshHuge: null,
       live: new Set(),
     })),
     zero: newFrame(0, 'zero', -1),
+    hugeZero: null,
     nextId: 1,
     events: [],
     batched: new Set(),
@@ -245,17 +285,10 @@ export function newProcess(state: State, id: ProcessId): Process {
     alive: true,
     vmas: state.regions.map(() => []),
     ptes: emptyTables(state),
-    tables: new Set(),
+    pmds: state.regions.map((pages) => new Array<Pmd>(Math.ceil(pages / PMD_PAGES)).fill(null)),
     mirrors: [],
   };
   return { id, mm, devices: state.devices.map(() => null) };
-}
-
-const TABLES_PER_REGION = REGION_STRIDE / PAGE_SIZE / PMD_PAGES;
-
-/** The number of the page table that has the entry of a page: one for all pages of a small region. */
-export function tableOf(region: RegionId, page: number): number {
-  return region * TABLES_PER_REGION + Math.floor(page / PMD_PAGES);
 }
 
 /** A table of nulls by region and page. */
@@ -263,9 +296,14 @@ export function emptyTables<T>(state: Pick<State, 'regions'>): (T | null)[][] {
   return state.regions.map((pages) => new Array<T | null>(pages).fill(null));
 }
 
-function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame {
-  return {
+export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame {
+  const frame: Frame = {
     id,
+    head: null as unknown as Frame,
+    offset: 0,
+    pages: null,
+    large: null,
+    entireMapcount: 0,
     kind,
     minor,
     word: 0,
@@ -282,14 +320,27 @@ function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame {
     generation: 0,
     positionKnown: false,
   };
+  frame.head = frame;
+  return frame;
 }
 
-/** A RAM page that is on its way to the LRU (folio_add_lru). */
+/** A page of RAM, on no LRU list yet (model/lru.ts, addToLru). */
 export function newRamFrame(state: State, word: number): Frame {
   const frame = newFrame(state.nextId++, 'ram', -1);
   frame.word = word;
-  state.batched.add(frame);
   return frame;
+}
+
+/** The chunk that is made when it is needed (dmirror_allocate_chunk): the place behind its last page. */
+export function makeChunk(device: Device): number {
+  device.chunks++;
+  return device.chunks * CHUNK_PAGES;
+}
+
+function takeFresh(device: Device): number {
+  const position = device.fresh ?? makeChunk(device) - 1;
+  device.fresh = position - 1;
+  return position;
 }
 
 /**
@@ -303,7 +354,7 @@ export function newDeviceFrame(state: State, file: DeviceFile, word: number): Fr
   frame.migrator = file;
   const freed = device.free.pop();
   const renewed = device.generation > 0;
-  frame.position = freed?.position ?? device.fresh--;
+  frame.position = freed?.position ?? takeFresh(device);
   frame.positionKnown = freed?.known ?? renewed;
   frame.active = freed || !renewed ? freed?.active : false;
   frame.swapBacked = freed || !renewed ? freed?.swapBacked : false;
@@ -312,29 +363,17 @@ export function newDeviceFrame(state: State, file: DeviceFile, word: number): Fr
   return frame;
 }
 
-/** False from a RELEASE to the next allocation. */
-export function hasChunk({ generation, fresh, free }: Device): boolean {
-  return generation === 0 || fresh < CHUNK_PAGES - 1 || free.length > 0;
-}
-
 /** The last reference is gone: dmirror_devmem_free() pushes a device page back to its stack. */
 export function freeFrame(state: State, frame: Frame): void {
   if (frame.kind === 'device') {
     const device = state.devices[frame.minor]!;
     device.live.delete(frame);
     const { position, positionKnown: known, active, swapBacked } = frame;
-    device.free.push({ position, known, active, swapBacked });
+    (frame.pages ? device.freeHuge : device.free).push({ position, known, active, swapBacked });
   } else {
     state.batched.delete(frame);
     state.activating.delete(frame);
   }
-}
-
-/** Removes one mapping of `frame`; the page is freed with the last. The zero page is not counted. */
-export function dropMapping(state: State, frame: Frame): void {
-  if (frame.kind === 'zero') return;
-  frame.mapcount--;
-  if (frame.mapcount === 0) freeFrame(state, frame);
 }
 
 /** @throws Error for a process that does not live: a program that was not checked. */

@@ -1,5 +1,5 @@
 /** The RSS lines of /proc/PID/status (fs/proc/task_mmu.c, task_mem), as far as regions account for them. */
-import { PAGE_SIZE } from './program.ts';
+import { PAGE_SIZE, PMD_PAGES } from './program.ts';
 import type { Process } from './state.ts';
 
 export interface ExpectedRss {
@@ -11,11 +11,16 @@ export interface ExpectedRss {
 const PAGE_KIB = PAGE_SIZE / 1024;
 
 /**
- * MM_ANONPAGES counts each entry of an anonymous page in RAM or on a device (mm/memory.c, copy_nonpresent_pte and
+ * MM_ANONPAGES counts each entry, a PMD 512 times, of an anonymous page in RAM or on a device (mm/memory.c, copy_nonpresent_pte and
  * zap_nonpresent_ptes; mm/migrate_device.c, migrate_vma_insert_page), the zero page not.
  */
 export function expectRss({ mm }: Process): ExpectedRss {
   let anon = 0;
   for (const ptes of mm.ptes) for (const pte of ptes) if (pte && pte.frame.kind !== 'zero') anon++;
+  for (const pmds of mm.pmds) {
+    for (const pmd of pmds) {
+      if (pmd !== null && pmd !== 'table' && pmd.frame.kind !== 'zero') anon += PMD_PAGES;
+    }
+  }
   return { anon: anon * PAGE_KIB, swap: 0 };
 }

@@ -4,18 +4,25 @@
  * notifies vma by vma, and the order of a reverse-mapping walk depends on it.
  */
 import { anonVmaMove, dupAnonVma, unlinkAnonVmas } from './rmap.ts';
+import { splitPmdAt } from './split.ts';
 import type { State, Vma } from './state.ts';
 import { splitVma } from './vma.ts';
 
 /** Flags that two vmas must agree on to be merged; VM_SOFTDIRTY is not one (VM_IGNORE_MERGE). */
-export type VmaFlags = Pick<Vma, 'read' | 'write' | 'account' | 'locked'>;
+export type VmaFlags = Pick<Vma, 'read' | 'write' | 'account' | 'locked' | 'thp'>;
 
-export function flagsOf({ read, write, account, locked }: VmaFlags): VmaFlags {
-  return { read, write, account, locked };
+export function flagsOf({ read, write, account, locked, thp }: VmaFlags): VmaFlags {
+  return { read, write, account, locked, thp };
 }
 
 export function sameFlags(a: VmaFlags, b: VmaFlags): boolean {
-  return a.read === b.read && a.write === b.write && a.account === b.account && a.locked === b.locked;
+  return (
+    a.read === b.read &&
+    a.write === b.write &&
+    a.account === b.account &&
+    a.locked === b.locked &&
+    a.thp === b.thp
+  );
 }
 
 /** @returns the vma that pages `first` to `end` (exclusive) of `vma` are in now, with the new flags */
@@ -61,6 +68,8 @@ function mergeExisting(state: State, middle: Vma, first: number, end: number, fl
   }
   if (prev) {
     dupAnonVma(state, prev, middle);
+    // vma_adjust_trans_huge()
+    if (!rightSide) splitPmdAt(state, middle, end);
     anonVmaMove(rightSide ? [prev] : [prev, middle], () => {
       prev.end = end;
       if (!rightSide) middle.first = end;
@@ -70,6 +79,7 @@ function mergeExisting(state: State, middle: Vma, first: number, end: number, fl
   }
   if (next) {
     dupAnonVma(state, next, middle);
+    if (!leftSide) splitPmdAt(state, middle, first);
     anonVmaMove(leftSide ? [next] : [middle, next], () => {
       next.first = first;
       if (!leftSide) middle.end = first;

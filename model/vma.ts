@@ -1,8 +1,11 @@
 /** Mappings of one mm: look-up, split, map, unmap (mm/vma.c, mm/memory.c). */
+import { dropMapping, dropPmdMapping } from './folio.ts';
 import { invalidate } from './notifier.ts';
-import type { Protection, RegionId } from './program.ts';
+import { hugeEntry, pmdEnd, setPmd } from './page-table.ts';
+import { PMD_PAGES, type Protection, type RegionId } from './program.ts';
 import { anonVmaSplit, unlinkAnonVmas } from './rmap.ts';
-import { dropMapping, type Mm, type State, tableOf, type Vma } from './state.ts';
+import { splitPmd, splitPmdAt } from './split.ts';
+import type { Mm, State, Vma } from './state.ts';
 
 /** vma_lookup() */
 export function findVma(mm: Mm, region: RegionId, page: number): Vma | undefined {
@@ -27,6 +30,7 @@ export function mapRegion(state: State, mm: Mm, region: RegionId, protection: Pr
       account: protection === 'read-write',
       locked: false,
       softDirty: state.profile.softDirty,
+      thp: null,
       anonVma: null,
       chain: [],
     },
@@ -36,6 +40,8 @@ export function mapRegion(state: State, mm: Mm, region: RegionId, protection: Pr
 
 /** __split_vma(): the new vma is the lower part when `newBelow`, else the upper one. */
 export function splitVma(state: State, vma: Vma, at: number, newBelow: boolean): void {
+  // vma_adjust_trans_huge()
+  splitPmdAt(state, vma, at);
   const list = vma.mm.vmas[vma.region]!;
   const added: Vma = { ...vma, chain: [] };
   if (newBelow) added.end = at;
@@ -68,22 +74,42 @@ export function unmapRange(state: State, mm: Mm, region: RegionId, first: number
 }
 
 /** free_pgtables(): the page tables of a vma that is gone, but for those that others have entries in. */
-function freeTables({ mm, region, first, end }: Vma): void {
-  for (let table = tableOf(region, first); table <= tableOf(region, end - 1); table++) {
-    const used = mm.vmas[region]!.some(
-      (vma) => tableOf(region, vma.first) <= table && table <= tableOf(region, vma.end - 1),
-    );
-    if (!used) mm.tables.delete(table);
+function freeTables(gone: Vma): void {
+  const { mm, region } = gone;
+  const pmds = mm.pmds[region]!;
+  for (const index of pmds.keys()) {
+    const first = index * PMD_PAGES;
+    const end = first + PMD_PAGES;
+    const overlaps = (vma: Vma) => vma.first < end && first < vma.end;
+    if (overlaps(gone) && !mm.vmas[region]!.some(overlaps)) pmds[index] = null;
   }
 }
 
-/** zap_pte_range() over a whole vma. */
+/** unmap_single_vma() of a whole vma. */
 export function zapVma(state: State, vma: Vma): void {
-  const ptes = vma.mm.ptes[vma.region]!;
-  for (let page = vma.first; page < vma.end; page++) {
-    const pte = ptes[page];
-    if (!pte) continue;
-    ptes[page] = null;
-    dropMapping(state, pte.frame);
+  zapRange(state, vma, vma.first, vma.end);
+}
+
+/** zap_pmd_range(), which splits a PMD that it does not zap as a whole, and zap_pte_range(). */
+export function zapRange(state: State, vma: Vma, first: number, end: number): void {
+  const { mm, region } = vma;
+  const ptes = mm.ptes[region]!;
+  for (let page = first; page < end; ) {
+    const stop = pmdEnd(page, end);
+    const pmd = hugeEntry(mm, region, page);
+    if (pmd !== null && stop - page === PMD_PAGES) {
+      // zap_huge_pmd()
+      setPmd(mm, region, page, null);
+      dropPmdMapping(state, mm, pmd.frame);
+      page = stop;
+      continue;
+    }
+    if (pmd !== null) splitPmd(state, vma, page);
+    for (; page < stop; page++) {
+      const pte = ptes[page];
+      if (!pte) continue;
+      ptes[page] = null;
+      dropMapping(state, mm, pte.frame);
+    }
   }
 }

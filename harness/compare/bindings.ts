@@ -10,7 +10,7 @@ export const PFN_SLACK = 'pfn';
 /** Slack: which page the device's allocator gave, where its stack of free pages is not known. */
 export const DEVICE_PAGE_SLACK = 'device-page';
 
-/** Slack: where the chunk lies that a device makes after RELEASE took those that it had. */
+/** Slack: where a chunk lies that a device makes after RELEASE, or for its first folio of order 9. */
 export const NEW_CHUNK_SLACK = 'device-chunk';
 
 /** 128 MiB, in pages: request_free_mem_region() aligns to sections. */
@@ -19,13 +19,21 @@ const CHUNK_ALIGNMENT = 0x8000n;
 /** Null: as it must be. A string: slack that was used. An object: what it should have been. */
 export type Binding = null | string | { expected: string; rule: string };
 
+interface NewChunk {
+  minor: number;
+  generation: number;
+  /** Its place among the chunks of the device. */
+  chunk: number;
+  first: bigint;
+}
+
 export class Bindings {
   readonly #environment: Environment;
   /** RAM and device pages have numbers of their own: in design `offset` the two ranges overlap. */
   readonly #numbers = new Map<Frame, bigint>();
   readonly #owners = { ram: new Map<bigint, Frame>(), device: new Map<bigint, Frame>() };
-  /** By minor: the chunk that came after a RELEASE, and after how many. */
-  readonly #newChunks = new Map<number, { generation: number; first: bigint }>();
+  /** Chunks that came up in the program: by minor, by its RELEASEs so far, and in their order. */
+  readonly #newChunks: NewChunk[] = [];
   /** Of frames that are gone since the step before: its trace events may speak of them. */
   readonly #departed = new Map<Frame, bigint>();
 
@@ -49,7 +57,10 @@ export class Bindings {
     return this.#numbers.get(frame) ?? this.#departed.get(frame);
   }
 
-  /** Compares the number of a live frame, or takes it when the frame is seen for the first time. */
+  /**
+   * Compares the number of a live frame, or takes it when the frame is seen for the first time; those of all pages of a
+   * folio follow from one.
+   */
   bind(frame: Frame, number: bigint): Binding {
     const known = this.#numbers.get(frame);
     if (known !== undefined) {
@@ -57,14 +68,22 @@ export class Bindings {
         ? null
         : { expected: `${describeNumber(known)}, as before`, rule: 'the page stays where it is' };
     }
+    const { head } = frame;
+    const pages = head.pages ?? [head];
+    const first = number - BigInt(frame.offset);
+    if (first % BigInt(pages.length) !== 0n) {
+      return { expected: `a folio of ${pages.length} pages at a multiple of its size`, rule: 'folio_alloc' };
+    }
     const owners = this.#ownersOf(frame);
-    if (owners.has(number)) {
+    if (pages.some((_, index) => owners.has(first + BigInt(index)))) {
       return { expected: 'a page that nothing else has', rule: 'the page is not shared with that one' };
     }
-    const verdict = frame.kind === 'device' ? this.#place(frame, number) : PFN_SLACK;
+    const verdict = frame.kind === 'device' ? this.#place(head, first) : PFN_SLACK;
     if (verdict !== null && typeof verdict === 'object') return verdict;
-    this.#numbers.set(frame, number);
-    owners.set(number, frame);
+    for (const [index, page] of pages.entries()) {
+      this.#numbers.set(page, first + BigInt(index));
+      owners.set(first + BigInt(index), page);
+    }
     return verdict;
   }
 
@@ -74,7 +93,8 @@ export class Bindings {
 
   /** A device page must be in a chunk of its minor; the last page that was freed must be handed out first. */
   #place(frame: Frame, number: bigint): Binding {
-    if (frame.generation > 0) return this.#placeInNewChunk(frame, number);
+    const chunk = Math.trunc(frame.position / CHUNK_PAGES);
+    if (frame.generation > 0 || chunk > 0) return this.#placeInNewChunk(frame, number, chunk);
     const position = this.#positionOf(frame.minor, number);
     if (position === undefined) {
       return {
@@ -95,33 +115,39 @@ export class Bindings {
     return DEVICE_PAGE_SLACK;
   }
 
-  /** After RELEASE: where the device's new chunk is follows from the first page that is seen of it. */
-  #placeInNewChunk(frame: Frame, number: bigint): Binding {
-    const first = number - BigInt(frame.position);
-    const known = this.#newChunks.get(frame.minor);
-    if (known?.generation === frame.generation) {
+  /** Where a new chunk of the device is follows from the first page that is seen of it. */
+  #placeInNewChunk(frame: Frame, number: bigint, chunk: number): Binding {
+    const { minor, generation } = frame;
+    const first = number - BigInt(frame.position % CHUNK_PAGES);
+    const known = this.#newChunks.find(
+      (other) => other.minor === minor && other.generation === generation && other.chunk === chunk,
+    );
+    if (known) {
       return known.first === first
         ? null
         : {
-            expected: `page ${frame.position} of device ${frame.minor}, whose chunk starts at ${describeNumber(known.first)}`,
+            expected: `page ${frame.position} of device ${minor}, whose chunk ${chunk} starts at ${describeNumber(known.first)}`,
             rule: 'dmirror_devmem_alloc_page',
           };
     }
-    if (first % CHUNK_ALIGNMENT !== 0n || this.#isTaken(first, frame.minor)) {
+    if (first % CHUNK_ALIGNMENT !== 0n || this.#isTaken(first, frame)) {
       return {
-        expected: `page ${frame.position} of a new chunk of device ${frame.minor}`,
+        expected: `page ${frame.position} of device ${minor}, in a new chunk`,
         rule: 'dmirror_allocate_chunk',
       };
     }
-    this.#newChunks.set(frame.minor, { generation: frame.generation, first });
+    this.#newChunks.push({ minor, generation, chunk, first });
     return NEW_CHUNK_SLACK;
   }
 
-  /** Whether a chunk at `first` would overlap with that of another device. */
-  #isTaken(first: bigint, minor: number): boolean {
+  /** Whether a chunk at `first` would overlap with another that is in use. */
+  #isTaken(first: bigint, { minor, generation }: Frame): boolean {
     const end = first + BigInt(CHUNK_PAGES);
-    const starts = [...this.#newChunks].filter(([other]) => other !== minor).map(([, chunk]) => chunk.first);
-    return starts.some((start) => first < start + BigInt(CHUNK_PAGES) && start < end);
+    const overlaps = (start: bigint) => first < start + BigInt(CHUNK_PAGES) && start < end;
+    // RELEASE gives back what the device had; whether another has done so is not known here.
+    const kept = this.#environment.chunks.filter((chunk) => generation === 0 && chunk.minor === minor);
+    const made = this.#newChunks.filter((chunk) => chunk.minor !== minor || chunk.generation === generation);
+    return [...kept, ...made].some((chunk) => overlaps(chunk.first));
   }
 
   #positionOf(minor: number, number: bigint): number | undefined {

@@ -93,7 +93,13 @@ export interface Context {
 
 function framesOf(regions: readonly ExpectedRegion[]): Set<Frame> {
   const frames = new Set<Frame>();
-  for (const { pages } of regions) for (const { frame } of pages) if (frame) frames.add(frame);
+  for (const { pages } of regions) {
+    for (const { frame } of pages) {
+      if (!frame || frames.has(frame)) continue;
+      // A folio keeps all of its pages, also those that nothing maps.
+      for (const page of frame.head.pages ?? [frame]) frames.add(page);
+    }
+  }
   return frames;
 }
 

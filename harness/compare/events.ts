@@ -48,7 +48,7 @@ function compareEvent(
   const same = tally.check(
     seen.name === expected.name &&
       seen.addr === BigInt(pageAddress(region, page, state.regions[region])) &&
-      seen.order === 0,
+      seen.order === orderOf(expected),
     place,
     'trace.event',
     rule,
@@ -61,7 +61,7 @@ function compareEvent(
     compareFault(context, place, expected, seen);
     return true;
   }
-  const entry = decodePte(environment.profile, seen.entry);
+  const entry = decodePte(environment.profile, seen.entry, expected.entry.huge);
   const kind = traceKind(environment.profile.design, expected.entry);
   const sameKind = tally.check(
     entry.kind === kind,
@@ -169,8 +169,15 @@ function compareFrame(
   );
 }
 
-function describeExpected({ name, region, page }: ExpectedEvent): string {
-  return `${name} of region ${region} page ${page}`;
+/** Page faults have none. */
+function orderOf(expected: ExpectedEvent): number {
+  return 'order' in expected ? expected.order : 0;
+}
+
+function describeExpected(expected: ExpectedEvent): string {
+  const { name, region, page } = expected;
+  const order = orderOf(expected);
+  return `${name} of region ${region} page ${page}${order === 0 ? '' : ` order ${order}`}`;
 }
 
 function describeSeen({ name, addr, order }: TraceEvent): string {

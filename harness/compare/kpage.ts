@@ -1,7 +1,8 @@
 import { settleActive, settleOnLru } from '../../model/lru.ts';
 import type { PageObservation } from '../../model/observation.ts';
 import type { ExpectedPage } from '../../model/observe.ts';
-import { type ExpectedPageFlags, PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
+import { type ExpectedPageFlags, PAGE_FLAG_BITS, type PageFlag, pageFlags } from '../../model/page-flags.ts';
+import type { Frame } from '../../model/state.ts';
 import type { Context } from './compare.ts';
 import type { Place } from './tally.ts';
 
@@ -26,13 +27,18 @@ export function compareKpage(
   );
 }
 
+/** What was adopted from pages before this one, of its folio or its LRU batch, binds it. */
+function settledFlags({ state }: Context, { flags, frame }: ExpectedPage): ExpectedPageFlags | undefined {
+  return flags && frame && flags.free.length > 0 ? pageFlags(frame, state) : flags;
+}
+
 function compareFlags(
   context: Context,
   place: Place,
   expected: ExpectedPage,
   seen: bigint | undefined,
 ): void {
-  const { flags } = expected;
+  const flags = settledFlags(context, expected);
   const free = flags?.free ?? [];
   const freeMask = free.reduce((mask, { flag }) => mask | bitOf(flag), 0n);
   const same = context.tally.check(
@@ -46,13 +52,12 @@ function compareFlags(
   if (!same || seen === undefined) return;
   for (const { flag, slack } of free) {
     context.tally.adopt('kpageflags.free', slack);
-    adopt(context, expected, flag, (seen & bitOf(flag)) !== 0n);
+    if (expected.frame) adopt(context, expected.frame.head, flag, (seen & bitOf(flag)) !== 0n);
   }
 }
 
 /** Takes what was seen of a free bit over into the model, which is bound by it from now on. */
-function adopt({ state }: Context, { frame }: ExpectedPage, flag: PageFlag, set: boolean): void {
-  if (!frame) return;
+function adopt({ state }: Context, frame: Frame, flag: PageFlag, set: boolean): void {
   if (flag === 'DIRTY') frame.dirty = set;
   else if (flag === 'SWAPBACKED') frame.swapBacked = set;
   else if (flag === 'REFERENCED') frame.referenced = set;

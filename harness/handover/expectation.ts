@@ -8,6 +8,7 @@ import {
   observe,
   observeProcesses,
 } from '../../model/observe.ts';
+import { entryAt } from '../../model/page-table.ts';
 import { type Arch, makeProfile, type Profile } from '../../model/profile.ts';
 import type { ProcessId, Program, RegionId } from '../../model/program.ts';
 import { type ExpectedEvent, type Frame, initialState, type State } from '../../model/state.ts';
@@ -70,7 +71,7 @@ function markRead(
   for (const { process, region, pages } of regions) {
     for (const [page, { word }] of pages.entries()) {
       if (word === undefined || !reads(step, process, region, page)) continue;
-      state.processes[process]!.mm.ptes[region]![page]!.young = true;
+      entryAt(state.processes[process]!.mm, region, page)!.young = true;
     }
   }
 }

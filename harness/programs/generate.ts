@@ -8,16 +8,18 @@ import { apply } from '../../model/apply.ts';
 import { markObserved } from '../../model/observe.ts';
 import { makeProfile, type Profile } from '../../model/profile.ts';
 import {
+  ADVICE,
+  type Advice,
   DEVICE_FLAGS,
   type DeviceFlags,
   FLAWS,
   type Flaw,
+  isHugeRegion,
   MAX_PROCESSES,
   type PageRange,
+  PMD_PAGES,
   type Program,
   type Protection,
-  RECLAIM_ADVICE,
-  type ReclaimAdvice,
   type Region,
   type Step,
 } from '../../model/program.ts';
@@ -31,6 +33,8 @@ export interface GenerateOptions {
   steps?: number;
   /** How often each operation is wished for. @default {@link WEIGHTS} */
   weights?: Readonly<Record<Step['op'], number>>;
+  /** Share of programs with a huge region, 0..1. @default 0.1 */
+  huge?: number;
 }
 
 export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
@@ -68,7 +72,7 @@ interface Wish {
   protection: Protection;
   flaw: Flaw | undefined;
   flags: DeviceFlags;
-  advice: ReclaimAdvice;
+  advice: Advice;
 }
 
 /** @returns `count` programs; the same for the same seed and options */
@@ -77,7 +81,10 @@ export function generatePrograms(seed: number, count: number, options: GenerateO
   return programs.map((program, index) => ({ ...program, name: `generated-${seed}-${index}` }));
 }
 
-/** Programs of about `options.steps` steps on about 16 pages. */
+/** The longest range that is wished for. */
+const LONGEST = 64;
+
+/** Programs of about `options.steps` steps on about 16 pages, or on a huge region. */
 export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Program> {
   const profile = options.profile ?? makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' });
   const length = options.steps ?? 40;
@@ -88,12 +95,24 @@ export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Pr
     size: 'max',
   });
   return fc
-    .record({ regions: regionsArbitrary(), wishes })
+    .record({ regions: regionsArbitrary(options.huge ?? 0.1), wishes })
     .map(({ regions, wishes }) => buildProgram(profile, regions, wishes));
 }
 
+/** Small regions, or a huge one and a small one. */
+function regionsArbitrary(share: number): fc.Arbitrary<Region[]> {
+  const huge = fc
+    .record({ pmds: fc.integer({ min: 1, max: 2 }), pages: fc.integer({ min: 1, max: 6 }) })
+    .map(({ pmds, pages }) => [
+      { name: 'h', pages: pmds * PMD_PAGES },
+      { name: 'a', pages },
+    ]);
+  const weight = Math.round(share * 100);
+  return fc.oneof({ arbitrary: smallRegionsArbitrary(), weight: 100 - weight }, { arbitrary: huge, weight });
+}
+
 /** The second size has a fault of the device cross the border of its 32-page pieces. */
-function regionsArbitrary(): fc.Arbitrary<Region[]> {
+function smallRegionsArbitrary(): fc.Arbitrary<Region[]> {
   const pages = fc.oneof(
     { arbitrary: fc.integer({ min: 1, max: 12 }), weight: 11 },
     { arbitrary: fc.integer({ min: 33, max: 40 }), weight: 1 },
@@ -128,7 +147,7 @@ function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitr
   const count = fc.oneof(
     { arbitrary: fc.constant(1), weight: 3 },
     { arbitrary: fc.integer({ min: 2, max: 5 }), weight: 4 },
-    { arbitrary: fc.constant(64), weight: 2 },
+    { arbitrary: fc.constant(LONGEST), weight: 2 },
   );
   return fc.record({
     op,
@@ -140,7 +159,7 @@ function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitr
     protection,
     flaw,
     flags,
-    advice: fc.constantFrom(...RECLAIM_ADVICE),
+    advice: fc.constantFrom(...ADVICE),
   });
 }
 
@@ -156,6 +175,10 @@ function buildProgram(profile: Profile, regions: Region[], wishes: readonly Wish
   };
   take({ op: 'mmap', by: 0, region: 0, protection: 'read-write' });
   take({ op: 'open', by: 0, device: 0 });
+  // Without the advice, only the device makes huge pages.
+  if (isHugeRegion(regions[0]!.pages) && wishes.length % 4 > 0) {
+    take({ op: 'madvise', by: 0, at: { region: 0, first: 0, count: regions[0]!.pages }, advice: 'hugepage' });
+  }
   for (const wish of wishes) take(grant(state, wish));
   return { name: 'generated', regions, steps };
 }
@@ -171,7 +194,20 @@ function grant(state: State, wish: Wish): Step | undefined {
 
 function rangeFor(state: State, region: number, { first, count }: Wish): PageRange {
   const pages = state.regions[region]!;
+  if (isHugeRegion(pages)) return hugeRange(region, pages, first, count);
   const start = count >= pages ? 0 : first % pages;
+  return { region, first: start, count: Math.min(count, pages - start) };
+}
+
+/** Short ranges at the beginning, about the borders of PMDs, and anywhere; all of a PMD, or all behind a page. */
+function hugeRange(region: number, pages: number, first: number, count: number): PageRange {
+  const border = (1 + (first % (pages / PMD_PAGES))) * PMD_PAGES;
+  if (count === LONGEST) {
+    if (first < 40) return { region, first: border - PMD_PAGES, count: PMD_PAGES };
+    if (first < 52) return { region, first: 0, count: pages };
+    return { region, first: first * 7, count: pages - first * 7 };
+  }
+  const start = first < 24 ? first : first < 40 ? border - (first % 4) - 1 : first * 8;
   return { region, first: start, count: Math.min(count, pages - start) };
 }
 

@@ -19,8 +19,8 @@ export function printStep(step: Step, regions: readonly Region[]): string {
   const fields = [`${step.op}: ${operand(step, regions)}`];
   if ((step.op === 'mmap' || step.op === 'mprotect') && step.protection !== 'read-write')
     fields.push(`protection: ${step.protection}`);
-  if ('device' in step && step.op !== 'open' && step.op !== 'close') fields.push(`device: ${step.device}`);
   if (step.op === 'madvise') fields.push(`advice: ${step.advice}`);
+  if ('device' in step && step.op !== 'open' && step.op !== 'close') fields.push(`device: ${step.device}`);
   if ('flaw' in step && step.flaw) fields.push(`flaw: ${step.flaw}`);
   if (step.by !== 0 && step.op !== 'exit' && step.op !== 'clear-refs')
     fields.push(`by: ${printProcess(step.by)}`);

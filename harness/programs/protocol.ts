@@ -3,7 +3,7 @@
  * the two.
  */
 import type { TraceEventName } from '../../model/observation.ts';
-import type { DeviceFlags, Flaw, Protection, ReclaimAdvice, Step } from '../../model/program.ts';
+import type { Advice, DeviceFlags, Flaw, Protection, Step } from '../../model/program.ts';
 
 export const PROTOCOL_VERSION = 2;
 /** "HMDF" */
@@ -81,7 +81,14 @@ export const FLAW_NUMBERS: Readonly<Record<Flaw, number>> = {
 
 export const PROTECTIONS: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 2 };
 
-export const ADVICE: Readonly<Record<ReclaimAdvice, number>> = { dontneed: 0, free: 1, cold: 2, pageout: 3 };
+export const ADVICE: Readonly<Record<Advice, number>> = {
+  dontneed: 0,
+  free: 1,
+  cold: 2,
+  pageout: 3,
+  hugepage: 4,
+  nohugepage: 5,
+};
 
 export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;
 export const TranscriptFlag = { stuck: 1 } as const;

@@ -1,5 +1,5 @@
 /** One step of a program file: a map whose first key is the operation. */
-import { DEVICE_FLAGS, FLAWS, RECLAIM_ADVICE, type Region, type Step } from '../../model/program.ts';
+import { ADVICE, DEVICE_FLAGS, FLAWS, type Region, type Step } from '../../model/program.ts';
 import { parseProcess, parseRange } from './range.ts';
 
 /** Something wrong with a step: under which key, and what. */
@@ -88,12 +88,12 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
       return { op, by, device: deviceIn(fields, op) };
     case 'flags':
       return { op, by, device: deviceIn(fields, 'device'), flags: oneOf(DEVICE_FLAGS, fields, op) };
-    case 'madvise':
-      return { op, by, at: rangeIn(fields, op, regions), advice: oneOf(RECLAIM_ADVICE, fields, 'advice') };
     case 'clear-refs':
       return { op, by: processIn(fields, op) };
     case 'mprotect':
       return { op, by, at: rangeIn(fields, op, regions), protection: protectionIn(fields) };
+    case 'madvise':
+      return { op, by, at: rangeIn(fields, op, regions), advice: oneOf(ADVICE, fields, 'advice') };
     case 'munmap':
     case 'cpu-read':
     case 'cpu-write':

@@ -29,6 +29,7 @@
 #include "program.h"
 #include "runner.h"
 #include "shared.h"
+#include "thp.h"
 #include "status.h"
 #include "trace.h"
 
@@ -157,6 +158,8 @@ static enum status prepare_and_run(const char *port)
 		return unable("signal handlers");
 	if (shared_init())
 		return unable("shared memory");
+	if (thp_init())
+		return unable("transparent huge pages");
 	if (observe_init())
 		return unable("/proc/kpageflags, /proc/kpagecount");
 	touch_own_memory();

@@ -111,6 +111,8 @@ static void do_madvise(const struct program_step *s)
 		[ADVICE_FREE] = MADV_FREE,
 		[ADVICE_COLD] = MADV_COLD,
 		[ADVICE_PAGEOUT] = MADV_PAGEOUT,
+		[ADVICE_HUGEPAGE] = MADV_HUGEPAGE,
+		[ADVICE_NOHUGEPAGE] = MADV_NOHUGEPAGE,
 	};
 
 	succeeded(madvise((void *)start_of(s), s->count * PAGE_BYTES, advice[s->argument]));

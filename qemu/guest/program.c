@@ -90,10 +90,10 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_CHECK_EXCLUSIVE]	= IOCTL,
 	[OP_FLAGS]		= { .argument = "device", .most = MAX_DEVICES - 1, .option_most = FLAGS_OTHER },
 	[OP_RELEASE]		= IOCTL,
-	[OP_MADVISE]		= { .region = true, .range = true, .argument = "advice", .most = ADVICE_PAGEOUT },
 	[OP_CLEAR_REFS]		= { .argument = "argument", .most = 0 },
 	[OP_MPROTECT]		= { .region = true, .range = true, .argument = "protection",
 				    .most = PROTECTION_READ_WRITE },
+	[OP_MADVISE]		= { .region = true, .range = true, .argument = "advice", .most = ADVICE_NOHUGEPAGE },
 };
 
 static const char *check_operands(unsigned int i, const struct program_step *s)

@@ -174,6 +174,8 @@ enum step_advice {
 	ADVICE_FREE	= 1,
 	ADVICE_COLD	= 2,
 	ADVICE_PAGEOUT	= 3,
+	ADVICE_HUGEPAGE	= 4,
+	ADVICE_NOHUGEPAGE = 5,
 };
 
 struct program_step {

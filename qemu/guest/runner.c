@@ -197,13 +197,45 @@ static bool prepare(void)
 	return true;
 }
 
+static bool has_huge_region(void)
+{
+	for (unsigned int r = 0; r < program.header.regions; r++)
+		if (is_huge(program.header.pages[r]))
+			return true;
+	return false;
+}
+
+/*
+ * A program with huge regions finds devices without memory for folios of order 9, and leaves none behind. What others
+ * did to the devices before this agent is not known.
+ */
+static bool renew(void)
+{
+	errno = 0;
+	if (renew_devices()) {
+		note_failure("making the devices' memory anew");
+		return false;
+	}
+	return true;
+}
+
+static bool has_devices(void)
+{
+	return !access("/dev/hmm_dmirror0", F_OK) && !access("/dev/hmm_dmirror1", F_OK);
+}
+
 void run_program(uint32_t sequence, struct transcript_header *header)
 {
+	static bool renewed;
 	struct control *c = &shared->control;
+	const bool huge = has_huge_region() && has_devices();
 	pid_t pid;
 
 	*header = (struct transcript_header){ 0 };
 	shared_reset(sequence);
+	if (huge && !renewed && !renew())
+		return;
+	renewed = renewed || huge;
 	if (!prepare())
 		return;
 
@@ -233,6 +265,6 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	header->stray_events = c->stray_events;
 	header->lost_events = c->lost_events;
 	header->base = c->base;
-	if (c->released && !(header->flags & TRANSCRIPT_STUCK) && renew_devices())
-		note_failure("making the devices' memory anew after RELEASE");
+	if ((huge || c->released) && !(header->flags & TRANSCRIPT_STUCK))
+		renew();
 }

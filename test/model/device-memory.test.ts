@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CHUNK_PAGES, hasChunk } from '../../model/state.ts';
+import { CHUNK_PAGES } from '../../model/state.ts';
 import { devicePages, events, last, outcomes, pages, play, pte } from './play.ts';
 
 const READY = `
@@ -87,7 +87,7 @@ describe('RELEASE', () => {
       {release: a, device: 0}
       {cpu-write: "a[2]"}
       {release: a, device: 0}`);
-    expect(hasChunk(state.devices[0]!)).toBe(false);
+    expect(state.devices[0]!.chunks).toBe(0);
     // No lru_add_drain() either.
     expect(state.batched.has(pte(state, 0, 2)!.frame)).toBe(true);
   });

@@ -5,6 +5,7 @@ import { apply, applyEnd } from '../../model/apply.ts';
 import { cloneState } from '../../model/clone.ts';
 import { violations } from '../../model/invariants.ts';
 import { markObserved, observe } from '../../model/observe.ts';
+import { entryAt, frameAt } from '../../model/page-table.ts';
 import { makeProfile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
 import { initialState, type State } from '../../model/state.ts';
@@ -106,9 +107,12 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
     );
   });
 
-  it('go on alike from a copy of the state', () => {
+  it.each([
+    ['small', 0, 60],
+    ['huge', 1, 3],
+  ])('go on alike from a copy of the state: %s regions', (_, huge, numRuns) => {
     fc.assert(
-      fc.property(programs, fc.nat(), (program, cut) => {
+      fc.property(programArbitrary({ profile, huge }), fc.nat(), (program, cut) => {
         const whole = initialState(profile, program.regions);
         const at = cut % (program.steps.length + 1);
         const head = { ...program, steps: program.steps.slice(0, at) };
@@ -126,7 +130,7 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
         expect(summary(copy)).toBe(before);
         expect(play(copy)).toEqual(first);
       }),
-      { numRuns: 60 },
+      { numRuns },
     );
   });
 });
@@ -139,11 +143,11 @@ function forgetHoles(state: State, contents: Contents, process: number): void {
 }
 
 function adoptWritten(state: State, contents: Contents, process: number, region: number, step: number): void {
-  const ptes = state.processes[process]?.mm.ptes[region] ?? [];
-  for (const [page, pte] of ptes.entries()) {
-    if (pte?.frame.word === tokenNumber(step, region, page)) {
-      contents.write(process, region, page, pte.frame.word);
-    }
+  const mm = state.processes[process]?.mm;
+  for (let page = 0; mm && page < state.regions[region]!; page++) {
+    const entry = entryAt(mm, region, page);
+    const word = entry && frameAt(entry, page).word;
+    if (word === tokenNumber(step, region, page)) contents.write(process, region, page, word);
   }
 }
 
@@ -152,11 +156,13 @@ function wrongContents(state: State, contents: Contents): string[] {
   const wrong: string[] = [];
   for (const process of state.processes) {
     if (!process) continue;
-    for (const [region, ptes] of process.mm.ptes.entries()) {
-      for (const [page, pte] of ptes.entries()) {
+    for (const [region, length] of state.regions.entries()) {
+      for (let page = 0; page < length; page++) {
+        const entry = entryAt(process.mm, region, page);
+        const word = entry && frameAt(entry, page).word;
         const expected = contents.read(process.id, region, page);
-        if (pte && pte.frame.word !== expected) {
-          wrong.push(`p${process.id} region ${region} page ${page}: ${pte.frame.word}, not ${expected}`);
+        if (word !== null && word !== expected) {
+          wrong.push(`p${process.id} region ${region} page ${page}: ${word}, not ${expected}`);
         }
       }
     }

@@ -25,6 +25,7 @@ import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
 import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
 import { type Program, pageAddress } from '../../../model/program.ts';
 import {
+  CHUNK_PAGES,
   type ExpectedEvent,
   type ExpectedMigration,
   type Frame,
@@ -42,14 +43,28 @@ export function environmentOf(options: ProfileOptions): Environment {
 
 const PFN_OF_FIRST_FRAME = 0x1000n;
 const BASE = { anon: 400, file: 0, shmem: 0, swap: 8 };
+/** Of the first folio of order 9. */
+const FIRST_FOLIO = 0x100000n;
 
 export function predict(program: Program, environment: Environment): ProgramTranscript {
   const { profile } = environment;
   const state = initialState(profile, program.regions);
+  const folios = new Map<Frame, bigint>();
   const numberOf = (frame: Frame): bigint => {
-    if (frame.kind !== 'device') return PFN_OF_FIRST_FRAME + BigInt(frame.id);
-    const chunk = environment.chunks.find(({ minor }) => minor === frame.minor)!;
-    return chunk.first + BigInt(frame.position);
+    const known = folios.get(frame);
+    if (known !== undefined) return known;
+    if (frame.kind !== 'device' && !frame.head.pages) return PFN_OF_FIRST_FRAME + BigInt(frame.id);
+    if (frame.kind === 'device') {
+      const position = frame.head.position + frame.offset;
+      // Further chunks, and those after a RELEASE, are as far behind the first as there are devices.
+      const chunk = environment.chunks.find(({ minor }) => minor === frame.minor)!;
+      const further = Math.floor(position / CHUNK_PAGES) * environment.chunks.length * CHUNK_PAGES;
+      return chunk.first + BigInt(further + (position % CHUNK_PAGES));
+    }
+    // The pages of a folio keep their numbers when it is split.
+    const first = FIRST_FOLIO + BigInt(folios.size);
+    for (const [index, page] of frame.head.pages!.entries()) folios.set(page, first + BigInt(index));
+    return numberOf(frame);
   };
 
   const page = (expected: ExpectedPage): PageObservation => {
@@ -97,20 +112,24 @@ export function predict(program: Program, environment: Environment): ProgramTran
   const event = (expected: ExpectedEvent): TraceEvent => ({
     name: expected.name,
     addr: BigInt(pageAddress(expected.region, expected.page, state.regions[expected.region])),
-    order: 0,
+    order: 'order' in expected ? expected.order : 0,
     entry: 'entry' in expected ? rawEntry(expected) : faultCode(expected),
   });
   const rawEntry = ({ entry, inaccessible }: ExpectedMigration): bigint =>
-    encodePte(profile, {
-      kind: traceKind(profile.design, entry),
-      frame: numberOf(entry.frame),
-      write: entry.kind === 'present' && entry.write,
-      accessible: !inaccessible,
-      young: entry.young,
-      dirty: entry.dirty,
-      softDirty: profile.softDirty && entry.softDirty,
-      uffd: false,
-    });
+    encodePte(
+      profile,
+      {
+        kind: traceKind(profile.design, entry),
+        frame: numberOf(entry.frame),
+        write: entry.kind === 'present' && entry.write,
+        accessible: !inaccessible,
+        young: entry.young,
+        dirty: entry.dirty,
+        softDirty: profile.softDirty && entry.softDirty,
+        uffd: false,
+      },
+      entry.huge,
+    );
 
   const steps = program.steps.map((step, index) => {
     const { outcome, cpages, faults, data, bytes, events } = apply(state, step, index);

@@ -100,20 +100,36 @@ describe('the library of programs', () => {
         markObserved(state);
         for (const process of state.processes) {
           for (const pte of process?.mm.ptes.flat() ?? []) if (pte) rules.add(pte.rule);
+          for (const pmd of process?.mm.pmds.flat() ?? []) {
+            if (pmd !== null && pmd !== 'table') rules.add(pmd.rule);
+          }
         }
       }
     }
     expect([...rules].sort()).toEqual([
+      '__do_huge_pmd_anonymous_page',
+      '__split_huge_pmd_locked',
+      '__split_huge_zero_page_pmd',
+      'change_huge_pmd',
+      'change_non_present_huge_pmd',
       'change_pte_range',
       'change_softleaf_pte',
       'clear_soft_dirty',
+      'copy_huge_non_present_pmd',
+      'copy_huge_pmd',
       'copy_nonpresent_pte',
       'copy_present_ptes',
       'do_anonymous_page',
+      'do_huge_pmd_wp_page',
+      'do_huge_zero_wp_pmd',
       'make_device_exclusive',
+      'migrate_vma_insert_huge_pmd_page',
       'migrate_vma_insert_page',
+      'remove_migration_pmd',
       'remove_migration_pte',
       'restore_exclusive_pte',
+      'set_huge_zero_folio',
+      'try_to_map_unused_to_zeropage',
       'wp_page_copy',
       'wp_page_reuse',
     ]);
@@ -150,7 +166,10 @@ describe('the library of programs', () => {
   it.each(profiles)('is safe to run on $kernel, design $design, but for what is known', (profile) => {
     const unsafe = programs.filter((program) => findHazard(program, profile) !== undefined);
     // dmirror_fault() of 6.12 never comes back for the mm of a process that is gone.
-    const known = profile.deadMirrorFails ? [] : ['device-of-a-dead-process-refuses'];
+    const known = profile.deadMirrorFails
+      ? []
+      : // Large folios of which one page is to be exclusive are not modelled (model/safe.ts).
+        ['device-of-a-dead-process-refuses', 'exclusive-splits-the-pmd-of-a-huge-page'];
     expect(unsafe.map(({ name }) => name)).toEqual(known);
   });
 

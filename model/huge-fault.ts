@@ -1,0 +1,125 @@
+/** Faults where a PMD maps memory itself, or could (mm/huge_memory.c). */
+import { addPmdMapping, hugeZero, newRamFolio } from './folio.ts';
+import { addToLru } from './lru.ts';
+import { migrateToSystem } from './migrate.ts';
+import { invalidate } from './notifier.ts';
+import { pmdStart, setPmd } from './page-table.ts';
+import { PMD_PAGES } from './program.ts';
+import { anonVmaPrepare } from './rmap.ts';
+import { splitPmd } from './split.ts';
+import type { Frame, Pte, Rule, State, Vma } from './state.ts';
+
+/**
+ * The part of __handle_mm_fault() that is about PMDs. True when the fault is done, false when it goes on with PTEs
+ * (VM_FAULT_FALLBACK).
+ */
+export function hugeFault(state: State, vma: Vma, page: number, write: boolean): boolean {
+  const pmds = vma.mm.pmds[vma.region]!;
+  if (pmds.length === 0) return false;
+  const first = pmdStart(page);
+  const pmd = pmds[first / PMD_PAGES]!;
+  if (pmd === 'table') return false;
+  if (pmd === null) return anonymousFolio(state, vma, first, write);
+  if (pmd.kind === 'device') {
+    // do_huge_pmd_device_private(): all 512 pages return.
+    migrateToSystem(state, pmd.frame.migrator!, vma, first, first + PMD_PAGES, true);
+    return true;
+  }
+  if (write && !pmd.write) return writeProtectedPmd(state, vma, first, pmd);
+  // touch_pmd()
+  pmd.young = true;
+  if (write) markDirty(pmd);
+  return true;
+}
+
+function markDirty(pmd: Pte): void {
+  pmd.dirty = true;
+  pmd.softDirty = true;
+}
+
+/** do_huge_pmd_anonymous_page(): the huge zero page for a read, a folio of order 9 for a write. */
+function anonymousFolio(state: State, vma: Vma, first: number, write: boolean): boolean {
+  // thp_vma_allowable_order() with transparent_hugepage/enabled=madvise; thp_vma_suitable_order()
+  if (vma.thp !== 'hugepage' || vma.first > first || first + PMD_PAGES > vma.end) return false;
+  anonVmaPrepare(state, vma);
+  if (write) {
+    mapNewFolio(state, vma, first, '__do_huge_pmd_anonymous_page');
+  } else {
+    setPmd(vma.mm, vma.region, first, presentPmd(hugeZero(state), false, 'set_huge_zero_folio'));
+  }
+  return true;
+}
+
+function presentPmd(frame: Frame, write: boolean, rule: Rule): Pte {
+  return {
+    kind: 'present',
+    huge: true,
+    frame,
+    write,
+    readExclusive: false,
+    young: true,
+    dirty: false,
+    softDirty: false,
+    rule,
+  };
+}
+
+/** map_anon_folio_pmd_pf(): a folio of zeroes. */
+function mapNewFolio(state: State, vma: Vma, first: number, rule: Rule): void {
+  const folio = newRamFolio(state);
+  addNewFolioRmap(folio, vma);
+  addToLru(state, folio);
+  const pmd = presentPmd(folio, vma.write, rule);
+  markDirty(pmd);
+  setPmd(vma.mm, vma.region, first, pmd);
+}
+
+/** folio_add_new_anon_rmap() of a folio of order 9: PageAnonExclusive is the head's alone. */
+export function addNewFolioRmap(head: Frame, vma: Vma): void {
+  addPmdMapping(head, vma.mm);
+  head.exclusive = true;
+  head.anonVma = vma.anonVma;
+  head.swapBacked = true;
+}
+
+/** wp_huge_pmd() */
+function writeProtectedPmd(state: State, vma: Vma, first: number, pmd: Pte): boolean {
+  const { frame } = pmd;
+  if (frame.kind === 'zero') {
+    // do_huge_zero_wp_pmd(): MMU_NOTIFY_CLEAR
+    if (!state.profile.hugeZeroIsReplaced) {
+      splitPmd(state, vma, first);
+      return false;
+    }
+    invalidate(vma.mm, vma.region, first, first + PMD_PAGES);
+    mapNewFolio(state, vma, first, 'do_huge_zero_wp_pmd');
+    return true;
+  }
+  // do_huge_pmd_wp_page(): reused if it is ours alone, that is, if this PMD has the only reference.
+  if (!frame.exclusive && frame.large!.entries > 1) {
+    splitPmd(state, vma, first);
+    return false;
+  }
+  if (!frame.exclusive) {
+    frame.anonVma = vma.anonVma;
+    frame.exclusive = true;
+  }
+  pmd.write = vma.write;
+  pmd.young = true;
+  markDirty(pmd);
+  pmd.rule = 'do_huge_pmd_wp_page';
+  return true;
+}
+
+/**
+ * Whether one page of a folio may be written to in place. 7.3 (__wp_can_reuse_large_anon_folio): when all mappings are
+ * this mm's, but one alone is copied, so that the folio goes. 6.12 (wp_can_reuse_anon_folio): one alone.
+ */
+export function reuseLargeFolio(state: State, head: Frame, vma: Vma): boolean {
+  const large = head.large!;
+  if (state.profile.largeFolioIsReused) return large.entries > 1 && !large.shared;
+  if (large.entries > 1) return false;
+  // folio_move_anon_rmap()
+  head.anonVma = vma.anonVma;
+  return true;
+}

@@ -1,0 +1,237 @@
+/**
+ * Migration entries: what a page-table entry is while its page moves, or while its folio is split
+ * (mm/rmap.c, try_to_migrate; mm/migrate.c, remove_migration_ptes; mm/huge_memory.c for PMDs).
+ */
+import {
+  addMapping,
+  addPmdMapping,
+  addPteMappingsOfPmd,
+  isMapped,
+  removeMapping,
+  removePmdMapping,
+} from './folio.ts';
+import { invalidate } from './notifier.ts';
+import { hugeEntry, setPmd } from './page-table.ts';
+import type { RegionId } from './program.ts';
+import { rmapWalk } from './rmap.ts';
+import type { ExpectedMigration, Frame, Pte, Rule, State, Vma } from './state.ts';
+
+/** order of a folio that 512 pages make. */
+const PMD_ORDER = 9;
+
+/** Fields of an entry that a migration keeps, whichever way it goes. */
+export function migrationEntry(pte: Pte, readExclusive: boolean, rule: Rule): Pte {
+  const present = pte.kind === 'present';
+  return {
+    kind: 'migration',
+    huge: pte.huge,
+    frame: pte.frame,
+    write: pte.write,
+    readExclusive: !pte.write && readExclusive,
+    // Only present entries have A and D bits to keep.
+    young: present && pte.young,
+    dirty: present && pte.dirty,
+    softDirty: pte.softDirty,
+    rule,
+  };
+}
+
+/** Replaces the entry of one mapping by a migration entry; the mapping is no longer counted. */
+export function unmapForMigration(vma: Vma, pte: Pte, rule: Rule): Pte {
+  const { frame } = pte;
+  if (pte.kind === 'present' && pte.dirty) frame.head.dirty = true;
+  const entry = migrationEntry(pte, frame.exclusive, rule);
+  // folio_try_share_anon_rmap_pte() and _pmd(); cannot fail, since nothing pins pages here.
+  frame.exclusive = false;
+  if (pte.huge) removePmdMapping(frame, vma.mm);
+  else removeMapping(frame, vma.mm);
+  return entry;
+}
+
+function note(
+  state: State,
+  name: ExpectedMigration['name'],
+  vma: Vma,
+  page: number,
+  entry: Pte,
+  order: number,
+): void {
+  state.events.push({
+    name,
+    region: vma.region,
+    page,
+    // A copy: the entry lives on and may get other bits before it is looked at.
+    entry: { ...entry },
+    ...(vma.read || entry.kind !== 'present' ? {} : { inaccessible: true as const }),
+    order,
+    rule: entry.rule,
+  });
+}
+
+/** set_migration_pmd_entry(): also migrate_vma_collect_huge_pmd() leaves a trace, unlike its sibling for PTEs. */
+export function setPmdMigrationEntry(state: State, vma: Vma, page: number, pmd: Pte): void {
+  const entry = unmapForMigration(vma, pmd, 'set_pmd_migration_entry');
+  setPmd(vma.mm, vma.region, page, entry);
+  note(state, 'set_migration_pmd', vma, page, entry, 0);
+}
+
+/**
+ * __split_huge_pmd_locked() with `freeze`: 512 migration PTEs take the place of a PMD, or of its migration entry. No
+ * trace event tells.
+ */
+export function freezePmd(vma: Vma, page: number, pmd: Pte): void {
+  const entry =
+    pmd.kind === 'migration' ? pmd : unmapForMigration(vma, pmd, '__split_huge_pmd_locked (freeze)');
+  const ptes = vma.mm.ptes[vma.region]!;
+  for (const [index, frame] of pmd.frame.pages!.entries()) {
+    ptes[page + index] = { ...entry, huge: false, frame };
+  }
+  setPmd(vma.mm, vma.region, page, 'table');
+}
+
+/**
+ * try_to_migrate(): walks the folio's vmas until nothing maps it any more. Each visit notifies MMU_NOTIFY_CLEAR for
+ * the folio's addresses, also where the vma maps other pages there, or where migration has taken the entry already.
+ *
+ * @param page where the first page of the folio is mapped
+ * @param split PMDs as well (TTU_SPLIT_HUGE_PMD)
+ */
+export function tryToMigrate(state: State, head: Frame, region: RegionId, page: number, split = false): void {
+  const length = head.pages?.length ?? 1;
+  for (const vma of rmapWalk(head, page)) {
+    const first = Math.max(page, vma.first);
+    const end = Math.min(page + length, vma.end);
+    invalidate(vma.mm, region, first, end);
+    const pmd = hugeEntry(vma.mm, region, first);
+    if (pmd === null) unmapPtes(state, vma, head, first, end);
+    else if (pmd.frame === head && pmd.kind !== 'migration') {
+      if (split) freezePmd(vma, first, pmd);
+      else setPmdMigrationEntry(state, vma, first, pmd);
+    }
+    if (!isMapped(head)) return;
+  }
+}
+
+/** try_to_migrate_one(), PTEs of the folio `head`. */
+function unmapPtes(state: State, vma: Vma, head: Frame, first: number, end: number): void {
+  const ptes = vma.mm.ptes[vma.region]!;
+  for (let page = first; page < end; page++) {
+    const pte = ptes[page]!;
+    if (pte === null || pte.frame.head !== head || pte.kind === 'migration') continue;
+    const entry = unmapForMigration(vma, pte, 'try_to_migrate_one');
+    ptes[page] = entry;
+    note(state, 'set_migration_pte', vma, page, entry, head.pages ? PMD_ORDER : 0);
+  }
+}
+
+/**
+ * remove_migration_ptes(): every migration entry of the folio `from` becomes an entry of the folio `to` (which may be
+ * the same), in the order of the reverse mapping.
+ *
+ * @param page where the first page of the folio is mapped
+ * @param useZeroPage TTU_USE_SHARED_ZEROPAGE: a page of zeroes is not mapped again
+ */
+export function removeMigrationPtes(
+  state: State,
+  from: Frame,
+  to: Frame,
+  region: RegionId,
+  page: number,
+  useZeroPage = false,
+): void {
+  const length = to.pages?.length ?? 1;
+  for (const vma of rmapWalk(to, page)) {
+    const first = Math.max(page, vma.first);
+    const pmd = hugeEntry(vma.mm, region, first);
+    if (pmd !== null) {
+      if (pmd.kind === 'migration' && pmd.frame === from) removeMigrationPmd(state, vma, first, pmd, to);
+      continue;
+    }
+    const ptes = vma.mm.ptes[region]!;
+    const end = Math.min(page + length, vma.end);
+    for (let at = first; at < end; at++) {
+      const old = ptes[at]!;
+      if (old === null || old.kind !== 'migration' || old.frame.head !== from) continue;
+      if (useZeroPage && from.word === 0) ptes[at] = unusedToZeroPage(state, old);
+      else removeMigrationPte(state, vma, at, old, to);
+    }
+  }
+}
+
+/** try_to_map_unused_to_zeropage() */
+function unusedToZeroPage(state: State, old: Pte): Pte {
+  return {
+    kind: 'present',
+    huge: false,
+    frame: state.zero,
+    write: false,
+    readExclusive: false,
+    young: true,
+    dirty: false,
+    softDirty: old.softDirty,
+    rule: 'try_to_map_unused_to_zeropage',
+  };
+}
+
+function removeMigrationPte(state: State, vma: Vma, page: number, old: Pte, to: Frame): void {
+  const frame = to.pages ? to.pages[old.frame.offset]! : to;
+  const device = to.kind === 'device';
+  const entry: Pte = {
+    kind: device ? 'device' : 'present',
+    huge: false,
+    frame,
+    write: old.write,
+    readExclusive: false,
+    young: !device && old.young,
+    dirty: !device && old.dirty && to.dirty === true,
+    softDirty: old.softDirty,
+    rule: 'remove_migration_pte',
+  };
+  if (old.write || old.readExclusive) frame.exclusive = true;
+  addMapping(frame, vma.mm);
+  vma.mm.ptes[vma.region]![page] = entry;
+  // compound_order() of a tail page is 0.
+  note(state, 'remove_migration_pte', vma, page, entry, to.pages && frame === to ? PMD_ORDER : 0);
+}
+
+/** remove_migration_pmd(): pmd_mkdirty() makes the entry soft-dirty as well. */
+function removeMigrationPmd(state: State, vma: Vma, page: number, old: Pte, to: Frame): void {
+  const device = to.kind === 'device';
+  const dirty = !device && old.dirty && to.dirty === true;
+  const entry: Pte = {
+    kind: device ? 'device' : 'present',
+    huge: true,
+    frame: to,
+    write: old.write,
+    readExclusive: false,
+    young: !device && old.young,
+    dirty,
+    softDirty: old.softDirty || dirty,
+    rule: 'remove_migration_pmd',
+  };
+  if (old.write || old.readExclusive) to.exclusive = true;
+  addPmdMapping(to, vma.mm);
+  setPmd(vma.mm, vma.region, page, entry);
+  note(state, 'remove_migration_pmd', vma, page, entry, 0);
+}
+
+/** __split_huge_pmd_locked() of a PMD that maps a folio: 512 PTEs that map the pages of the same folio. */
+export function spreadPmd(vma: Vma, page: number, pmd: Pte): void {
+  const head = pmd.frame;
+  const device = pmd.kind === 'device';
+  if (!device && pmd.dirty) head.dirty = true;
+  const ptes = vma.mm.ptes[vma.region]!;
+  for (const [index, frame] of head.pages!.entries()) {
+    if (head.exclusive) frame.exclusive = true;
+    ptes[page + index] = {
+      ...pmd,
+      huge: false,
+      frame,
+      // pte_mkdirty() makes an entry soft-dirty.
+      softDirty: pmd.softDirty || (!device && pmd.dirty),
+      rule: '__split_huge_pmd_locked',
+    };
+  }
+  addPteMappingsOfPmd(head, vma.mm);
+  setPmd(vma.mm, vma.region, page, 'table');
+}
