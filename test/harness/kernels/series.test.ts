@@ -62,7 +62,7 @@ describe('applySeries', () => {
       expect(series.after).toMatchObject({ name: 'first', patches: [join(first, '0001-first.patch')] });
       const tree = await applySeries(base, series, context);
       await expect(readFile(join(tree.directory, file), 'utf8')).resolves.toContain('line 5\ntwo\nline 7');
-      expect(tree.origin).toBe('the base + first (1 patches) + patches (1 patches)');
+      expect(tree.origin).toBe('the base + first (1 patch) + patches (1 patch)');
       expect(tree.key).toMatch(/^patches_/);
 
       await writeFile(join(first, '0002-more.patch'), patch([20, 'line 21', 'more']));
@@ -73,7 +73,7 @@ describe('applySeries', () => {
     it("names the other's patch when that does not apply, and its own with what it was applied to", async () => {
       await writeFile(join(patches, '0001-second.patch'), patch([5, 'line 6', 'two']));
       await expect(applySeries(base, await findSeries(patches), context)).rejects.toThrow(
-        /^0001-second\.patch does not apply to the base \+ first \(1 patches\): mm\/a\.c, hunk 1/,
+        /^0001-second\.patch does not apply to the base \+ first \(1 patch\): mm\/a\.c, hunk 1/,
       );
       await writeFile(join(first, '0001-first.patch'), patch([5, 'something else', 'one']));
       await expect(applySeries(base, await findSeries(patches), context)).rejects.toThrow(
