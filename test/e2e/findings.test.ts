@@ -68,7 +68,6 @@ describe.each([
   { mutant: 1, what: 'a bit that is wrong after fork', kind: 'divergence', most: 4, runs: 1 },
   { mutant: 17, what: 'content that is wrong by chance', kind: 'divergence', most: 6, runs: 8 },
   { mutant: 18, what: 'an oops', kind: 'lost', most: 4, runs: 1 },
-  { mutant: 21, what: 'a hang', kind: 'divergence', most: 6, runs: 1 },
 ])('a seeded bug: $what (hmm_mutant=$mutant)', ({ mutant, kind, most, runs }) => {
   let out: string;
   let folder: string;
