@@ -19,6 +19,8 @@ export interface ExpectedPage {
   softDirty: boolean;
   /** Bit 56 of pagemap: present, and mapped once (__folio_page_mapped_exclusively). */
   exclusive: boolean;
+  /** Bit 61 of pagemap: a page that is not anonymous, or passes for one. */
+  file?: true;
   /** Of present pages only. */
   flags?: ExpectedPageFlags;
   /** /proc/kpagecount of present pages: how many entries map the page; 0 for the zero page. */
@@ -173,14 +175,14 @@ function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte 
 /** pagemap_pmd_range_thp(): bits of the PMD for each page; whether it is mapped once is asked of the head alone. */
 function observePmd(state: State, vma: Vma, pmd: Pte, pages: ExpectedPage[]): void {
   const { frame: head, rule } = pmd;
-  const softDirty = vma.softDirty || (state.profile.softDirty && pmd.softDirty);
-  const exclusive = pmd.kind === 'present' && mapcountOf(head) === 1;
+  const { pagemapAsksEachPage } = state.profile;
   const common = {
     pte: pmd,
-    softDirty,
-    exclusive,
+    softDirty: vma.softDirty || (state.profile.softDirty && pmd.softDirty),
+    exclusive: pmd.kind === 'present' && mapcountOf(head) === 1,
     mincore: mincore(vma, pmd),
     categories: scanCategories(state.profile, vma, 0, pmd),
+    ...(pagemapAsksEachPage && head.kind === 'zero' ? { file: true as const } : {}),
     rule,
   };
   if (pmd.kind !== 'present') {
@@ -192,6 +194,8 @@ function observePmd(state: State, vma: Vma, pmd: Pte, pages: ExpectedPage[]): vo
   for (const frame of head.pages!) {
     const flags = frame === head ? headFlags : tailFlags;
     const word = vma.read ? { word: frame.word } : undefined;
-    pages.push({ ...common, frame, flags, count: mapcountOf(frame), ...word });
+    const count = mapcountOf(frame);
+    const exclusive = pagemapAsksEachPage ? count === 1 : common.exclusive;
+    pages.push({ ...common, exclusive, frame, flags, count, ...word });
   }
 }

@@ -84,6 +84,11 @@ export interface Profile {
   readonly deviceFolios: boolean;
   /** MADV_DONTNEED gives page tables back that it has emptied (CONFIG_PT_RECLAIM). */
   readonly freesEmptyTables: boolean;
+  /**
+   * pagemap_pmd_range(): 7.3 asks of the first page how often it is mapped, 6.12 of each, and calls the huge zero page
+   * FILE.
+   */
+  readonly pagemapAsksEachPage: boolean;
   /** A write to the huge zero page gets a folio of order 9 (do_huge_zero_wp_pmd); 6.12 splits the PMD. */
   readonly hugeZeroIsReplaced: boolean;
   /**
@@ -110,6 +115,7 @@ interface KernelTraits {
   scanWrittenEverywhere: boolean;
   deviceFolios: boolean;
   freesEmptyTables: boolean;
+  pagemapAsksEachPage: boolean;
   hugeZeroIsReplaced: boolean;
   largeFolioIsReused: boolean;
   chainCopiedReversed: boolean;
@@ -131,6 +137,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     scanWrittenEverywhere: false,
     deviceFolios: true,
     freesEmptyTables: true,
+    pagemapAsksEachPage: false,
     hugeZeroIsReplaced: true,
     largeFolioIsReused: true,
     chainCopiedReversed: true,
@@ -150,6 +157,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     scanWrittenEverywhere: true,
     deviceFolios: false,
     freesEmptyTables: false,
+    pagemapAsksEachPage: true,
     hugeZeroIsReplaced: false,
     largeFolioIsReused: false,
     chainCopiedReversed: false,
@@ -186,6 +194,7 @@ export function makeProfile(options: ProfileOptions): Profile {
     scanWrittenEverywhere: traits.scanWrittenEverywhere,
     deviceFolios: traits.deviceFolios,
     freesEmptyTables: traits.freesEmptyTables,
+    pagemapAsksEachPage: traits.pagemapAsksEachPage,
     hugeZeroIsReplaced: traits.hugeZeroIsReplaced,
     largeFolioIsReused: traits.largeFolioIsReused,
     chainCopiedReversed: traits.chainCopiedReversed,

@@ -56,12 +56,12 @@ function compareBits({ tally }: Context, place: Place, expected: ExpectedPage, s
   );
   const others = ['uffd', 'guard', 'file', 'invalid'] as const;
   tally.check(
-    others.every((bit) => !seen[bit]),
+    others.every((bit) => seen[bit] === (bit === 'file' && expected.file === true)),
     place,
     'pagemap.other-bits',
     rule,
-    () => 'none of uffd, guard, file',
-    () => others.filter((bit) => seen[bit]).join(', '),
+    () => (expected.file ? 'file, and none of uffd, guard' : 'none of uffd, guard, file'),
+    () => others.filter((bit) => seen[bit]).join(', ') || 'none',
   );
 }
 

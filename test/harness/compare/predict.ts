@@ -86,7 +86,7 @@ export function predict(program: Program, environment: Environment): ProgramTran
       exclusive: expected.exclusive,
       uffd: false,
       guard: false,
-      file: false,
+      file: expected.file === true,
     });
     if (!flags) return { pagemap };
     const word = expected.word === undefined ? undefined : BigInt(expected.word);
