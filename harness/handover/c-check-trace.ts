@@ -33,7 +33,8 @@ function row(context: Context, step: number, event: ExpectedEvent): string[] {
   const { program, profile } = context;
   const { region, page, name } = event;
   const place = quote(placeInWords({ step, region, page }, program.regions));
-  const start = `{ ${quote(name)}, ${addressOf(program, region, page)}, 0,`;
+  const order = 'order' in event ? event.order : 0;
+  const start = `{ ${quote(name)}, ${addressOf(program, region, page)}, ${order},`;
   if (event.name === 'page_fault_user') return [start, `  ${hex(faultCode(event))}, ~0ull, -1, ${place} },`];
   const { kind, value, mask } = rawEntry(profile, event);
   const slot = slotOf(context, step, event.entry.frame);
@@ -60,17 +61,16 @@ function rawEntry(
   { entry, inaccessible }: ExpectedMigration,
 ): { kind: string; value: bigint; mask: bigint } {
   const kind = traceKind(profile.design, entry);
-  const raw = (frame: bigint) =>
-    encodePte(profile, {
-      kind,
-      frame,
-      write: entry.kind === 'present' && entry.write,
-      accessible: !inaccessible,
-      young: entry.young,
-      dirty: entry.dirty,
-      softDirty: profile.softDirty && entry.softDirty,
-      uffd: false,
-    });
+  const known = {
+    kind,
+    write: entry.kind === 'present' && entry.write,
+    accessible: !inaccessible,
+    young: entry.young,
+    dirty: entry.dirty,
+    softDirty: profile.softDirty && entry.softDirty,
+    uffd: false,
+  };
+  const raw = (frame: bigint) => encodePte(profile, { ...known, frame }, entry.huge);
   const field = raw(0n) ^ raw((1n << BigInt(profile.swapPfnBits)) - 1n);
   const mask = ~field & 0xffff_ffff_ffff_ffffn;
   return { kind, value: raw(0n) & mask, mask };

@@ -2,7 +2,14 @@
 import { MINCORE_UNMAPPED } from '../../model/observation.ts';
 import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
 import type { Profile } from '../../model/profile.ts';
-import { PAGE_SIZE, type ProcessId, type Program, pageAddress, REGION_BASE } from '../../model/program.ts';
+import {
+  isHugeRegion,
+  PAGE_SIZE,
+  type ProcessId,
+  type Program,
+  pageAddress,
+  REGION_BASE,
+} from '../../model/program.ts';
 import { type LeafKind, typeOf } from '../../model/swap-types.ts';
 import { ARCHITECTURES } from '../../qemu/machine.ts';
 import { typeMacro } from './c-checks.ts';
@@ -58,6 +65,7 @@ export function fileText(parts: FileParts): string {
     ].sort(),
     code: codeOnly(functions.join('\n')),
     log: symptom.kind === 'splat',
+    huge: program.regions.some(({ pages }) => isHugeRegion(pages)),
     slots,
     checks: all.get(MAIN) ?? [],
   });

@@ -13,6 +13,8 @@ export interface MainOptions {
   code: string;
   /** Whether the kernel's log is to be looked at. */
   log: boolean;
+  /** Whether a region is made for huge pages. */
+  huge: boolean;
   /** Slots of shared->frame[]. */
   slots: number;
   /** What main() itself checks when all have ended. */
@@ -20,7 +22,7 @@ export interface MainOptions {
 }
 
 export function mainText(options: MainOptions): string {
-  const { turns, devices, code, log, slots, checks } = options;
+  const { turns, devices, code, log, huge, slots, checks } = options;
   const traces = mentions([code, ...checks].join('\n'), 'check_trace');
   const many = options.processes.length > 1;
   return [
@@ -45,6 +47,7 @@ export function mainText(options: MainOptions): string {
     ...(mentions(code, 'guarded') || FAULTING.some((name) => mentions(code, name))
       ? ['\tcatch_faults();']
       : []),
+    ...(huge ? ['\tset_up_huge_pages();'] : []),
     ...(traces ? ['\ttrace_open();'] : []),
     ...(log ? ['\topen_log();'] : []),
     ...(turns ? ['\tmake_turns();'] : []),

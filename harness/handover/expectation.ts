@@ -38,6 +38,8 @@ export function walkModel(
   options: WalkOptions = {},
 ): StepView[] {
   const state = initialState(profile, program.regions);
+  // A test_hmm that was just loaded has pages that had no life before.
+  for (const device of state.devices) device.generation = 1;
   const views: StepView[] = [];
   for (const [index, step] of program.steps.entries()) {
     if (index > last) return views;
@@ -76,7 +78,8 @@ function markRead(
   }
 }
 
-const copyFrame = (frame: Frame): Frame => ({ ...frame });
+/** The place of a page in its folio goes into the position, which only the head of one has. */
+const copyFrame = (frame: Frame): Frame => ({ ...frame, position: frame.head.position + frame.offset });
 
 function copyEvent(event: ExpectedEvent): ExpectedEvent {
   return 'entry' in event

@@ -94,3 +94,35 @@ static void drain_lru(void)
 
 	madvise(page, sizeof(page), MADV_COLD);
 }
+
+//---
+/* Huge pages where a program asks for them, and nowhere else; nothing collapses or splits them unasked. */
+static void set_up_huge_pages(void)
+{
+	static const char *const settings[][2] = {
+		{ "enabled", "madvise" },
+		{ "defrag", "madvise" },
+		{ "use_zero_page", "1" },
+		{ "shrink_underused", "0" },
+		{ "khugepaged/max_ptes_none", "0" },
+		{ "khugepaged/max_ptes_swap", "0" },
+		{ "khugepaged/max_ptes_shared", "0" },
+		{ "khugepaged/pages_to_scan", "1" },
+		{ "khugepaged/scan_sleep_millisecs", "4294967295" },
+		{ "khugepaged/alloc_sleep_millisecs", "4294967295" },
+	};
+
+	for (unsigned int i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		char path[128];
+		int fd;
+
+		snprintf(path, sizeof(path), "/sys/kernel/mm/transparent_hugepage/%s", settings[i][0]);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		/* Not every kernel has all of them. */
+		if (fd < 0)
+			continue;
+		if (write(fd, settings[i][1], strlen(settings[i][1])) < 0)
+			cannot("%s: %s", path, strerror(errno));
+		close(fd);
+	}
+}

@@ -99,15 +99,17 @@ static void check_chunk(const char *what, uint64_t seen, int minor)
 			known = inside = false;
 			memset(counts, 0, sizeof(counts));
 		}
-		if (total == 1)
-			device = devices++;
-		for (int i = 0; device < 0 && i < devices; i++)
-			if (counts[i] == total - 1)
-				device = i;
+		devices += total == 1;
+		for (int i = total == 1 ? devices - 1 : 0; i < devices; i++) {
+			if (counts[i] != total - 1)
+				continue;
+			/* Where two could be meant, either will do. */
+			known |= i == minor;
+			inside |= i == minor && first <= seen && seen < end;
+			device = device < 0 ? i : device;
+		}
 		if (device >= 0)
 			counts[device] = total;
-		known |= device == minor;
-		inside |= device == minor && first <= seen && seen < end;
 	}
 	close(fd);
 	if (!known)
@@ -218,18 +220,21 @@ static void check_bytes(const char *what, const uint8_t *expected, unsigned int 
 
 //---
 /* Looks at pages as hmmdiff's agent does after each step, which makes the entries of present pages young. */
+static void read_ends(uint64_t addr)
+{
+	const volatile uint64_t *words = (const uint64_t *)addr;
+
+	if (!sigsetjmp(fault_jump, 0)) {
+		guarded = true;
+		(void)words[0];
+		(void)words[WORDS - 1];
+	}
+	guarded = false;
+}
+
 static void observe(uint64_t addr, unsigned int pages)
 {
-	for (unsigned int i = 0; i < pages; i++) {
-		const volatile uint64_t *words = (const uint64_t *)(addr + i * PAGE);
-
-		if (!(pagemap(addr + i * PAGE) & PM_PRESENT))
-			continue;
-		if (!sigsetjmp(fault_jump, 0)) {
-			guarded = true;
-			(void)words[0];
-			(void)words[WORDS - 1];
-		}
-		guarded = false;
-	}
+	for (unsigned int i = 0; i < pages; i++)
+		if (pagemap(addr + i * PAGE) & PM_PRESENT)
+			read_ends(addr + i * PAGE);
 }

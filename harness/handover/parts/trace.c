@@ -61,9 +61,9 @@ static void trace_stop(void)
 static uint64_t entry_frame(uint64_t entry)
 {
 #if defined(__x86_64__)
-	/* arch/x86/include/asm/pgtable_64.h: the offset of an entry that is not present is stored inverted. */
-	if (!(entry & (1 << 0 | 1 << 8)))
-		return (~entry >> 9) & PFN_MASK;
+	/* L1TF: inverted unless present (arch/x86/include/asm/pgtable_64.h and pgtable-invert.h); bit 8: PROT_NONE */
+	if (!(entry & 1))
+		return (~entry >> (entry & 1 << 8 ? 12 : 9)) & PFN_MASK;
 #elif defined(__aarch64__)
 	/* arch/arm64/include/asm/pgtable.h has PFN and offset in one place. */
 #endif

@@ -22,6 +22,7 @@ const OF_A_PAGE: FieldName[] = [
 /** Regions of more pages are looked at in some of them only: the first, the last, and where pieces end. */
 const FEW = 6;
 const BORDER = 31;
+const HUGE_BORDER = 256;
 
 /** Every field of the steps that `isMeant`, of large regions of some pages; the number of steps is the end of the program. */
 export function everything(
@@ -44,7 +45,9 @@ export function everything(
     for (const { process, region, pages, snapshots } of regions) {
       add('scan', { step, process, region });
       for (const page of pages.keys()) {
-        if (pages.length > FEW && page > 1 && page % BORDER > 1 && page < pages.length - 1) continue;
+        const border = pages.length > 64 ? HUGE_BORDER : BORDER;
+        const isInside = page > 1 && page % border > 1 && page < pages.length - 1;
+        if (pages.length > FEW && isInside) continue;
         for (const field of OF_A_PAGE) add(field, { step, process, region, page });
       }
       for (const { device } of snapshots) {
