@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
@@ -84,6 +84,8 @@ async function runCheck(
           const results: ObjectCheck[] = [];
           for (const object of check.objects) {
             report.progress(results.length, check.objects.length, 'objects');
+            // Kbuild says nothing of an object that is there already, and its warnings would be forgotten.
+            await rm(join(output, object), { force: true });
             results.push(await compileObject(tree, check, object, [...make, `-j${jobs}`], signal));
           }
           report.detail = summary(results);

@@ -18,8 +18,15 @@ function argvOf(machine: Machine): string[] {
 describe('the command line of QEMU', () => {
   it('is the fastest x86_64 machine by default', () => {
     expect(argvOf(x86).join(' ')).toMatchInlineSnapshot(
-      `"-nodefaults -no-user-config -no-reboot -display none -machine microvm,acpi=off,rtc=on -accel tcg,thread=multi -cpu max -smp 2 -m 2048M -kernel /k/vmlinux -initrd /k/initrd -append console=ttyS0 printk.time=1 hostname=hmmdiff panic=-1 reboot=t oops=panic no_timer_check -chardev socket,id=qmp,fd=3 -mon chardev=qmp,mode=control -chardev file,id=console,path=/run/console,append=on -serial chardev:console"`,
+      `"-nodefaults -no-user-config -no-reboot -display none -machine microvm,acpi=off,rtc=on -accel tcg,thread=multi -cpu max -smp 2 -m 2048M -kernel /k/vmlinux -initrd /k/initrd -append console=ttyS0 printk.time=1 hostname=hmmdiff panic=-1 reboot=t oops=panic no_timer_check tsc=unstable -chardev socket,id=qmp,fd=3 -mon chardev=qmp,mode=control -chardev file,id=console,path=/run/console,append=on -serial chardev:console"`,
     );
+  });
+
+  it('takes the TSC of a real processor for its clock, and not that of an emulated one', () => {
+    const wordsWith = (accelerator: Machine['accelerator']) =>
+      valuesOf(argvOf({ ...x86, accelerator }), '-append')[0]?.split(' ');
+    expect(wordsWith('tcg')).toContain('tsc=unstable');
+    expect(wordsWith('kvm')).not.toContain('tsc=unstable');
   });
 
   it('is virt on aarch64', () => {
