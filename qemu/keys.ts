@@ -18,7 +18,7 @@ export interface SessionKeys {
 
 /** Makes a fresh pair of ed25519 key pairs; they live in memory and in the guest's initramfs only. */
 export function createSessionKeys(): SessionKeys {
-  const client = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'hmmdiff' });
+  const client = createClientKey();
   const host = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
   const seed = Buffer.from(host.d as string, 'base64url');
   const publicKey = Buffer.from(host.x as string, 'base64url');
@@ -29,6 +29,17 @@ export function createSessionKeys(): SessionKeys {
     hostKeyFile: Buffer.concat([sshString(ED25519), sshString(Buffer.concat([seed, publicKey]))]),
     hostPublicBlob: Buffer.concat([sshString(ED25519), sshString(publicKey)]),
   };
+}
+
+/**
+ * ssh2 drops leading zero bytes of a public key (lib/keygen.js, parseDERs), and then refuses the pair it has made: one
+ * in 128. Another is drawn instead.
+ */
+function createClientKey(): { private: string; public: string } {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'hmmdiff' });
+    if (!(ssh2.utils.parseKey(pair.private) instanceof Error)) return pair;
+  }
 }
 
 /** Entries for the guest; put them into an archive of their own, behind the one of the userland. */

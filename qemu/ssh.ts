@@ -101,27 +101,34 @@ export class SshSession extends EventEmitter<SshEvents> {
         onAbort();
         return;
       }
-      client.connect({
-        sock: coalescingConnection(port),
-        username: 'root',
-        privateKey: keys.clientPrivateKey,
-        // No question first which methods there are: every answer of an emulated processor takes time.
-        authHandler: ['publickey'],
-        hostVerifier: (key: Buffer) => {
-          otherKey = !key.equals(keys.hostPublicBlob);
-          return !otherKey;
-        },
-        // One choice each: nothing to negotiate, and the cheapest to compute for an emulated processor.
-        algorithms: {
-          kex: ['curve25519-sha256'],
-          serverHostKey: ['ssh-ed25519'],
-          cipher: ['chacha20-poly1305@openssh.com'],
-          compress: ['none'],
-        },
-        readyTimeout: connectLimit,
-        keepaliveInterval: Math.max(1, silenceLimit / 3),
-        keepaliveCountMax: 3,
-      });
+      const sock = coalescingConnection(port);
+      try {
+        client.connect({
+          sock,
+          username: 'root',
+          privateKey: keys.clientPrivateKey,
+          // No question first which methods there are: every answer of an emulated processor takes time.
+          authHandler: ['publickey'],
+          hostVerifier: (key: Buffer) => {
+            otherKey = !key.equals(keys.hostPublicBlob);
+            return !otherKey;
+          },
+          // One choice each: nothing to negotiate, and the cheapest to compute for an emulated processor.
+          algorithms: {
+            kex: ['curve25519-sha256'],
+            serverHostKey: ['ssh-ed25519'],
+            cipher: ['chacha20-poly1305@openssh.com'],
+            compress: ['none'],
+          },
+          readyTimeout: connectLimit,
+          keepaliveInterval: Math.max(1, silenceLimit / 3),
+          keepaliveCountMax: 3,
+        });
+      } catch (cause) {
+        // ssh2 throws what it cannot use before it listens to the socket, whose end nobody would hear.
+        sock.on('error', () => {}).destroy();
+        onError(cause);
+      }
     });
   }
 
