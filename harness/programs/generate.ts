@@ -33,7 +33,7 @@ export interface GenerateOptions {
   steps?: number;
   /** How often each operation is wished for. @default {@link WEIGHTS} */
   weights?: Readonly<Record<Step['op'], number>>;
-  /** Share of programs with a huge region, 0..1. @default 0.1 */
+  /** Share of programs with a huge region, 0..1. @default 0.02: a step of one costs as much as a small program */
   huge?: number;
 }
 
@@ -95,7 +95,7 @@ export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Pr
     size: 'max',
   });
   return fc
-    .record({ regions: regionsArbitrary(options.huge ?? 0.1), wishes })
+    .record({ regions: regionsArbitrary(options.huge ?? 0.02), wishes })
     .map(({ regions, wishes }) => buildProgram(profile, regions, wishes));
 }
 

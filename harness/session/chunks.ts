@@ -15,19 +15,19 @@ const FIRST_COHERENT: DeviceMinor = 2;
 const ADDED =
   /added new \d+ MB chunk \(total (\d+) chunks?, \d+ MB\) (device )?PFNs \[0x([0-9a-f]+) 0x([0-9a-f]+)\)/;
 
-/** The agent has taken the memory of both private devices, and has them make it anew in their order (renew.c). */
-const RENEWED = 'hmmdiff: devices without memory';
+/** The agent has taken the memory of a private device, and has it make it anew before it uses the device (renew.c). */
+const RENEWED = /hmmdiff: device (\d) without memory/;
 
 /** Whether {@link deviceMemory} has a use for a console line. */
 export function isChunkMessage(line: string): boolean {
-  return ADDED.test(line) || line.includes(RENEWED);
+  return ADDED.test(line) || RENEWED.test(line);
 }
 
 /**
  * Reads test_hmm's own report of its chunks (lib/test_hmm.c, dmirror_allocate_chunk) from console lines.
  *
  * The line does not name the device. Loading the module makes one chunk for each device in the order of minors
- * (hmm_dmirror_init, dmirror_device_init), so each "total 1 chunks" begins the next minor; a later chunk belongs to
+ * (hmm_dmirror_init, dmirror_device_init), so each "total 1 chunks" is of the lowest minor that has none; a later chunk belongs to
  * the device whose count it continues, and is refused when two could be meant.
  */
 export function deviceMemory(lines: readonly string[]): DeviceMemory {
@@ -36,7 +36,8 @@ export function deviceMemory(lines: readonly string[]): DeviceMemory {
   const counts = new Map<DeviceMinor, number>();
   let design: DeviceMemory['design'];
   for (const line of lines) {
-    if (line.includes(RENEWED)) counts.clear();
+    const renewed = RENEWED.exec(line);
+    if (renewed) counts.delete(Number(renewed[1]) as DeviceMinor);
     const match = ADDED.exec(line);
     if (!match) continue;
     const total = Number(match[1]);
@@ -46,11 +47,17 @@ export function deviceMemory(lines: readonly string[]): DeviceMemory {
     design ??= isOffset ? 'offset' : 'pfn';
     everything.push({ minor: design === 'offset' && !isOffset ? FIRST_COHERENT : 0, ...range });
     const candidates = [...counts].filter(([, count]) => count === total - 1).map(([minor]) => minor);
-    const minor = total === 1 ? counts.size : candidates.length === 1 ? candidates[0]! : undefined;
+    const minor = total === 1 ? lowestWithout(counts) : candidates.length === 1 ? candidates[0]! : undefined;
     if (minor === undefined) continue;
     counts.set(minor, total);
     if (total === 1) chunks = chunks.filter((chunk) => chunk.minor !== minor);
     chunks.push({ minor, ...range });
   }
   return { chunks, everything, design };
+}
+
+function lowestWithout(counts: ReadonlyMap<DeviceMinor, number>): DeviceMinor {
+  let minor: DeviceMinor = 0;
+  while (counts.has(minor)) minor += 1;
+  return minor;
 }

@@ -185,6 +185,7 @@ static void do_open(const struct program_step *s)
 	snprintf(path, sizeof(path), "/dev/hmm_dmirror%u", s->argument);
 	self.device[s->argument] = open(path, O_RDWR | O_CLOEXEC);
 	self.own[s->argument] = succeeded(self.device[s->argument]);
+	shared->control.opened |= 1u << s->argument;
 }
 
 static void do_close(const struct program_step *s)
@@ -356,7 +357,7 @@ bool run_step(unsigned int step)
 		do_flags(s);
 		break;
 	case OP_RELEASE:
-		shared->control.released = true;
+		shared->control.released |= 1u << s->argument;
 		do_ioctl(s, HMM_DMIRROR_RELEASE);
 		break;
 	}

@@ -206,13 +206,13 @@ static bool has_huge_region(void)
 }
 
 /*
- * A program with huge regions finds devices without memory for folios of order 9, and leaves none behind. What others
- * did to the devices before this agent is not known.
+ * A program with huge regions finds devices without memory for folios of order 9, and leaves none behind in those that
+ * it opened. What others did to the devices before this agent is not known.
  */
-static bool renew(void)
+static bool renew(uint32_t devices)
 {
 	errno = 0;
-	if (renew_devices()) {
+	if (renew_devices(devices)) {
 		note_failure("making the devices' memory anew");
 		return false;
 	}
@@ -229,11 +229,12 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	static bool renewed;
 	struct control *c = &shared->control;
 	const bool huge = has_huge_region() && has_devices();
+	uint32_t left;
 	pid_t pid;
 
 	*header = (struct transcript_header){ 0 };
 	shared_reset(sequence);
-	if (huge && !renewed && !renew())
+	if (huge && !renewed && !renew(ALL_PRIVATE_DEVICES))
 		return;
 	renewed = renewed || huge;
 	if (!prepare())
@@ -265,6 +266,7 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	header->stray_events = c->stray_events;
 	header->lost_events = c->lost_events;
 	header->base = c->base;
-	if ((huge || c->released) && !(header->flags & TRANSCRIPT_STUCK))
-		renew();
+	left = (huge ? c->opened : c->released) & ALL_PRIVATE_DEVICES;
+	if (left && !(header->flags & TRANSCRIPT_STUCK))
+		renew(left);
 }

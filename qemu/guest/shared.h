@@ -45,7 +45,8 @@ struct control {
 	uint32_t	phase;
 	uint32_t	turn;		/* NOBODY: the program is over */
 	uint32_t	alive;		/* bit per process */
-	uint32_t	released;	/* some device was taken its memory by RELEASE */
+	uint32_t	opened;		/* bit per device that was opened */
+	uint32_t	released;	/* bit per device that was taken its memory by RELEASE */
 	uint32_t	leaving;	/* the process that is exiting because it should; else NOBODY */
 	pid_t		pid[MAX_PROCESSES];
 

@@ -40,19 +40,32 @@ it('tells the design by what the kernel calls the numbers', () => {
   expect(deviceMemory([])).toEqual({ design: undefined, chunks: [], everything: [] });
 });
 
+it('follows the agent when it has a device make its memory anew', () => {
+  const memory = deviceMemory([
+    line(1, 'fff0000', '10000000'),
+    line(1, 'ffe0000', 'fff0000'),
+    '[    2.0][  T9] hmmdiff: device 0 without memory',
+    line(1, 'ffd0000', 'ffe0000'),
+  ]);
+  expect(memory.chunks.filter(({ minor }) => minor < 2)).toEqual([
+    { minor: 1, first: 0xffe0000n, end: 0xfff0000n },
+    { minor: 0, first: 0xffd0000n, end: 0xffe0000n },
+  ]);
+});
+
 it('follows the agent when it has both devices make their memory anew', () => {
   const before = [line(1, 'fff0000', '10000000'), line(1, 'ffe0000', 'fff0000')];
   // A program took the memory of device 1 and then used it; whose this chunk is nobody says.
   const during = [line(1, 'ffe0000', 'fff0000')];
-  const mark = '[    2.0][  T9] hmmdiff: devices without memory';
+  const marks = [0, 1].map((minor) => `[    2.0][  T9] hmmdiff: device ${minor} without memory`);
   const first = [{ minor: 0, first: 0xfff0000n, end: 0x10000000n }];
   // Until the second line, what was known of device 1 stands: the console is read while the guest runs.
-  const half = deviceMemory([...before, ...during, mark, line(1, 'fff0000', '10000000')]);
+  const half = deviceMemory([...before, ...during, ...marks, line(1, 'fff0000', '10000000')]);
   expect(half.chunks.filter(({ minor }) => minor < 2)).toHaveLength(2);
   const whole = deviceMemory([
     ...before,
     ...during,
-    mark,
+    ...marks,
     line(1, 'fff0000', '10000000'),
     line(1, 'ffd0000', 'ffe0000'),
   ]);
