@@ -26,6 +26,7 @@ import {
 interface RunCommandOptions extends KernelOptions {
   suite: Suite | 'all';
   programs: number;
+  steps: number;
   seed: number;
   accel: 'auto' | 'kvm' | 'tcg';
   jobs: number;
@@ -52,6 +53,7 @@ export function runCommand(signal: AbortSignal): Command {
         .default('all'),
     )
     .option('--programs <n>', 'programs to generate beside the library', count, 100)
+    .option('--steps <n>', 'steps of a generated program, about', positiveInteger, 25)
     .option('--seed <n>', 'seed of the generated programs', seed, 1)
     .option(
       '--exhaustive <k>',
@@ -88,6 +90,7 @@ Exit status: 0 no finding; 1 a failed test, a divergence or a splat; 2 bad usage
 Examples:
   hmmdiff run
   hmmdiff run --arch x86_64 --suite programs --programs 1000 --seed 7
+  hmmdiff run --programs 5000 --steps 40
   hmmdiff run --kernel ~/linux --config debug
   hmmdiff run --series offset
   hmmdiff run --exhaustive 4
@@ -127,6 +130,7 @@ function planFrom(options: RunCommandOptions): Plan {
           ? ['programs', 'hmm-tests']
           : [options.suite],
     programs: options.programs,
+    steps: options.steps,
     seed: options.seed,
     ...(length === undefined ? {} : { exhaustive: { length, pages, devices, processes, operations } }),
     accel: options.accel,

@@ -164,7 +164,7 @@ async function choosePrograms(
   const profile = makeProfile({ kernel: rules, design, arch });
   if (options.exhaustive) return [...exhaustivePrograms({ profile, ...options.exhaustive })];
   const library = (await loadLibrary()).filter((program) => findHazard(program, profile) === undefined);
-  return [...library, ...generatePrograms(options.seed, options.programs, { profile })];
+  return [...library, ...generatePrograms(options.seed, options.programs, { profile, steps: options.steps })];
 }
 
 async function inParallel(
