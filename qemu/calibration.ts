@@ -9,7 +9,7 @@ const REFERENCE: Record<Accelerator, Record<Arch, number>> = {
   kvm: { x86_64: 400, aarch64: 400 },
 };
 
-/** Until a guest has booted: an allowance for hosts that are slower, or kernels with every check built in. */
+/** Until a guest has booted: an allowance for hosts that are slower. */
 const UNKNOWN = 4;
 
 /**
@@ -26,9 +26,13 @@ export class Calibration {
     this.#factors.set(key, Math.max(this.#factors.get(key) ?? 1, factor));
   }
 
-  /** At least 1: a fast host does not shorten limits, which are there for hangs. */
-  factor(arch: Arch, accelerator: Accelerator): number {
-    return this.#factors.get(`${arch}/${accelerator}`) ?? UNKNOWN;
+  /**
+   * At least 1: a fast host does not shorten limits, which are there for hangs.
+   *
+   * @param allowance how much slower than a plain kernel this one may be, where no boot has told yet
+   */
+  factor(arch: Arch, accelerator: Accelerator, allowance = 1): number {
+    return this.#factors.get(`${arch}/${accelerator}`) ?? UNKNOWN * allowance;
   }
 
   /** A time limit of the reference host, in milliseconds, as it is for this one. */

@@ -34,6 +34,8 @@ export interface GuestOptions {
   bootSilence?: number;
   /** Milliseconds to be ready in, however much it says, on the reference host. @default 60000 */
   bootLimit?: number;
+  /** How much slower than a plain kernel this one may boot, where no boot has been seen yet. @default 1 */
+  bootAllowance?: number;
 }
 
 interface GuestEvents {
@@ -249,6 +251,8 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
 
   #untilReady(options: GuestOptions): Promise<ConsoleLine> {
     const { signal, bootSilence = 8000, bootLimit = 60_000, readyPattern = MARKERS.ready } = options;
+    const { arch, accelerator } = this.machine;
+    const slowness = () => this.#calibration.factor(arch, accelerator, options.bootAllowance);
     return new Promise((resolve, reject) => {
       let silence: NodeJS.Timeout | undefined;
       const settle = (action: () => void) => {
@@ -261,10 +265,10 @@ export class Guest extends EventEmitter<GuestEvents> implements AsyncDisposable 
       const hang = (what: string) => settle(() => reject(this.#bootHang(what)));
       const watchSilence = () => {
         clearTimeout(silence);
-        const limit = bootSilence * this.slowness;
+        const limit = bootSilence * slowness();
         silence = setTimeout(() => hang(`nothing on the console for ${seconds(limit)}`), limit);
       };
-      const limit = bootLimit * this.slowness;
+      const limit = bootLimit * slowness();
       const whole = setTimeout(() => hang(`not ready within ${seconds(limit)}`), limit);
       const onLine = (line: ConsoleLine) => {
         if (readyPattern.test(line.text)) settle(() => resolve(line));

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoadOutcome } from '../../model/system.ts';
 import type { AcceleratorProbe } from '../../qemu/accel.ts';
@@ -11,6 +11,7 @@ import { SshSession } from '../../qemu/ssh.ts';
 import type { SystemObservation } from '../compare/system.ts';
 import { infrastructureError } from '../errors.ts';
 import type { KernelBuild } from '../kernels/build.ts';
+import { parseConfig } from '../kernels/fragment.ts';
 import { type AgentHello, parseHello } from '../programs/agent-stream.ts';
 import { type DeviceMemory, deviceMemory, isChunkMessage } from './chunks.ts';
 import { writeSessionImage } from './image.ts';
@@ -43,6 +44,16 @@ const LOSS_LIMIT_MS = 2000;
 const MIB = 2 ** 20;
 /** Two coherent devices with one chunk each (lib/test_hmm.c, DEVMEM_CHUNK_SIZE). */
 const COHERENT_MIB = 512;
+
+/** An emulated aarch64 kernel with KASAN and lockdep says nothing for half a minute at its start. */
+const CHECKED_ALLOWANCE = 4;
+const CHECKS = ['CONFIG_KASAN', 'CONFIG_PROVE_LOCKING'];
+
+/** Whether the kernel has checks built in that make it several times slower. */
+async function checksItself(build: KernelBuild): Promise<boolean> {
+  const config = parseConfig(await readFile(build.config, 'utf8'));
+  return CHECKS.some((symbol) => config.get(symbol) === 'y');
+}
 
 /** The machine of a lane, but for what only a session knows (its image). */
 export function laneMachine(
@@ -119,6 +130,7 @@ export class Session implements AsyncDisposable {
       {
         consoleFile: join(folder, `${name}.console`),
         calibration: options.calibration,
+        bootAllowance: (await checksItself(build)) ? CHECKED_ALLOWANCE : 1,
         ...(options.bootLimit === undefined
           ? {}
           : { bootLimit: options.bootLimit, bootSilence: options.bootLimit }),

@@ -6,6 +6,13 @@ describe('Calibration', () => {
     expect(new Calibration().factor('x86_64', 'tcg')).toBe(4);
   });
 
+  it('allows a kernel that checks itself more, until one has booted', () => {
+    const calibration = new Calibration();
+    expect(calibration.factor('aarch64', 'tcg', 4)).toBe(16);
+    calibration.observeBoot('aarch64', 'tcg', 9000);
+    expect(calibration.factor('aarch64', 'tcg', 4)).toBe(10);
+  });
+
   it('scales limits by the slowest boot', () => {
     const calibration = new Calibration();
     calibration.observeBoot('x86_64', 'tcg', 3900);
