@@ -7,6 +7,7 @@ import { refuse } from './ioctl.ts';
 import { madvise } from './madvise.ts';
 import { read, write } from './mirror.ts';
 import { type Expected, failWith } from './outcome.ts';
+import { pin, unpin } from './pin.ts';
 import { exit, fork } from './process.ts';
 import type { DeviceOp, ProcessId, Step } from './program.ts';
 import { mprotect } from './protect.ts';
@@ -50,6 +51,10 @@ function dispatch(state: State, step: Step, index: number): Expected {
       return mmap(state, process, step.region, step.protection);
     case 'madvise':
       return madvise(state, process, step.at, step.advice);
+    case 'pin':
+      return pin(state, process, step.at);
+    case 'unpin':
+      return unpin(state, process);
     case 'clear-refs':
       return clearSoftDirty(state, process);
     case 'mprotect':

@@ -73,6 +73,7 @@ export function cloneState(state: State): State {
   const processOf = (old: Process): Process => ({
     ...old,
     mm: mmOf(old.mm),
+    pins: old.pins?.map(frameOf) ?? null,
     devices: old.devices.map((descriptor) => descriptor && { ...descriptor, file: fileOf(descriptor.file) }),
   });
 

@@ -1,4 +1,4 @@
-/** get_user_pages_remote() with FOLL_GET | FOLL_WRITE | FOLL_SPLIT_PMD (mm/gup.c), as make_device_exclusive() calls it. */
+/** get_user_pages_remote() and pin_user_pages() with FOLL_WRITE | FOLL_SPLIT_PMD (mm/gup.c). */
 import { handleFault } from './fault.ts';
 import { markAccessed } from './lru.ts';
 import { entryAt } from './page-table.ts';
@@ -10,8 +10,8 @@ import { findVma } from './vma.ts';
 /** The entry of a page that may be written, with its vma; or why there is none. */
 export type Gotten = { vma: Vma; pte: Pte } | { errno: 'EFAULT' | 'ENOMEM'; rule: string };
 
-/** Faults until the page is mapped writable (can_follow_write_pte), then touches it (FOLL_TOUCH). */
-export function getUserPage(state: State, mm: Mm, region: RegionId, page: number): Gotten {
+/** Faults until the page is mapped writable (can_follow_write_pte), then touches it (`touch`: FOLL_TOUCH). */
+export function getUserPage(state: State, mm: Mm, region: RegionId, page: number, touch = true): Gotten {
   const vma = findVma(mm, region, page);
   if (!vma) return { errno: 'EFAULT', rule: 'gup_vma_lookup' };
   if (!vma.write) return { errno: 'EFAULT', rule: 'check_vma_flags' };
@@ -23,9 +23,11 @@ export function getUserPage(state: State, mm: Mm, region: RegionId, page: number
       continue;
     }
     if (pte?.kind === 'present' && pte.write) {
-      // follow_page_pte(): the page may be written without the entry's becoming dirty.
-      if (!pte.dirty) pte.frame.head.dirty = true;
-      markAccessed(state, pte.frame.head);
+      if (touch) {
+        // follow_page_pte(): the page may be written without the entry's becoming dirty.
+        if (!pte.dirty) pte.frame.head.dirty = true;
+        markAccessed(state, pte.frame.head);
+      }
       return { vma, pte };
     }
     if (!handleFault(state, vma, page, true)) return { errno: 'ENOMEM', rule: 'faultin_page' };

@@ -95,9 +95,14 @@ function collectPtes(
   }
 }
 
+/** folio_try_share_anon_rmap_pte() fails: the entry is put back as it was. */
+function isPinned({ frame }: Pte): boolean {
+  return frame.pinned && frame.exclusive;
+}
+
 export function isSelected(pte: Pte, select: Selection): boolean {
   return select.kind === 'system'
-    ? pte.kind === 'present'
+    ? pte.kind === 'present' && !isPinned(pte)
     : pte.kind === 'device' && pte.frame.minor === select.minor;
 }
 

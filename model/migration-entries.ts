@@ -41,7 +41,7 @@ export function unmapForMigration(vma: Vma, pte: Pte, rule: Rule): Pte {
   const { frame } = pte;
   if (pte.kind === 'present' && pte.dirty) frame.head.dirty = true;
   const entry = migrationEntry(pte, frame.exclusive, rule);
-  // folio_try_share_anon_rmap_pte() and _pmd(); cannot fail, since nothing pins pages here.
+  // folio_try_share_anon_rmap_pte() and _pmd(); what is pinned was not selected (model/migrate.ts).
   frame.exclusive = false;
   if (pte.huge) removePmdMapping(frame, vma.mm);
   else removeMapping(frame, vma.mm);

@@ -2,15 +2,18 @@
 import { closeDescriptor } from './device-file.ts';
 import { restoreExclusive } from './exclusive.ts';
 import { addMapping, addPmdMapping } from './folio.ts';
+import { addToLru } from './lru.ts';
 import { invalidate, release } from './notifier.ts';
 import { type Expected, succeed } from './outcome.ts';
 import { pmdEnd, pmdOf, setPmd } from './page-table.ts';
+import { releasePins } from './pin.ts';
 import type { ProcessId } from './program.ts';
-import { anonVmaFork, unlinkAnonVmas } from './rmap.ts';
+import { addNewAnonRmap, anonVmaFork, unlinkAnonVmas } from './rmap.ts';
 import {
   type Descriptor,
   type Mm,
   newProcess,
+  newRamFrame,
   type Process,
   type Pte,
   type State,
@@ -65,7 +68,7 @@ function copyPtes(state: State, from: Vma, to: Vma, first: number, end: number):
     if (!pte) continue;
     // copy_nonpresent_pte(): restored in the parent, then copied as a present one; nothing is notified once more.
     if (pte.kind === 'exclusive') restoreExclusive(state, from, pte);
-    target[page] = pte.kind === 'present' ? copyPresent(pte, to.mm) : copyNonpresent(pte, to.mm);
+    target[page] = pte.kind === 'present' ? copyPresent(state, to, pte) : copyNonpresent(pte, to.mm);
   }
 }
 
@@ -85,13 +88,30 @@ function copyPmd(pmd: Pte, child: Mm): Pte {
 }
 
 /** copy_present_ptes(): write-protected on both sides, old in the child. */
-function copyPresent(pte: Pte, child: Mm): Pte {
-  if (pte.frame.kind === 'ram') share(pte, child);
+function copyPresent(state: State, to: Vma, pte: Pte): Pte {
+  if (pte.frame.pinned && pte.frame.exclusive) return copyPinned(state, to, pte);
+  if (pte.frame.kind === 'ram') share(pte, to.mm);
   if (pte.write) {
     pte.write = false;
     pte.rule = 'copy_present_ptes';
   }
   return { ...pte, young: false, rule: 'copy_present_ptes' };
+}
+
+/** copy_present_page(): the child has a copy from the start, and the parent keeps its page and its entry. */
+function copyPinned(state: State, to: Vma, pte: Pte): Pte {
+  const frame = newRamFrame(state, pte.frame.word);
+  addNewAnonRmap(frame, to);
+  addToLru(state, frame);
+  return {
+    ...pte,
+    frame,
+    write: to.write,
+    young: true,
+    dirty: true,
+    softDirty: true,
+    rule: 'copy_present_page',
+  };
 }
 
 /** copy_nonpresent_pte(): a write entry becomes a read entry on both sides, and loses its soft-dirty bit. */
@@ -124,6 +144,7 @@ export function exit(state: State, process: Process): Expected {
   for (const vma of vmas) unlinkAnonVmas(vma);
   mm.vmas = mm.vmas.map(() => []);
   mm.pmds = mm.pmds.map((pmds) => pmds.map(() => null));
+  releasePins(state, process);
   state.processes[process.id] = null;
 
   const descriptors = process.devices.filter((descriptor) => descriptor !== null);

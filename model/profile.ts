@@ -73,6 +73,13 @@ export interface Profile {
    * entry of a page table; 7.3 only within mappings that are registered for write protection.
    */
   readonly scanWrittenEverywhere: boolean;
+  /** mm/gup_test.c: what is pinned belongs to the open file in 7.3, and to the whole machine in 6.12. */
+  readonly pinsAreGlobal: boolean;
+  /**
+   * try_to_unmap_one(): a lazily freed page that cannot be discarded, though clean, stays so in 7.3; 6.12 makes it an
+   * ordinary one, as it does one that was written to.
+   */
+  readonly lazyFreeLasts: boolean;
   /** VM_STICKY_FLAGS: in 7.3, a vma that is merged stays soft-dirty as a whole if a part of it was. */
   readonly softDirtySticks: boolean;
   /** is_mergeable_anon_vma(): 6.12 never merges a vma that has an anon_vma into one that has none. */
@@ -110,6 +117,8 @@ interface KernelTraits {
   devicePageFlagsCleared: boolean;
   unknownCommands: readonly (DeviceOp | 'flags')[];
   exclusiveInGroups: boolean;
+  pinsAreGlobal: boolean;
+  lazyFreeLasts: boolean;
   softDirtySticks: boolean;
   mergesIntoUnfaulted: boolean;
   scanWrittenEverywhere: boolean;
@@ -132,6 +141,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     devicePageFlagsCleared: true,
     unknownCommands: [],
     exclusiveInGroups: false,
+    pinsAreGlobal: false,
+    lazyFreeLasts: true,
     softDirtySticks: true,
     mergesIntoUnfaulted: true,
     scanWrittenEverywhere: false,
@@ -152,6 +163,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     devicePageFlagsCleared: false,
     unknownCommands: ['read-unlocked', 'flags'],
     exclusiveInGroups: true,
+    pinsAreGlobal: true,
+    lazyFreeLasts: false,
     softDirtySticks: false,
     mergesIntoUnfaulted: false,
     scanWrittenEverywhere: true,
@@ -189,6 +202,8 @@ export function makeProfile(options: ProfileOptions): Profile {
     devicePageFlagsCleared: traits.devicePageFlagsCleared,
     unknownCommands: traits.unknownCommands,
     exclusiveInGroups: traits.exclusiveInGroups,
+    pinsAreGlobal: traits.pinsAreGlobal,
+    lazyFreeLasts: traits.lazyFreeLasts,
     softDirtySticks: traits.softDirtySticks,
     mergesIntoUnfaulted: traits.mergesIntoUnfaulted,
     scanWrittenEverywhere: traits.scanWrittenEverywhere,

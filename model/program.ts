@@ -74,6 +74,7 @@ export type Flaw = (typeof FLAWS)[number];
  *
  * - `mmap` maps the whole region MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE; `munmap` unmaps `at`.
  * - `madvise` calls madvise(2); `clear-refs` writes 4 to the process's own /proc/self/clear_refs.
+ * - `pin` pins pages for writing, for long (gup_test); `unpin` gives up all that the process has pinned.
  * - `mprotect` gives pages another protection.
  * - `cpu-read` reads each page of `at`, lowest first; `cpu-write` fills each page with its {@link pageToken}.
  * - `fork` makes process `child`, with a copy of every mapping and of every open device fd of `by`.
@@ -90,6 +91,8 @@ export type Step =
   | { op: 'mmap'; by: ProcessId; region: RegionId; protection: Protection }
   | { op: 'munmap'; by: ProcessId; at: PageRange }
   | { op: 'clear-refs'; by: ProcessId }
+  | { op: 'pin'; by: ProcessId; at: PageRange }
+  | { op: 'unpin'; by: ProcessId }
   | { op: 'mprotect'; by: ProcessId; at: PageRange; protection: Protection }
   | { op: 'madvise'; by: ProcessId; at: PageRange; advice: Advice }
   | { op: 'cpu-read'; by: ProcessId; at: PageRange }

@@ -106,8 +106,10 @@ function pageOut(state: State, vma: Vma, first: number, end: number): void {
     const { frame } = pte;
     if (frame.mapcount !== 1) continue;
     frame.referenced = false;
-    if (frame.swapBacked === false && tryToUnmap(state, vma, page, pte)) continue;
-    frame.active = true;
+    const swapBacked = frame.swapBacked !== false;
+    if (!swapBacked && tryToUnmap(state, vma, page, pte)) continue;
+    // shrink_folio_list(): a pinned page is kept where it is (keep_locked).
+    frame.active = !(frame.pinned && swapBacked);
     addToLru(state, frame);
   }
 }
@@ -116,14 +118,14 @@ function pageOut(state: State, vma: Vma, first: number, end: number): void {
 function tryToUnmap(state: State, vma: Vma, page: number, pte: Pte): boolean {
   const { frame } = pte;
   if (pte.dirty) frame.dirty = true;
-  const gone = !frame.dirty;
+  const gone = !frame.dirty && !frame.pinned;
   for (const other of rmapWalk(frame, page)) {
     // MMU_NOTIFY_CLEAR in each vma that may map it, up to the one that does.
     invalidate(other.mm, other.region, page, page + 1);
     if (other === vma) break;
   }
   if (!gone) {
-    frame.swapBacked = true;
+    if (frame.dirty || !state.profile.lazyFreeLasts) frame.swapBacked = true;
     return false;
   }
   vma.mm.ptes[vma.region]![page] = null;

@@ -14,7 +14,8 @@ export function clearSoftDirty(state: State, { mm }: Process): Expected {
     for (const vma of mm.vmas.flat()) vma.softDirty = false;
     for (const ptes of mm.ptes) {
       for (const pte of ptes) {
-        if (!pte) continue;
+        // pte_is_pinned()
+        if (!pte || (pte.kind === 'present' && pte.write && pte.frame.pinned)) continue;
         pte.softDirty = false;
         if (pte.kind !== 'present' || !pte.write) continue;
         pte.write = false;

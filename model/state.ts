@@ -73,6 +73,8 @@ export interface Frame {
   dirty: boolean | undefined;
   /** PG_referenced. Undefined as for `dirty`. */
   referenced: boolean | undefined;
+  /** Pinned for DMA (FOLL_PIN): folio_maybe_dma_pinned(). */
+  pinned: boolean;
   /** PG_swapbacked: not of pages that MADV_FREE took. Undefined: it may be left from an earlier life of the page. */
   swapBacked: boolean | undefined;
   /**
@@ -173,6 +175,8 @@ export interface Process {
   readonly mm: Mm;
   /** By minor. */
   devices: (Descriptor | null)[];
+  /** What it pins through its file of gup_test; null while it has none. */
+  pins: Frame[] | null;
 }
 
 /** A page, or folio, that a device can hand out, with the flags that it keeps meanwhile. */
@@ -288,7 +292,7 @@ export function newProcess(state: State, id: ProcessId): Process {
     pmds: state.regions.map((pages) => new Array<Pmd>(Math.ceil(pages / PMD_PAGES)).fill(null)),
     mirrors: [],
   };
-  return { id, mm, devices: state.devices.map(() => null) };
+  return { id, mm, devices: state.devices.map(() => null), pins: null };
 }
 
 /** A table of nulls by region and page. */
@@ -312,6 +316,7 @@ export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame
     exclusive: false,
     dirty: false,
     referenced: false,
+    pinned: false,
     swapBacked: true,
     active: false,
     onLru: false,

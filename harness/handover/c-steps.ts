@@ -36,6 +36,10 @@ export function stepStatements(program: Program, step: Step, index: number): str
         'drain_lru();',
       ];
     }
+    case 'pin':
+      return [`err = pin_pages(${range(program, step.at)});`];
+    case 'unpin':
+      return ['err = unpin_pages();'];
     case 'clear-refs':
       return ['err = clear_refs();'];
     case 'mprotect': {
@@ -50,8 +54,9 @@ export function stepStatements(program: Program, step: Step, index: number): str
     case 'fork':
       return [
         'pid = spawn();',
-        'if (pid == 0)',
-        `\tp${step.child}();`,
+        ...(pins(program)
+          ? ['if (pid == 0) {', '\tforget_pins();', `\tp${step.child}();`, '}']
+          : ['if (pid == 0)', `\tp${step.child}();`]),
         'err = pid < 0 ? errno : 0;',
         `shared->pid[${step.child}] = pid;`,
       ];
@@ -70,6 +75,11 @@ export function stepStatements(program: Program, step: Step, index: number): str
     default:
       return deviceOp(program, step, index);
   }
+}
+
+/** What a parent has pinned is not its child's. */
+function pins({ steps }: Program): boolean {
+  return steps.some(({ op }) => op === 'pin' || op === 'unpin');
 }
 
 const PROTECTIONS: Readonly<Record<Protection, string>> = {

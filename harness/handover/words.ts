@@ -25,6 +25,10 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} unmaps ${printRange(step.at, regions)}`;
     case 'madvise':
       return `${by} advises ${step.advice.toUpperCase()} for ${printRange(step.at, regions)}`;
+    case 'pin':
+      return `${by} pins ${printRange(step.at, regions)}`;
+    case 'unpin':
+      return `${by} unpins what it has pinned`;
     case 'clear-refs':
       return `${by} clears its soft-dirty bits`;
     case 'mprotect':

@@ -43,6 +43,8 @@ export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
   mprotect: 5,
   madvise: 6,
   'clear-refs': 1,
+  pin: 2,
+  unpin: 1,
   'cpu-read': 12,
   'cpu-write': 16,
   fork: 5,
@@ -222,10 +224,12 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
     case 'madvise':
       return [{ op, by, at, advice: wish.advice }];
     case 'clear-refs':
+    case 'unpin':
       return [{ op, by }];
     case 'mprotect':
       return [{ op, by, at, protection }];
     case 'munmap':
+    case 'pin':
     case 'cpu-read':
     case 'cpu-write':
       return [{ op, by, at }];

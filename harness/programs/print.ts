@@ -22,9 +22,13 @@ export function printStep(step: Step, regions: readonly Region[]): string {
   if (step.op === 'madvise') fields.push(`advice: ${step.advice}`);
   if ('device' in step && step.op !== 'open' && step.op !== 'close') fields.push(`device: ${step.device}`);
   if ('flaw' in step && step.flaw) fields.push(`flaw: ${step.flaw}`);
-  if (step.by !== 0 && step.op !== 'exit' && step.op !== 'clear-refs')
-    fields.push(`by: ${printProcess(step.by)}`);
+  if (step.by !== 0 && !isByItself(step)) fields.push(`by: ${printProcess(step.by)}`);
   return `{${fields.join(', ')}}`;
+}
+
+/** The operand of the step is the process that acts. */
+function isByItself({ op }: Step): boolean {
+  return op === 'exit' || op === 'clear-refs' || op === 'unpin';
 }
 
 function operand(step: Step, regions: readonly Region[]): string {
@@ -35,6 +39,7 @@ function operand(step: Step, regions: readonly Region[]): string {
       return printProcess(step.child);
     case 'exit':
     case 'clear-refs':
+    case 'unpin':
       return printProcess(step.by);
     case 'open':
     case 'close':

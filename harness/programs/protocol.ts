@@ -65,6 +65,8 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   mprotect: 19,
   madvise: 20,
   'clear-refs': 21,
+  pin: 22,
+  unpin: 23,
 };
 
 export const FLAGS_NUMBERS: Readonly<Record<DeviceFlags, number>> = { none: 0, 'fail-alloc': 1, other: 2 };

@@ -27,6 +27,8 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   mprotect: ['protection'],
   madvise: ['advice'],
   'clear-refs': [],
+  pin: [],
+  unpin: [],
   'cpu-read': [],
   'cpu-write': [],
   fork: [],
@@ -46,7 +48,7 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
 };
 const OPERATIONS = Object.keys(MORE_KEYS) as Operation[];
 /** Operations whose operand is the process that acts. */
-const ACTS_BY_ITSELF: readonly Operation[] = ['exit', 'clear-refs'];
+const ACTS_BY_ITSELF: readonly Operation[] = ['exit', 'clear-refs', 'unpin'];
 const PROTECTIONS = ['none', 'read', 'read-write'] as const;
 const DEVICES = [0, 1] as const;
 
@@ -89,11 +91,13 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
     case 'flags':
       return { op, by, device: deviceIn(fields, 'device'), flags: oneOf(DEVICE_FLAGS, fields, op) };
     case 'clear-refs':
+    case 'unpin':
       return { op, by: processIn(fields, op) };
     case 'mprotect':
       return { op, by, at: rangeIn(fields, op, regions), protection: protectionIn(fields) };
     case 'madvise':
       return { op, by, at: rangeIn(fields, op, regions), advice: oneOf(ADVICE, fields, 'advice') };
+    case 'pin':
     case 'munmap':
     case 'cpu-read':
     case 'cpu-write':

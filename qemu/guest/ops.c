@@ -17,6 +17,7 @@
 
 #include "guard.h"
 #include "ops.h"
+#include "pin.h"
 #include "process.h"
 #include "program.h"
 #include "shared.h"
@@ -305,6 +306,12 @@ bool run_step(unsigned int step)
 		break;
 	case OP_MADVISE:
 		do_madvise(s);
+		break;
+	case OP_PIN:
+		succeeded(pin_pages(start_of(s), s->count * PAGE_BYTES));
+		break;
+	case OP_UNPIN:
+		succeeded(unpin_pages());
 		break;
 	case OP_CLEAR_REFS:
 		do_clear_refs();

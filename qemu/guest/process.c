@@ -46,6 +46,7 @@ pid_t spawn(unsigned int number, unsigned long flags)
 static void become(unsigned int number)
 {
 	self.number = number;
+	self.gup_test = -1;
 	self.pagemap = -1;
 	self.status = -1;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
@@ -65,6 +66,9 @@ void become_child(unsigned int number)
 		close(self.pagemap);
 	if (self.status >= 0)
 		close(self.status);
+	/* What the parent pins is the parent's: its last descriptor gives it up. */
+	if (self.gup_test >= 0)
+		close(self.gup_test);
 	for (unsigned int d = 0; d < MAX_DEVICES; d++)
 		self.own[d] = false;
 	become(number);

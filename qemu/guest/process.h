@@ -16,6 +16,7 @@ struct process {
 	int		pagemap;		/* of this process; -1 until it is needed */
 	int		status;			/* the same */
 	int		device[MAX_DEVICES];	/* -1: not open */
+	int		gup_test;		/* what it pins pages through; -1 until it is needed */
 	bool		own[MAX_DEVICES];	/* opened by this process, so it mirrors this mm */
 };
 

@@ -90,6 +90,8 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_CHECK_EXCLUSIVE]	= IOCTL,
 	[OP_FLAGS]		= { .argument = "device", .most = MAX_DEVICES - 1, .option_most = FLAGS_OTHER },
 	[OP_RELEASE]		= IOCTL,
+	[OP_PIN]		= ON_RANGE,
+	[OP_UNPIN]		= { .argument = "argument", .most = 0 },
 	[OP_CLEAR_REFS]		= { .argument = "argument", .most = 0 },
 	[OP_MPROTECT]		= { .region = true, .range = true, .argument = "protection",
 				    .most = PROTECTION_READ_WRITE },

@@ -141,7 +141,9 @@ enum step_op {
 	OP_MPROTECT	= 19,	/* argument: enum step_protection */
 	OP_MADVISE	= 20,	/* argument: enum step_advice */
 	OP_CLEAR_REFS	= 21,
-	OP_LAST		= OP_CLEAR_REFS,
+	OP_PIN		= 22,
+	OP_UNPIN	= 23,
+	OP_LAST		= OP_UNPIN,
 };
 
 /* What FLAGS is given as npages. */

@@ -126,3 +126,51 @@ static void set_up_huge_pages(void)
 		close(fd);
 	}
 }
+
+//---
+/* Pins for long, as a device's driver would: CONFIG_GUP_TEST (mm/gup_test.h, which is no header for user space). */
+struct pin_longterm_test {
+	uint64_t addr;
+	uint64_t size;
+	uint32_t flags;
+};
+#define PIN_LONGTERM_TEST_START			_IOW('g', 7, struct pin_longterm_test)
+#define PIN_LONGTERM_TEST_STOP			_IO('g', 8)
+#define PIN_LONGTERM_TEST_FLAG_USE_WRITE	1
+
+static int gup_test_fd = -1;
+
+/* Its number is far from those of the other files, which the kernel closes in the order of their numbers. */
+static int gup_test(void)
+{
+	int fd;
+
+	if (gup_test_fd >= 0)
+		return gup_test_fd;
+	fd = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	gup_test_fd = fcntl(fd, F_DUPFD_CLOEXEC, 100);
+	if (gup_test_fd < 0)
+		cannot("/sys/kernel/debug/gup_test: %s", strerror(errno));
+	close(fd);
+	return gup_test_fd;
+}
+
+static int pin_pages(uint64_t addr, unsigned int pages)
+{
+	struct pin_longterm_test test = { .addr = addr, .size = pages * PAGE, .flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE };
+
+	return ioctl(gup_test(), PIN_LONGTERM_TEST_START, &test) ? errno : 0;
+}
+
+static int unpin_pages(void)
+{
+	return ioctl(gup_test(), PIN_LONGTERM_TEST_STOP) ? errno : 0;
+}
+
+/* In a child: what is pinned belongs to the parent. */
+static void __attribute__((unused)) forget_pins(void)
+{
+	if (gup_test_fd >= 0)
+		close(gup_test_fd);
+	gup_test_fd = -1;
+}

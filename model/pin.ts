@@ -1,0 +1,55 @@
+/**
+ * Long-term pins, which a process takes and gives up through /sys/kernel/debug/gup_test (mm/gup_test.c,
+ * PIN_LONGTERM_TEST_START and STOP; pin_user_pages() with FOLL_LONGTERM | FOLL_WRITE). A pinned page does not migrate
+ * (folio_try_share_anon_rmap_pte), a child gets a copy of it (copy_present_page), and reclaim passes it over.
+ */
+import { getUserPage } from './gup.ts';
+import { type Expected, failWith, succeed } from './outcome.ts';
+import type { PageRange } from './program.ts';
+import type { Frame, Process, State } from './state.ts';
+
+/** All pages or none. One that cannot be had is tried once more, unless it is the first of a call. */
+export function pin(state: State, process: Process, { region, first, count }: PageRange): Expected {
+  process.pins ??= [];
+  if (holders(state, process).some(({ pins }) => pins && pins.length > 0)) {
+    return failWith('EINVAL', 'pin_longterm_test_start');
+  }
+  const frames: Frame[] = [];
+  let call = 0;
+  while (frames.length < count) {
+    const gotten = getUserPage(state, process.mm, region, first + frames.length, false);
+    if ('pte' in gotten) {
+      frames.push(gotten.pte.frame);
+    } else if (frames.length === call) {
+      return failWith(gotten.errno, gotten.rule);
+    } else {
+      // __get_user_pages() says how many it got, and is called for the rest.
+      call = frames.length;
+    }
+  }
+  for (const frame of frames) frame.pinned = true;
+  process.pins = frames;
+  return succeed('pin_longterm_test_start');
+}
+
+export function unpin(state: State, process: Process): Expected {
+  process.pins ??= [];
+  for (const holder of holders(state, process)) drop(holder);
+  return succeed('pin_longterm_test_stop');
+}
+
+/** gup_test_release(): the end of a process that ever pinned or unpinned. */
+export function releasePins(state: State, process: Process): void {
+  if (process.pins === null) return;
+  for (const holder of holders(state, process)) drop(holder);
+}
+
+/** Whose pins the file of a process is about: those of its own, or, in 6.12, those of all. */
+function holders({ profile, processes }: State, process: Process): Process[] {
+  return profile.pinsAreGlobal ? processes.filter((other) => other !== null) : [process];
+}
+
+function drop(process: Process): void {
+  for (const frame of process.pins ?? []) frame.pinned = false;
+  if (process.pins) process.pins = [];
+}

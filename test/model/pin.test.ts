@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { makeProfile } from '../../model/profile.ts';
+import { devicePages, outcomes, pages, play, pte } from './play.ts';
+
+const old = makeProfile({ kernel: '6.12', design: 'pfn', arch: 'x86_64' });
+
+const READY = `
+  {mmap: a}
+  {cpu-write: a}
+  {open: 0}
+  {pin: "a[1]"}`;
+
+describe('a pinned page', () => {
+  it('stays when others migrate, with its entry as it was: folio_try_share_anon_rmap_pte()', () => {
+    const played = play(`${READY}
+      {migrate-to-dev: a, device: 0}`);
+    expect(outcomes(played).at(-1)).toBe('ENOENT');
+    expect(pages(played.state)).toBe('dev0+ ram+ dev0+ dev0+');
+    expect(devicePages(played.state, 0, 0)).toBe('w-ww');
+  });
+
+  it('is copied for a child at once: copy_present_page()', () => {
+    const { state } = play(`${READY}
+      {fork: p1}`);
+    expect(pages(state)).toBe('ram ram+ ram ram');
+    expect(pages(state, 1)).toBe('ram ram+ ram ram');
+    expect(pte(state, 1, 1)!.frame).not.toBe(pte(state, 0, 1)!.frame);
+    expect(pte(state, 1, 1)!.frame).toMatchObject({
+      exclusive: true,
+      pinned: false,
+      word: pte(state, 0, 1)!.frame.word,
+    });
+  });
+
+  it('is not marked accessed, nor made active by reclaim, nor write-protected by clear_refs', () => {
+    const { state } = play(`${READY}
+      {madvise: a, advice: pageout}
+      {clear-refs: p0}`);
+    expect(pte(state, 0, 1)).toMatchObject({
+      write: true,
+      softDirty: true,
+      frame: { active: false, referenced: false },
+    });
+    expect(pte(state, 0, 2)).toMatchObject({ write: false, softDirty: false, frame: { active: true } });
+  });
+
+  it('that was freed lazily stays so when it is not reclaimed, but in 6.12: try_to_unmap_one()', () => {
+    const steps = `${READY}
+      {madvise: "a[1]", advice: free}
+      {madvise: "a[1]", advice: pageout}`;
+    expect(pte(play(steps).state, 0, 1)!.frame).toMatchObject({ swapBacked: false, active: true });
+    expect(pte(play(steps, old).state, 0, 1)!.frame.swapBacked).toBe(true);
+  });
+
+  it('is an ordinary one when its process has unpinned it, or has ended', () => {
+    expect(pages(play(`${READY}\n{unpin: p0}\n{migrate-to-dev: a, device: 0}`).state)).toBe(
+      'dev0+ dev0+ dev0+ dev0+',
+    );
+    const { state } = play(`${READY}\n{fork: p1}\n{exit: p0}`);
+    expect(pte(state, 1, 1)!.frame.pinned).toBe(false);
+  });
+});
+
+it('is only one range for a file of gup_test in 7.3, and only one for all in 6.12', () => {
+  const steps = `${READY}
+    {fork: p1}
+    {pin: "a[2]", by: p1}
+    {pin: "a[0]", by: p0}
+    {unpin: p1}
+    {pin: "a[0]", by: p0}`;
+  expect(outcomes(play(steps)).slice(-4)).toEqual(['success', 'EINVAL', 'success', 'EINVAL']);
+  expect(outcomes(play(steps, old)).slice(-4)).toEqual(['EINVAL', 'EINVAL', 'success', 'success']);
+});
