@@ -99,7 +99,7 @@ function writeProtectFault(state: State, vma: Vma, page: number, pte: Pte): void
  * is drained.
  */
 function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
-  if (frame.head.large) return reuseLargeFolio(state, frame.head, vma);
+  if (frame.head.large) return reuseLargeFolio(state, frame.head);
   if (frame.mapcount > 1) return false;
   // Nor is the page's reference that the batch of activations holds seen for what it is: PG_lru is set.
   if (state.activating.get(frame)) return false;

@@ -13,6 +13,7 @@ import {
   type Mm,
   makeChunk,
   newFrame,
+  type Pte,
   type State,
 } from './state.ts';
 
@@ -98,6 +99,11 @@ function removeEntries(large: LargeMapcount, count: number, mm: Mm): void {
 /** How many entries map a page (folio_precise_page_mapcount): PTEs, and PMDs of its folio. */
 export function mapcountOf(frame: Frame): number {
   return frame.mapcount + frame.head.entireMapcount;
+}
+
+/** A mapping that must not be shared, in a fork or for a migration: folio_maybe_dma_pinned() of a PageAnonExclusive page. */
+export function isPinned({ frame }: Pte): boolean {
+  return frame.head.pinned && frame.exclusive;
 }
 
 /** folio_mapped() */

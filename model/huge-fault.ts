@@ -112,14 +112,11 @@ function writeProtectedPmd(state: State, vma: Vma, first: number, pmd: Pte): boo
 }
 
 /**
- * Whether one page of a folio may be written to in place. 7.3 (__wp_can_reuse_large_anon_folio): when all mappings are
- * this mm's, but one alone is copied, so that the folio goes. 6.12 (wp_can_reuse_anon_folio): one alone.
+ * Whether one page of a folio may be written to in place: never in 6.12 (wp_can_reuse_anon_folio); in 7.3 when all
+ * references to the folio are mappings of this mm (__wp_can_reuse_large_anon_folio), but one mapping alone is copied, so
+ * that the folio goes.
  */
-export function reuseLargeFolio(state: State, head: Frame, vma: Vma): boolean {
-  const large = head.large!;
-  if (state.profile.largeFolioIsReused) return large.entries > 1 && !large.shared;
-  if (large.entries > 1) return false;
-  // folio_move_anon_rmap()
-  head.anonVma = vma.anonVma;
-  return true;
+export function reuseLargeFolio({ profile }: State, head: Frame): boolean {
+  const { entries, shared } = head.large!;
+  return profile.largeFolioIsReused && !head.pinned && entries > 1 && !shared;
 }

@@ -52,7 +52,8 @@ function collectEntry(
 ): boolean {
   const { region } = vma;
   const { frame, write } = pmd;
-  if (!isSelected(pmd, select)) return true;
+  // What is pinned is put back by set_pmd_migration_entry(), and split_folio() fails.
+  if (!isSelected(pmd, select) || pmd.frame.pinned) return true;
   if (frame.kind === 'zero') {
     collectHole(vma, first, end, whole, sources);
     return true;
@@ -66,8 +67,9 @@ function collectEntry(
   return true;
 }
 
-/** migrate_vma_collect_pmd() of 6.12: split before anything is selected. */
+/** migrate_vma_collect_pmd() of 6.12: split before anything is selected, or left alone if it cannot be. */
 function splitForMigration(state: State, vma: Vma, first: number, pmd: Pte): boolean {
+  if (pmd.frame.pinned) return true;
   if (pmd.frame.kind === 'zero') splitPmd(state, vma, first);
   else splitFolio(state, pmd.frame, vma.region, first - (first % PMD_PAGES));
   return false;

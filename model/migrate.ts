@@ -3,7 +3,7 @@
  * between RAM and a private device.
  */
 import { allocationFails } from './device-memory.ts';
-import { copyFolio, isMapped, newDeviceFolio, newRamFolio } from './folio.ts';
+import { copyFolio, isMapped, isPinned, newDeviceFolio, newRamFolio } from './folio.ts';
 import { addNewFolioRmap } from './huge-fault.ts';
 import { collectPmd, inSmallPieces, splitUnmappedPmd } from './huge-migrate.ts';
 import { addToLru, drainLru } from './lru.ts';
@@ -77,6 +77,8 @@ function collectPtes(
     if (pte?.frame.head.large && isSelected(pte, select)) {
       // migrate_vma_split_folio(), after which the loop begins again at this page. 6.12: not migrated.
       if (!state.profile.deviceFolios) continue;
+      // Nor can it be split then, and migrate_vma_collect_skip() leaves out the rest of what the PMD covers.
+      if (pte.frame.head.pinned) return;
       const { offset } = pte.frame;
       splitFolio(state, pte.frame.head, region, page - offset);
       // The page that a fault is for is locked anew, unless it was the head, and so is not had: the access faults again.
@@ -88,21 +90,16 @@ function collectPtes(
       sources.push({ region, page, huge: false, frame: null, write: false });
     } else if (pte.frame === state.zero) {
       if (select.kind === 'system') sources.push({ region, page, huge: false, frame: null, write: false });
-    } else if (isSelected(pte, select)) {
+    } else if (isSelected(pte, select) && !isPinned(pte)) {
       sources.push({ region, page, huge: false, frame: pte.frame, write: pte.write });
       ptes[page] = unmapForMigration(vma, pte, 'migrate_vma_collect_pmd');
     }
   }
 }
 
-/** folio_try_share_anon_rmap_pte() fails: the entry is put back as it was. */
-function isPinned({ frame }: Pte): boolean {
-  return frame.pinned && frame.exclusive;
-}
-
 export function isSelected(pte: Pte, select: Selection): boolean {
   return select.kind === 'system'
-    ? pte.kind === 'present' && !isPinned(pte)
+    ? pte.kind === 'present'
     : pte.kind === 'device' && pte.frame.minor === select.minor;
 }
 

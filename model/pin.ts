@@ -1,7 +1,8 @@
 /**
  * Long-term pins, which a process takes and gives up through /sys/kernel/debug/gup_test (mm/gup_test.c,
  * PIN_LONGTERM_TEST_START and STOP; pin_user_pages() with FOLL_LONGTERM | FOLL_WRITE). A pinned page does not migrate
- * (folio_try_share_anon_rmap_pte), a child gets a copy of it (copy_present_page), and reclaim passes it over.
+ * (folio_try_share_anon_rmap_pte), a child gets a copy of it (copy_present_page), and reclaim passes it over. Of a folio
+ * of order 9, a pin of one page pins all: it is neither migrated nor split (folio_expected_ref_count).
  */
 import { getUserPage } from './gup.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
@@ -17,9 +18,9 @@ export function pin(state: State, process: Process, { region, first, count }: Pa
   const frames: Frame[] = [];
   let call = 0;
   while (frames.length < count) {
-    const gotten = getUserPage(state, process.mm, region, first + frames.length, false);
+    const gotten = getUserPage(state, process.mm, region, first + frames.length, true);
     if ('pte' in gotten) {
-      frames.push(gotten.pte.frame);
+      frames.push(gotten.pte.frame.head);
     } else if (frames.length === call) {
       return failWith(gotten.errno, gotten.rule);
     } else {

@@ -1,7 +1,7 @@
 /** fork(2) and exit(2) (kernel/fork.c, mm/mmap.c, mm/memory.c, kernel/exit.c). */
 import { closeDescriptor } from './device-file.ts';
 import { restoreExclusive } from './exclusive.ts';
-import { addMapping, addPmdMapping } from './folio.ts';
+import { addMapping, addPmdMapping, isPinned } from './folio.ts';
 import { addToLru } from './lru.ts';
 import { invalidate, release } from './notifier.ts';
 import { type Expected, succeed } from './outcome.ts';
@@ -9,6 +9,7 @@ import { pmdEnd, pmdOf, setPmd } from './page-table.ts';
 import { releasePins } from './pin.ts';
 import type { ProcessId } from './program.ts';
 import { addNewAnonRmap, anonVmaFork, unlinkAnonVmas } from './rmap.ts';
+import { splitPmd } from './split.ts';
 import {
   type Descriptor,
   type Mm,
@@ -53,7 +54,10 @@ function copyPageRange(state: State, from: Vma, to: Vma): void {
     const stop = pmdEnd(page, from.end);
     const pmd = pmdOf(from.mm, from.region, page);
     if (pmd === 'table') copyPtes(state, from, to, page, stop);
-    else if (pmd !== null) setPmd(to.mm, to.region, page, copyPmd(pmd, to.mm));
+    else if (pmd !== null && isPinned(pmd)) {
+      splitPmd(state, from, page);
+      copyPtes(state, from, to, page, stop);
+    } else if (pmd !== null) setPmd(to.mm, to.region, page, copyPmd(pmd, to.mm));
     page = stop;
   }
 }
@@ -89,7 +93,7 @@ function copyPmd(pmd: Pte, child: Mm): Pte {
 
 /** copy_present_ptes(): write-protected on both sides, old in the child. */
 function copyPresent(state: State, to: Vma, pte: Pte): Pte {
-  if (pte.frame.pinned && pte.frame.exclusive) return copyPinned(state, to, pte);
+  if (isPinned(pte)) return copyPinned(state, to, pte);
   if (pte.frame.kind === 'ram') share(pte, to.mm);
   if (pte.write) {
     pte.write = false;

@@ -100,7 +100,7 @@ export interface Profile {
   readonly hugeZeroIsReplaced: boolean;
   /**
    * A page of a large folio that is this mm's alone is written to in place (__wp_can_reuse_large_anon_folio); 6.12 copies
-   * it while any other page of the folio is mapped.
+   * it.
    */
   readonly largeFolioIsReused: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */

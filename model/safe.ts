@@ -19,7 +19,7 @@ import { processOf, type State } from './state.ts';
  * - With huge regions, an allocation must not be made to fail while there are several processes: of a folio that is to
  *   be migrated in pages, migrate_vma_split_unmapped_folio() splits the PMD of one mm only, and
  *   remove_migration_pmd() maps a page of order 0 by the PMD of the other (mm/migrate_device.c, mm/huge_memory.c).
- * - Of huge regions, `pin`, `clear-refs` and madvise with FREE, COLD and PAGEOUT are left out: the model has their rules for
+ * - Of huge regions, `clear-refs` and madvise with FREE, COLD and PAGEOUT are left out: the model has their rules for
  *   PTEs and pages of order 0 only.
  * - `exclusive` on huge regions of 6.12 is left out, since the model does not have it: page_make_device_exclusive_one()
  *   takes a whole folio for its first page, and refuses the others.
@@ -31,7 +31,6 @@ export function hazardOf(state: State, step: Step): string | undefined {
       : undefined;
   }
   if (state.regions.some(isHugeRegion)) {
-    if (step.op === 'pin') return 'pins of large folios are not modelled';
     if (step.op === 'clear-refs') return 'clear_refs of PMDs is not modelled';
     if (step.op === 'madvise' && ['free', 'cold', 'pageout'].includes(step.advice)) {
       return 'reclaim of large folios is not modelled';

@@ -73,7 +73,7 @@ export interface Frame {
   dirty: boolean | undefined;
   /** PG_referenced. Undefined as for `dirty`. */
   referenced: boolean | undefined;
-  /** Pinned for DMA (FOLL_PIN): folio_maybe_dma_pinned(). */
+  /** Of a head: pinned for DMA (FOLL_PIN), folio_maybe_dma_pinned(). */
   pinned: boolean;
   /** PG_swapbacked: not of pages that MADV_FREE took. Undefined: it may be left from an earlier life of the page. */
   swapBacked: boolean | undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { makeProfile } from '../../model/profile.ts';
-import { devicePages, outcomes, pages, play, pte } from './play.ts';
+import { devicePages, outcomes, pages, play, pte, STOCK } from './play.ts';
 
 const old = makeProfile({ kernel: '6.12', design: 'pfn', arch: 'x86_64' });
 
@@ -70,4 +70,45 @@ it('is only one range for a file of gup_test in 7.3, and only one for all in 6.1
     {pin: "a[0]", by: p0}`;
   expect(outcomes(play(steps)).slice(-4)).toEqual(['success', 'EINVAL', 'success', 'EINVAL']);
   expect(outcomes(play(steps, old)).slice(-4)).toEqual(['EINVAL', 'EINVAL', 'success', 'success']);
+});
+
+describe('a folio of which one page is pinned', () => {
+  const huge = '{h: {pmds: 1}}';
+  const READY = `
+    {mmap: h}
+    {madvise: h, advice: hugepage}
+    {cpu-write: "h[0]"}
+    {open: 0}
+    {pin: "h[7]"}`;
+
+  it('is not split for a migration of a part of it: folio_expected_ref_count()', () => {
+    const played = play(`${READY}\n{migrate-to-dev: "h[0..1]", device: 0}`, STOCK, huge);
+    expect(outcomes(played).at(-1)).toBe('ENOENT');
+    expect(played.state.processes[0]!.mm.pmds[0]![0]).toMatchObject({ kind: 'present', write: true });
+  });
+
+  it('has each of its pages copied by fork: copy_huge_pmd(), copy_present_page()', () => {
+    const { state } = play(`${READY}\n{fork: p1}`, STOCK, huge);
+    expect(state.processes.map((process) => process!.mm.pmds[0]![0])).toEqual(['table', 'table']);
+    expect(pte(state, 0, 3)).toMatchObject({ write: true, frame: { exclusive: true } });
+    expect(pte(state, 1, 3)).toMatchObject({ write: true, rule: 'copy_present_page' });
+  });
+
+  it('gives a page up when it is written to after it was shared: __wp_can_reuse_large_anon_folio()', () => {
+    const shared = `
+      {mmap: h}
+      {madvise: h, advice: hugepage}
+      {cpu-write: "h[0]"}
+      {mprotect: "h[9]", protection: read}
+      {fork: p1}
+      {exit: p1}
+      {cpu-write: "h[3]"}`;
+    const rules = (steps: string, profile = STOCK) => {
+      const { state } = play(`${shared}\n${steps}`, profile, huge);
+      return [pte(state, 0, 3)!.rule, pte(state, 0, 4)!.rule];
+    };
+    expect(rules('{cpu-write: "h[4]"}')).toEqual(['wp_page_reuse', 'wp_page_reuse']);
+    expect(rules('{pin: "h[3]"}\n{cpu-write: "h[4]"}')).toEqual(['wp_page_reuse', 'wp_page_copy']);
+    expect(rules('{cpu-write: "h[4]"}', old)).toEqual(['wp_page_copy', 'wp_page_copy']);
+  });
 });
