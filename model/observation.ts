@@ -79,10 +79,64 @@ export interface Rss {
   swap: number;
 }
 
+/**
+ * Fields of a mapping in /proc/PID/smaps, in KiB but for THPeligible. Pss_Anon, Pss_File and Pss_Shmem are of
+ * smaps_rollup alone, and 0 elsewhere.
+ */
+export const SMAPS_FIELDS = [
+  'Size',
+  'Rss',
+  'Pss',
+  'Pss_Dirty',
+  'Pss_Anon',
+  'Pss_File',
+  'Pss_Shmem',
+  'Shared_Clean',
+  'Shared_Dirty',
+  'Private_Clean',
+  'Private_Dirty',
+  'Referenced',
+  'Anonymous',
+  'KSM',
+  'LazyFree',
+  'AnonHugePages',
+  'ShmemPmdMapped',
+  'FilePmdMapped',
+  'Shared_Hugetlb',
+  'Private_Hugetlb',
+  'Swap',
+  'SwapPss',
+  'Locked',
+  'THPeligible',
+] as const;
+export type SmapsField = (typeof SMAPS_FIELDS)[number];
+
+/** A mapping in /proc/PID/smaps. */
+export interface MappingObservation {
+  /** Virtual addresses. */
+  start: bigint;
+  end: bigint;
+  /** By the order of {@link SMAPS_FIELDS}. */
+  fields: number[];
+  /** The line VmFlags. */
+  vmFlags: string;
+}
+
+/** /proc/PID/smaps_rollup, and what it is the sum of beside the mappings of regions. */
+export interface RollupObservation {
+  fields: number[];
+  /** Sum over all mappings that are of no region. */
+  others: number[];
+}
+
 /** One process, without its regions. */
 export interface ProcessObservation {
   process: ProcessId;
   rss: Rss;
+  /** Mappings of regions, in ascending order; at chosen steps. */
+  smaps?: MappingObservation[];
+  /** At the last step. */
+  rollup?: RollupObservation;
 }
 
 export type TraceEventName =

@@ -4,7 +4,7 @@ import { type ExpectedPageFlags, pageFlags } from './page-flags.ts';
 import { mincore, scanCategories } from './page-scan.ts';
 import { hugeEntry } from './page-table.ts';
 import { type DeviceMinor, PMD_PAGES, type ProcessId, type RegionId } from './program.ts';
-import { snapshotByte } from './snapshot.ts';
+import { snapshotBytes } from './snapshot.ts';
 import type { ExpectedFault, Frame, Process, Pte, Rule, State, Vma } from './state.ts';
 import { type ExpectedRss, expectRss } from './status.ts';
 import { findVma } from './vma.ts';
@@ -20,13 +20,13 @@ export interface ExpectedPage {
   /** Bit 56 of pagemap: present, and mapped once (__folio_page_mapped_exclusively). */
   exclusive: boolean;
   /** Bit 61 of pagemap: a page that is not anonymous, or passes for one. */
-  file?: true;
+  file: boolean;
   /** Of present pages only. */
-  flags?: ExpectedPageFlags;
+  flags: ExpectedPageFlags | undefined;
   /** /proc/kpagecount of present pages: how many entries map the page; 0 for the zero page. */
-  count?: number;
+  count: number | undefined;
   /** The word that fills the page, of present pages that may be read. */
-  word?: number;
+  word: number | undefined;
   /** What mincore(2) says of it. */
   mincore: number;
   /** What PAGEMAP_SCAN says of it; undefined where nothing is mapped. */
@@ -127,48 +127,44 @@ function refusedReads({ mm, region, first, end }: Vma): ExpectedFault[] {
 function observeRegion(state: State, process: Process, region: RegionId): ExpectedRegion {
   const { mm } = process;
   const length = state.regions[region]!;
+  const ptes = mm.ptes[region]!;
   const pages: ExpectedPage[] = [];
+  let vma: Vma | undefined;
   for (let page = 0; page < length; ) {
+    if (!vma || page >= vma.end) vma = findVma(mm, region, page);
     const pmd = hugeEntry(mm, region, page);
     if (pmd) {
-      observePmd(state, findVma(mm, region, page)!, pmd, pages);
+      observePmd(state, vma!, pmd, pages);
       page += PMD_PAGES;
     } else {
-      pages.push(observePage(state, findVma(mm, region, page), page, mm.ptes[region]![page]!));
+      pages.push(observePage(state, vma, page, ptes[page]!));
       page++;
     }
   }
   const snapshots: ExpectedSnapshot[] = [];
   for (const [device, descriptor] of process.devices.entries()) {
-    if (!descriptor?.own) continue;
-    const bytes = new Uint8Array(length);
-    for (let page = 0; page < length; page++) bytes[page] = snapshotByte(mm, device, region, page);
-    snapshots.push({ device, bytes });
+    if (descriptor?.own) snapshots.push({ device, bytes: snapshotBytes(mm, device, region, 0, length) });
   }
   return { process: process.id, region, pages, snapshots };
 }
 
 function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte | null): ExpectedPage {
-  const asked = { mincore: mincore(vma, pte), categories: scanCategories(state.profile, vma, page, pte) };
-  const vmaSoftDirty = vma?.softDirty ?? false;
-  if (pte === null) {
-    const rule = vma ? 'pte_to_pagemap_entry (pte_none)' : 'pagemap_pte_hole';
-    return { frame: null, pte, softDirty: vmaSoftDirty, exclusive: false, ...asked, rule };
-  }
-  const { frame, rule } = pte;
-  const softDirty = vmaSoftDirty || (state.profile.softDirty && pte.softDirty);
-  if (pte.kind !== 'present') return { frame, pte, softDirty, exclusive: false, ...asked, rule };
+  const present = pte?.kind === 'present' ? pte.frame : undefined;
+  const count = present && mapcountOf(present);
+  const entrySoftDirty = pte !== null && state.profile.softDirty && pte.softDirty;
   return {
-    frame,
+    frame: pte === null ? null : pte.frame,
     pte,
-    softDirty,
-    exclusive: mapcountOf(frame) === 1,
-    flags: pageFlags(frame, state),
-    count: mapcountOf(frame),
+    softDirty: (vma?.softDirty ?? false) || entrySoftDirty,
+    exclusive: count === 1,
+    file: false,
+    flags: present && pageFlags(present, state),
+    count,
     // A process sees nothing of a page that it may not read.
-    ...(vma?.read ? { word: frame.word } : {}),
-    ...asked,
-    rule,
+    word: present && vma?.read ? present.word : undefined,
+    mincore: mincore(vma, pte),
+    categories: scanCategories(state.profile, vma, page, pte),
+    rule: pte?.rule ?? (vma ? 'pte_to_pagemap_entry (pte_none)' : 'pagemap_pte_hole'),
   };
 }
 
@@ -176,26 +172,28 @@ function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte 
 function observePmd(state: State, vma: Vma, pmd: Pte, pages: ExpectedPage[]): void {
   const { frame: head, rule } = pmd;
   const { pagemapAsksEachPage } = state.profile;
-  const common = {
-    pte: pmd,
-    softDirty: vma.softDirty || (state.profile.softDirty && pmd.softDirty),
-    exclusive: pmd.kind === 'present' && mapcountOf(head) === 1,
-    mincore: mincore(vma, pmd),
-    categories: scanCategories(state.profile, vma, 0, pmd),
-    ...(pagemapAsksEachPage && head.kind === 'zero' ? { file: true as const } : {}),
-    rule,
-  };
-  if (pmd.kind !== 'present') {
-    for (const frame of head.pages!) pages.push({ ...common, frame });
-    return;
-  }
-  const headFlags = pageFlags(head, state);
-  const tailFlags = pageFlags(head.pages![1]!, state);
+  const present = pmd.kind === 'present';
+  const softDirty = vma.softDirty || (state.profile.softDirty && pmd.softDirty);
+  const headExclusive = present && mapcountOf(head) === 1;
+  const resident = mincore(vma, pmd);
+  const categories = scanCategories(state.profile, vma, 0, pmd);
+  const file = pagemapAsksEachPage && head.kind === 'zero';
+  const headFlags = present ? pageFlags(head, state) : undefined;
+  const tailFlags = present ? pageFlags(head.pages![1]!, state) : undefined;
   for (const frame of head.pages!) {
-    const flags = frame === head ? headFlags : tailFlags;
-    const word = vma.read ? { word: frame.word } : undefined;
-    const count = mapcountOf(frame);
-    const exclusive = pagemapAsksEachPage ? count === 1 : common.exclusive;
-    pages.push({ ...common, exclusive, frame, flags, count, ...word });
+    const count = present ? mapcountOf(frame) : undefined;
+    pages.push({
+      frame,
+      pte: pmd,
+      softDirty,
+      exclusive: pagemapAsksEachPage ? count === 1 : headExclusive,
+      file,
+      flags: frame === head ? headFlags : tailFlags,
+      count,
+      word: present && vma.read ? frame.word : undefined,
+      mincore: resident,
+      categories,
+      rule,
+    });
   }
 }

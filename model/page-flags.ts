@@ -1,4 +1,5 @@
 /** /proc/kpageflags (fs/proc/page.c, stable_page_flags): which bits a page in RAM must show. */
+import type { Profile } from './profile.ts';
 import type { Frame, State } from './state.ts';
 
 /** Bits of kpageflags by the names of include/uapi/linux/kernel-page-flags.h and its kernel-internal sibling. */
@@ -55,6 +56,9 @@ export interface ExpectedPageFlags {
   /** Bits that must be set; all others that are not free must be clear. */
   set: readonly PageFlag[];
   free: readonly FreeFlag[];
+  /** The lower and the upper 32 bits of what `set` makes. */
+  low: number;
+  high: number;
 }
 
 /** Slack: a new page waits in a per-CPU batch until something drains it (folio_add_lru, mm/folio.c). */
@@ -64,22 +68,61 @@ export const STALE_SLACK = 'stale-device-page-flags';
 
 const LRU_FREE: FreeFlag = { flag: 'LRU', slack: LRU_SLACK };
 
+/** What a frame has that its flags follow from; made once and shared, since each page is asked after each step. */
+const MADE = new Map<number, ExpectedPageFlags>();
+
+function make(set: readonly PageFlag[], free: readonly FreeFlag[] = []): ExpectedPageFlags {
+  let [low, high] = [0, 0];
+  for (const flag of set) {
+    const bit = PAGE_FLAG_BITS[flag];
+    if (bit < 32) low |= 1 << bit;
+    else high |= 1 << (bit - 32);
+  }
+  return { set, free, low: low >>> 0, high: high >>> 0 };
+}
+
 /** PG_reserved is of a page that the page allocator never had; is_zero_pfn(). */
-const ZERO_PAGE: ExpectedPageFlags = { set: ['ZERO_PAGE', 'RESERVED'], free: [] };
+const ZERO_PAGE = make(['ZERO_PAGE', 'RESERVED']);
+/** is_huge_zero_pfn(); the folio has no flags but PG_head (get_huge_zero_folio). */
+const HUGE_ZERO = {
+  head: make(['ZERO_PAGE', 'THP', 'COMPOUND_HEAD']),
+  tail: make(['ZERO_PAGE', 'THP', 'COMPOUND_TAIL']),
+};
 
 /**
  * A mapped page of RAM. Of anonymous pages, only GUP and reclaim set REFERENCED and ACTIVE, only mlock UNEVICTABLE.
  */
 export function pageFlags(frame: Frame, { profile, activating }: State): ExpectedPageFlags {
-  if (frame.kind === 'zero') return frame.head.pages ? hugeZeroFlags(frame) : ZERO_PAGE;
+  // All flags but one are the head's, also of a tail page (snapshot_page).
+  const { head } = frame;
+  if (frame.kind === 'zero') {
+    return head.pages ? (frame === head ? HUGE_ZERO.head : HUGE_ZERO.tail) : ZERO_PAGE;
+  }
+  const isActivating = head.active === undefined && activating.has(head);
+  const key =
+    (head.pages ? (frame === head ? 1 : 2) : 0) +
+    3 * (tristate(head.swapBacked) + 3 * (tristate(head.dirty) + 3 * tristate(head.referenced))) +
+    81 * tristate(head.active) +
+    243 * (Number(isActivating) + 2 * Number(profile.anonShowsKsm)) +
+    972 * (Number(head.exclusive) + 2 * Number(head.onLru));
+  const known = MADE.get(key);
+  if (known) return known;
+  const made = anonFlags(frame, isActivating, profile);
+  MADE.set(key, made);
+  return made;
+}
+
+function tristate(flag: boolean | undefined): number {
+  return flag === undefined ? 2 : flag ? 1 : 0;
+}
+
+function anonFlags(frame: Frame, isActivating: boolean, profile: Profile): ExpectedPageFlags {
   const set: PageFlag[] = ['UPTODATE', 'MMAP', 'ANON'];
   const free: FreeFlag[] = [];
-  // All other flags are the head's, also of a tail page (snapshot_page).
   const { head } = frame;
-  if (head.pages) set.push('THP', compoundFlag(frame));
+  if (head.pages) set.push('THP', frame === head ? 'COMPOUND_HEAD' : 'COMPOUND_TAIL');
   if (head.swapBacked) set.push('SWAPBACKED');
   else if (head.swapBacked === undefined) free.push({ flag: 'SWAPBACKED', slack: STALE_SLACK });
-  const isActivating = activating.has(head);
   if (profile.anonShowsKsm) set.push('KSM');
   if (head.exclusive) set.push('ANON_EXCLUSIVE');
   for (const [flag, isSet] of [
@@ -93,14 +136,5 @@ export function pageFlags(frame: Frame, { profile, activating }: State): Expecte
   }
   if (head.onLru) set.push('LRU');
   else free.push(LRU_FREE);
-  return { set, free };
-}
-
-function compoundFlag(frame: Frame): PageFlag {
-  return frame === frame.head ? 'COMPOUND_HEAD' : 'COMPOUND_TAIL';
-}
-
-/** is_huge_zero_pfn(); the folio has no flags but PG_head (get_huge_zero_folio). */
-function hugeZeroFlags(frame: Frame): ExpectedPageFlags {
-  return { set: ['ZERO_PAGE', 'THP', compoundFlag(frame)], free: [] };
+  return make(set, free);
 }

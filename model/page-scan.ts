@@ -37,11 +37,15 @@ export function scanCategories(
 /** The ranges that PAGEMAP_SCAN makes of the categories of pages (pagemap_scan_push_range). */
 export function scanRanges(pages: readonly { categories: number | undefined }[]): ScanRange[] {
   const ranges: ScanRange[] = [];
-  for (const [page, { categories }] of pages.entries()) {
+  let last: ScanRange | undefined;
+  for (let page = 0; page < pages.length; page++) {
+    const { categories } = pages[page]!;
     if (categories === undefined) continue;
-    const last = ranges.at(-1);
     if (last?.end === page && last.categories === categories) last.end++;
-    else ranges.push({ first: page, end: page + 1, categories });
+    else {
+      last = { first: page, end: page + 1, categories };
+      ranges.push(last);
+    }
   }
   return ranges;
 }

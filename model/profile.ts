@@ -96,6 +96,8 @@ export interface Profile {
    * FILE.
    */
   readonly pagemapAsksEachPage: boolean;
+  /** mprotect() of a writable PMD takes it for clean: x86's pmd_modify() of 6.12 drops _PAGE_DIRTY. */
+  readonly pmdModifyDropsDirty: boolean;
   /** A write to the huge zero page gets a folio of order 9 (do_huge_zero_wp_pmd); 6.12 splits the PMD. */
   readonly hugeZeroIsReplaced: boolean;
   /**
@@ -125,6 +127,7 @@ interface KernelTraits {
   deviceFolios: boolean;
   freesEmptyTables: boolean;
   pagemapAsksEachPage: boolean;
+  pmdModifyDropsDirty: boolean;
   hugeZeroIsReplaced: boolean;
   largeFolioIsReused: boolean;
   chainCopiedReversed: boolean;
@@ -149,6 +152,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     deviceFolios: true,
     freesEmptyTables: true,
     pagemapAsksEachPage: false,
+    pmdModifyDropsDirty: false,
     hugeZeroIsReplaced: true,
     largeFolioIsReused: true,
     chainCopiedReversed: true,
@@ -171,6 +175,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     deviceFolios: false,
     freesEmptyTables: false,
     pagemapAsksEachPage: true,
+    pmdModifyDropsDirty: true,
     hugeZeroIsReplaced: false,
     largeFolioIsReused: false,
     chainCopiedReversed: false,
@@ -210,6 +215,7 @@ export function makeProfile(options: ProfileOptions): Profile {
     deviceFolios: traits.deviceFolios,
     freesEmptyTables: traits.freesEmptyTables,
     pagemapAsksEachPage: traits.pagemapAsksEachPage,
+    pmdModifyDropsDirty: arch === 'x86_64' && traits.pmdModifyDropsDirty,
     hugeZeroIsReplaced: traits.hugeZeroIsReplaced,
     largeFolioIsReused: traits.largeFolioIsReused,
     chainCopiedReversed: traits.chainCopiedReversed,

@@ -62,6 +62,8 @@ function changeEntry(state: State, vma: Vma, entry: Pte): void {
 function changePresent(state: State, vma: Vma, pte: Pte): void {
   const write =
     vma.write && pte.frame.kind === 'ram' && pte.frame.exclusive && !tracksWrites(state, vma, pte);
+  // The dirty bit of a read-only entry is _PAGE_SAVED_DIRTY, which stays.
+  if (pte.huge && pte.write && state.profile.pmdModifyDropsDirty) pte.dirty = false;
   if (pte.write === write) return;
   pte.write = write;
   pte.rule = pte.huge ? 'change_huge_pmd' : 'change_pte_range';

@@ -1,9 +1,9 @@
 /** HMM_DMIRROR_SNAPSHOT (lib/test_hmm.c, dmirror_snapshot and dmirror_mkentry; mm/hmm.c). It never faults. */
 import { copyOut } from './ioctl.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
-import { entryAt } from './page-table.ts';
+import { entryAt, hugeEntry, pmdEnd } from './page-table.ts';
 import type { DeviceMinor, Flaw, PageRange, RegionId } from './program.ts';
-import type { DeviceFile, Mm } from './state.ts';
+import type { DeviceFile, Mm, Pte, Vma } from './state.ts';
 import { findVma } from './vma.ts';
 
 /** Bits of a byte that SNAPSHOT returns (lib/test_hmm_uapi.h). */
@@ -23,18 +23,34 @@ export const SnapshotBits = {
 
 export function snapshot(file: DeviceFile, { region, first, count }: PageRange, flaw?: Flaw): Expected {
   if (!file.mm.alive) return failWith('EINVAL', 'dmirror_snapshot (mmget_not_zero)');
-  const bytes = Uint8Array.from({ length: count }, (_, i) =>
-    snapshotByte(file.mm, file.minor, region, first + i),
-  );
+  const bytes = snapshotBytes(file.mm, file.minor, region, first, count);
   return copyOut(succeed('dmirror_snapshot', { cpages: count, faults: 0, bytes }), flaw);
 }
 
-/** What SNAPSHOT through a file of `minor` says of one page of the mm that the file mirrors. */
-export function snapshotByte(mm: Mm, minor: DeviceMinor, region: RegionId, page: number): number {
-  const vma = findVma(mm, region, page);
+/** What SNAPSHOT through a file of `minor` says of `count` pages of the mm that the file mirrors, from `first` on. */
+export function snapshotBytes(
+  mm: Mm,
+  minor: DeviceMinor,
+  region: RegionId,
+  first: number,
+  count: number,
+): Uint8Array {
+  const bytes = new Uint8Array(count);
+  const end = first + count;
+  for (let page = first; page < end; ) {
+    const vma = findVma(mm, region, page);
+    const huge = hugeEntry(mm, region, page) !== null;
+    const next = huge ? pmdEnd(page, end) : page + 1;
+    bytes.fill(snapshotByte(vma, minor, entryAt(mm, region, page)), page - first, next - first);
+    page = next;
+  }
+  return bytes;
+}
+
+/** One page, or all of a PMD that maps memory itself, which lies in one vma. */
+function snapshotByte(vma: Vma | undefined, minor: DeviceMinor, pte: Pte | null): number {
   // hmm_vma_walk_hole() outside of vmas, hmm_vma_walk_test() where VM_READ is missing.
   if (!vma?.read) return SnapshotBits.error;
-  const pte = entryAt(mm, region, page);
   if (pte === null) return SnapshotBits.none;
   // hmm_vma_handle_pte(): a device-exclusive entry, and a device page of another owner, are as good as none;
   // hmm_vma_handle_absent_pmd(): the latter is an error.

@@ -52,6 +52,18 @@ export function expectSystem(
   };
 }
 
+/**
+ * Counters of /proc/vmstat that no operation on device memory moves: only migrate_pages() counts (mm/migrate.c), through
+ * which neither migrate_vma_*() nor migrate_device_*() goes.
+ */
+export const STILL_COUNTERS = [
+  'pgmigrate_success',
+  'pgmigrate_fail',
+  'thp_migration_success',
+  'thp_migration_fail',
+  'thp_migration_split',
+] as const;
+
 /** A condition of machine or command line under which a kernel is tested. */
 export type ScenarioName = 'default' | 'full-address-space';
 

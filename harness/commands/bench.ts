@@ -2,13 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { makeProfile } from '../../model/profile.ts';
 import { AcceleratorProbe } from '../../qemu/accel.ts';
 import { Calibration } from '../../qemu/calibration.ts';
 import { Guest, MARKERS } from '../../qemu/guest.ts';
+import { type Measurement, type Pair, summarize } from '../bench/measurement.ts';
+import { modelStepsPerSecond } from '../bench/model-speed.ts';
+import { observationCost } from '../bench/observation.ts';
 import { architectures, parseArch } from '../kernels/arch.ts';
 import { buildKernel, type KernelBuild } from '../kernels/build.ts';
 import { buildGuestPrograms } from '../kernels/guest-programs.ts';
 import { resolveKernel } from '../kernels/resolve.ts';
+import type { SourceTree } from '../kernels/source.ts';
+import { profileOf, rulesOf } from '../run/profile.ts';
 import { baseImage } from '../session/image.ts';
 import { chooseAccelerator, laneMachine, Session } from '../session/session.ts';
 import { collect, defaultJobs, positiveInteger, withProgress } from './context.ts';
@@ -18,20 +24,6 @@ interface BenchOptions {
   arch: string[];
   pairs: number;
   json?: boolean;
-}
-
-/** What is claimed of hmmdiff's speed; the issue that a number comes from stands in README. */
-interface Measurement {
-  name: string;
-  arch: string;
-  /** Median of the pairs' ratios. */
-  ratio: number;
-  /** What the ratio should be at most. */
-  limit: number;
-  /** Medians in milliseconds, for orientation: they depend on the host. */
-  measuredMs: number;
-  againstMs: number;
-  pairs: number;
 }
 
 export function benchCommand(signal: AbortSignal): Command {
@@ -57,7 +49,15 @@ export function benchCommand(signal: AbortSignal): Command {
               ),
             ),
           );
+          found.push(
+            ...(await context.events.task(`observe ${arch}`, `Cost of observing on ${arch}`, (report) =>
+              costs(tree, build, image, options.pairs, signal, (done) =>
+                report.progress(done, options.pairs, 'pairs'),
+              ),
+            )),
+          );
         }
+        found.push(modelSpeed());
         return found;
       });
       if (options.json) process.stdout.write(`${JSON.stringify(measurements)}\n`);
@@ -96,7 +96,7 @@ async function readyTime(
       });
       return session.readyMs;
     };
-    const samples: { measured: number; against: number }[] = [];
+    const samples: Pair[] = [];
     for (let pair = 0; pair < pairs; pair++) {
       // Alternating which comes first: the host's speed drifts.
       const against = pair % 2 === 0 ? await bare() : undefined;
@@ -104,24 +104,49 @@ async function readyTime(
       samples.push({ measured, against: against ?? (await bare()) });
       progress(samples.length);
     }
-    return {
-      name: 'ready / bare boot to init',
-      arch: build.arch,
-      ratio: median(samples.map(({ measured, against }) => measured / against)),
-      limit: 1.5,
-      measuredMs: Math.round(median(samples.map(({ measured }) => measured))),
-      againstMs: Math.round(median(samples.map(({ against }) => against))),
-      pairs,
-    };
+    return summarize('ready / bare boot to init', build.arch, 1.5, samples);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+/** What observing costs in a guest of a lane. */
+async function costs(
+  tree: SourceTree,
+  build: KernelBuild,
+  image: string,
+  pairs: number,
+  signal: AbortSignal,
+  progress: (done: number) => void,
+): Promise<Measurement[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'hmmdiff-bench-'));
+  try {
+    const { accelerator } = await chooseAccelerator(new AcceleratorProbe(), 'auto', build, image, signal);
+    const calibration = new Calibration();
+    await using session = await Session.start({
+      build,
+      image,
+      accelerator,
+      folder,
+      name: 'observe',
+      calibration,
+      signal,
+    });
+    const profile = await profileOf(build, await rulesOf(tree), session.memory.design ?? 'pfn');
+    return await observationCost(session, profile, pairs, progress);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Steps that the model should do in a second on one processor. */
+const MODEL_STEPS = 200_000;
+
+/** Milliseconds for so many steps, against a second. */
+function modelSpeed(): Measurement {
+  const speed = modelStepsPerSecond(makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' }));
+  const measured = (1000 * MODEL_STEPS) / speed;
+  return summarize(`${MODEL_STEPS} steps of the model / a second`, 'host', 1, [{ measured, against: 1000 }]);
 }
 
 function format(measurement: Measurement): string {

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ExitStatus } from '../errors.ts';
+import { SMAPS_EVERY } from '../programs/encode.ts';
 import {
   DEFAULT_OPERATIONS,
   EXHAUSTIVE_OPERATIONS,
@@ -35,6 +36,7 @@ interface RunCommandOptions extends KernelOptions {
   out?: string;
   benchmarks?: boolean;
   shrink: number;
+  smapsEvery: number;
   exhaustive?: number;
   pages: number;
   devices: number;
@@ -76,6 +78,12 @@ export function runCommand(signal: AbortSignal): Command {
       new Option('--accel <accelerator>', 'auto starts a guest with KVM to see whether it works')
         .choices(['auto', 'kvm', 'tcg'])
         .default('auto'),
+    )
+    .option(
+      '--smaps-every <n>',
+      'steps of a program from one smaps to the next',
+      positiveInteger,
+      SMAPS_EVERY,
     )
     .option('--shrink <n>', 'different findings of a lane to shrink at most, 0 for none', count, 5)
     .option('--jobs <n>', 'parallel compilations, and guests at a time', positiveInteger, defaultJobs)
@@ -138,6 +146,7 @@ function planFrom(options: RunCommandOptions): Plan {
     append: options.append,
     fragments: options.config,
     benchmarks: options.benchmarks ?? false,
+    smapsEvery: options.smapsEvery,
     shrink: options.shrink,
   };
 }

@@ -7,11 +7,20 @@ import { inputError } from '../errors.ts';
 import { formatVerdict } from '../report/table.ts';
 import { type Verdict, verdictSchema } from '../report/verdict.ts';
 
+interface ShowOptions {
+  details?: boolean;
+  json?: boolean;
+}
+
 export function showCommand(): Command {
   return new Command('show')
     .description('what a run found, or all about one finding')
     .argument('<folder>', 'a run folder, or the folder of a finding')
     .argument('[id]', 'a finding of the run')
+    .option(
+      '--details',
+      'of a run: what was compared field by field, and what of the model no program reached',
+    )
     .option('--json', 'print the verdict or the finding as JSON')
     .addHelpText(
       'after',
@@ -20,9 +29,10 @@ Exit status: 0 shown; 2 bad usage or input.
 
 Examples:
   hmmdiff show hmmdiff-out/2026-11-21T10-00-00
+  hmmdiff show hmmdiff-out/2026-11-21T10-00-00 --details
   hmmdiff show hmmdiff-out/2026-11-21T10-00-00 1a2b3c4d`,
     )
-    .action(async (path: string, id: string | undefined, options: { json?: boolean }) => {
+    .action(async (path: string, id: string | undefined, options: ShowOptions) => {
       const folder = resolve(path);
       const isFinding = (await stat(join(folder, 'finding.json')).catch(() => undefined)) !== undefined;
       if (isFinding || id !== undefined) {
@@ -34,7 +44,9 @@ Examples:
         return;
       }
       const verdict = await readVerdict(folder);
-      process.stdout.write(options.json ? `${JSON.stringify(verdict)}\n` : formatVerdict(verdict, folder));
+      process.stdout.write(
+        options.json ? `${JSON.stringify(verdict)}\n` : formatVerdict(verdict, folder, options.details),
+      );
     });
 }
 

@@ -29,23 +29,23 @@ interface NewChunk {
 
 export class Bindings {
   readonly #environment: Environment;
-  /** RAM and device pages have numbers of their own: in design `offset` the two ranges overlap. */
-  readonly #numbers = new Map<Frame, bigint>();
-  readonly #owners = { ram: new Map<bigint, Frame>(), device: new Map<bigint, Frame>() };
+  /** RAM and device pages have numbers of their own: in design `offset` the two ranges overlap. All are below 2^53. */
+  readonly #numbers = new Map<Frame, number>();
+  readonly #owners = { ram: new Map<number, Frame>(), device: new Map<number, Frame>() };
   /** Chunks that came up in the program: by minor, by its RELEASEs so far, and in their order. */
   readonly #newChunks: NewChunk[] = [];
   /** Of frames that are gone since the step before: its trace events may speak of them. */
-  readonly #departed = new Map<Frame, bigint>();
+  readonly #departed = new Map<Frame, number>();
 
   constructor(environment: Environment) {
     this.#environment = environment;
   }
 
-  /** Begins a step: `live` are the frames that exist after it. What frames had that are gone is free again. */
+  /** Begins a step: `live` are the folios, by their heads, that exist after it. What others had is free again. */
   begin(live: ReadonlySet<Frame>): void {
-    this.#departed.clear();
+    if (this.#departed.size > 0) this.#departed.clear();
     for (const [frame, number] of this.#numbers) {
-      if (live.has(frame)) continue;
+      if (live.has(frame.head)) continue;
       this.#numbers.delete(frame);
       this.#departed.set(frame, number);
       const owners = this.#ownersOf(frame);
@@ -54,7 +54,13 @@ export class Bindings {
   }
 
   numberOf(frame: Frame): bigint | undefined {
-    return this.#numbers.get(frame) ?? this.#departed.get(frame);
+    const number = this.#numbers.get(frame) ?? this.#departed.get(frame);
+    return number === undefined ? undefined : BigInt(number);
+  }
+
+  /** What {@link bind} took for a live frame. */
+  boundNumber(frame: Frame): number | undefined {
+    return this.#numbers.get(frame);
   }
 
   /**
@@ -64,9 +70,9 @@ export class Bindings {
   bind(frame: Frame, number: bigint): Binding {
     const known = this.#numbers.get(frame);
     if (known !== undefined) {
-      return known === number
+      return known === Number(number)
         ? null
-        : { expected: `${describeNumber(known)}, as before`, rule: 'the page stays where it is' };
+        : { expected: `${describeNumber(BigInt(known))}, as before`, rule: 'the page stays where it is' };
     }
     const { head } = frame;
     const pages = head.pages ?? [head];
@@ -75,19 +81,20 @@ export class Bindings {
       return { expected: `a folio of ${pages.length} pages at a multiple of its size`, rule: 'folio_alloc' };
     }
     const owners = this.#ownersOf(frame);
-    if (pages.some((_, index) => owners.has(first + BigInt(index)))) {
+    const start = Number(first);
+    if (pages.some((_, index) => owners.has(start + index))) {
       return { expected: 'a page that nothing else has', rule: 'the page is not shared with that one' };
     }
     const verdict = frame.kind === 'device' ? this.#place(head, first) : PFN_SLACK;
     if (verdict !== null && typeof verdict === 'object') return verdict;
     for (const [index, page] of pages.entries()) {
-      this.#numbers.set(page, first + BigInt(index));
-      owners.set(first + BigInt(index), page);
+      this.#numbers.set(page, start + index);
+      owners.set(start + index, page);
     }
     return verdict;
   }
 
-  #ownersOf(frame: Frame): Map<bigint, Frame> {
+  #ownersOf(frame: Frame): Map<number, Frame> {
     return frame.kind === 'device' ? this.#owners.device : this.#owners.ram;
   }
 

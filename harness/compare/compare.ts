@@ -1,5 +1,7 @@
 /** Drives the model through a program beside the transcript of a real run, and compares the two step by step. */
 import { apply, applyEnd, type StepExpectation } from '../../model/apply.ts';
+import { type Coverage, CoverageRecorder } from '../../model/coverage/coverage.ts';
+import { violations } from '../../model/invariants.ts';
 import type { ProgramTranscript, StepObservation } from '../../model/observation.ts';
 import {
   type ExpectedRegion,
@@ -13,16 +15,30 @@ import { type Frame, initialState, type State } from '../../model/state.ts';
 import { Bindings } from './bindings.ts';
 import type { Environment } from './environment.ts';
 import { compareEvents } from './events.ts';
+import { InvariantTally } from './invariant-tally.ts';
+import { InvariantChecker } from './invariants.ts';
 import { compareOutcome } from './outcome.ts';
 import { compareProcesses } from './processes.ts';
 import { compareRegions } from './regions.ts';
+import { SeenSteps } from './seen-region.ts';
+import { compareSmaps } from './smaps.ts';
 import { type Comparison, type Divergence, Tally } from './tally.ts';
 
 /** A transcript with what says how far its trace can be trusted, where that is known. */
 export type ComparableTranscript = ProgramTranscript & { strayEvents?: number; lostEvents?: number };
 
+/** Steps from one check of the model's own state to the next; unit tests check it after every step. */
+const MODEL_CHECK_EVERY = 16;
+
 /** Slack: trace events at addresses that no program uses; something else on the machine migrated pages. */
 const STRAY_SLACK = 'stray-trace-event';
+
+export interface CompareOptions {
+  /** Check also what must hold without the model (invariants.ts). @default true */
+  invariants?: boolean;
+  /** Note here what of the model the program reaches, as far as it was compared. */
+  coverage?: Coverage;
+}
 
 /**
  * Compares a transcript with what the model allows.
@@ -38,19 +54,26 @@ export function compare(
   transcript: ComparableTranscript,
   environment: Environment,
   onStep?: (compared: ComparedStep) => void,
+  options: CompareOptions = {},
 ): Comparison {
   const tally = new Tally();
   const state = initialState(environment.profile, program.regions);
   const context = { tally, state, environment, bindings: new Bindings(environment) };
+  const seenSteps = new SeenSteps(environment.profile);
+  const recorder = options.coverage && new CoverageRecorder(options.coverage, state);
+  const checker =
+    (options.invariants ?? true) ? new InvariantChecker(program, transcript, environment) : undefined;
 
   let steps = 0;
   for (const [index, step] of program.steps.entries()) {
     const seen = transcript.steps[index];
     if (!seen) break;
     steps++;
+    recorder?.begin(step);
     const expected = apply(state, step, index);
+    recorder?.end(step, expected);
     const regions = observe(state);
-    context.bindings.begin(framesOf(regions));
+    context.bindings.begin(foliosOf(regions));
     tally.check(
       seen.step === index,
       { step: index },
@@ -61,16 +84,35 @@ export function compare(
     );
     compareOutcome(tally, index, expected, seen);
     compareProcesses(context, index, observeProcesses(state), seen.processes, transcript.base);
-    compareRegions(context, index, regions, seen.regions);
+    seenSteps.take(seen);
+    checker?.step(seen, seenSteps.regions, seenSteps.before);
+    compareRegions(context, index, regions, seenSteps.regions);
+    compareSmaps(context, index, seen.processes);
     compareEvents(context, index, [...expected.events, ...observationFaults(state)], seen.events);
     onStep?.({ index, expected, regions, seen, divergences: tally.divergences });
     markObserved(state);
+    if (index % MODEL_CHECK_EVERY === MODEL_CHECK_EVERY - 1) checkModel(context, index);
     if (tally.divergences.length > 0) break;
   }
 
+  checkModel(context, steps);
   if (tally.divergences.length === 0) compareEnd(context, program, transcript);
-  const { fieldsCompared, slack, divergences } = tally;
-  return { fieldsCompared, slack, divergences, steps };
+  // The kernel goes on where the model does not.
+  for (const seen of checker ? transcript.steps.slice(steps) : []) {
+    seenSteps.take(seen);
+    checker?.step(seen, seenSteps.regions, seenSteps.before);
+  }
+  if (checker) tally.add(checker.end());
+  const { fieldsCompared, slack, slackByField, invariants, divergences } = tally;
+  return { fieldsCompared, slack, slackByField, invariants, divergences, steps };
+}
+
+/** The model is at fault when its own state breaks an invariant (model/invariants.ts). */
+function checkModel({ tally, state }: Context, step: number): void {
+  const found = violations(state);
+  const checks = new InvariantTally();
+  checks.check('model-state', found.length === 0, { step }, () => found.join('; '));
+  tally.add(checks);
 }
 
 /** A step that was compared: the model after it, with what was seen taken over where the model leaves it free. */
@@ -91,16 +133,18 @@ export interface Context {
   bindings: Bindings;
 }
 
-function framesOf(regions: readonly ExpectedRegion[]): Set<Frame> {
-  const frames = new Set<Frame>();
+/** The heads of all folios that are mapped; one keeps all of its pages, also those that nothing maps. */
+function foliosOf(regions: readonly ExpectedRegion[]): Set<Frame> {
+  const heads = new Set<Frame>();
+  let last: Frame | undefined;
   for (const { pages } of regions) {
     for (const { frame } of pages) {
-      if (!frame || frames.has(frame)) continue;
-      // A folio keeps all of its pages, also those that nothing maps.
-      for (const page of frame.head.pages ?? [frame]) frames.add(page);
+      if (!frame || frame.head === last) continue;
+      last = frame.head;
+      heads.add(last);
     }
   }
-  return frames;
+  return heads;
 }
 
 function compareEnd(context: Context, program: Program, transcript: ComparableTranscript): void {

@@ -1,41 +1,33 @@
 /** What mincore(2) and PAGEMAP_SCAN say of the pages of a region. */
-import { MINCORE_UNMAPPED, type RegionObservation, type ScanRange } from '../../model/observation.ts';
+import { MINCORE_UNMAPPED, type ScanRange } from '../../model/observation.ts';
 import type { ExpectedRegion } from '../../model/observe.ts';
 import { SCAN_CATEGORIES, scanRanges } from '../../model/page-scan.ts';
 import type { Context } from './compare.ts';
-import type { Place } from './tally.ts';
+import { NOTHING, type SeenRegion } from './seen-region.ts';
+import type { Place, Tally } from './tally.ts';
 
 export function comparePageScans(
   { tally }: Context,
   place: Place,
   expected: ExpectedRegion,
-  seen: RegionObservation,
+  seen: SeenRegion,
 ): void {
-  const ranges = seen.scan ?? [];
-  const categories = spread(ranges, expected.pages.length);
-  expected.pages.forEach((page, index) => {
-    const here = { ...place, page: index };
-    const mincore = seen.mincore?.[index];
-    tally.check(
-      mincore === page.mincore,
-      here,
-      'mincore',
-      'mincore_pte_range',
-      () => describeMincore(page.mincore),
-      () => describeMincore(mincore),
-    );
-    tally.check(
-      categories[index] === page.categories,
-      here,
-      'scan',
-      'pagemap_page_category',
-      () => describeCategories(page.categories),
-      () => describeCategories(categories[index]),
-    );
-  });
-  const expectedRanges = scanRanges(expected.pages);
+  const { pages } = expected;
+  let residents = 0;
+  let categorized = 0;
+  for (let page = 0; page < pages.length; page++) {
+    const { mincore, categories } = pages[page]!;
+    if (seen.mincore[page] === mincore) residents++;
+    else checkMincore(tally, { ...place, page }, mincore, seen.mincore[page]!);
+    if (seen.categories[page] === (categories ?? NOTHING)) categorized++;
+    else checkCategories(tally, { ...place, page }, categories, seen.categories[page]!);
+  }
+  tally.same('mincore', residents);
+  tally.same('scan', categorized);
+  const ranges = seen.observation.scan ?? [];
+  const expectedRanges = scanRanges(pages);
   tally.check(
-    describeRanges(expectedRanges) === describeRanges(ranges),
+    sameRanges(expectedRanges, ranges),
     place,
     'scan.ranges',
     'pagemap_scan_push_range',
@@ -44,18 +36,41 @@ export function comparePageScans(
   );
 }
 
-/** The categories of each page; undefined for pages in no range, which are not mapped. */
-function spread(ranges: readonly ScanRange[], pages: number): (number | undefined)[] {
-  const categories = new Array<number | undefined>(pages);
-  for (const range of ranges) categories.fill(range.categories, range.first, range.end);
-  return categories;
+function checkMincore(tally: Tally, place: Place, expected: number, seen: number): void {
+  tally.check(
+    false,
+    place,
+    'mincore',
+    'mincore_pte_range',
+    () => describeMincore(expected),
+    () => describeMincore(seen),
+  );
+}
+
+function checkCategories(tally: Tally, place: Place, expected: number | undefined, seen: number): void {
+  tally.check(
+    false,
+    place,
+    'scan',
+    'pagemap_page_category',
+    () => describeCategories(expected),
+    () => describeCategories(seen === NOTHING ? undefined : seen),
+  );
+}
+
+function sameRanges(a: readonly ScanRange[], b: readonly ScanRange[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ first, end }, index) => first === b[index]!.first && end === b[index]!.end)
+  );
 }
 
 function describeRanges(ranges: readonly ScanRange[]): string {
   return ranges.map(({ first, end }) => `${first}..${end - 1}`).join(' ') || 'none';
 }
 
-function describeMincore(value: number | undefined): string {
+function describeMincore(value: number): string {
+  if (value === NOTHING) return 'not told';
   return value === MINCORE_UNMAPPED ? 'not mapped' : `${value}`;
 }
 

@@ -56,7 +56,7 @@ function compareBits({ tally }: Context, place: Place, expected: ExpectedPage, s
   );
   const others = ['uffd', 'guard', 'file', 'invalid'] as const;
   tally.check(
-    others.every((bit) => seen[bit] === (bit === 'file' && expected.file === true)),
+    others.every((bit) => seen[bit] === (bit === 'file' && expected.file)),
     place,
     'pagemap.other-bits',
     rule,

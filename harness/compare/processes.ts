@@ -11,9 +11,9 @@ export function compareProcesses(
   seen: readonly ProcessObservation[],
   base: Rss,
 ): void {
-  const names = (list: readonly { process: number }[]) => list.map(({ process }) => `p${process}`).join(' ');
   const whole = tally.check(
-    names(expected) === names(seen),
+    expected.length === seen.length &&
+      expected.every(({ process }, index) => process === seen[index]!.process),
     { step },
     'processes',
     'every living process is observed',
@@ -41,4 +41,8 @@ export function compareProcesses(
       () => `${other.swap - base.swap} KiB`,
     );
   });
+}
+
+function names(list: readonly { process: number }[]): string {
+  return list.map(({ process }) => `p${process}`).join(' ');
 }

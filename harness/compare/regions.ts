@@ -5,6 +5,8 @@ import { compareKpage } from './kpage.ts';
 import { describeBytes, describeOutcome, describeWord, sameBytes } from './outcome.ts';
 import { comparePageScans } from './page-scan.ts';
 import { comparePagemap } from './pagemap.ts';
+import { isSamePage, PAGE_FIELDS } from './same-page.ts';
+import type { SeenRegion } from './seen-region.ts';
 import type { Place } from './tally.ts';
 
 /** Every page of every region of every process, and the snapshots through the files that the process opened. */
@@ -12,39 +14,65 @@ export function compareRegions(
   context: Context,
   step: number,
   expected: readonly ExpectedRegion[],
-  seen: readonly RegionObservation[],
+  seen: readonly SeenRegion[],
 ): void {
   const { tally } = context;
-  const name = ({ process, region, pages, snapshots }: ExpectedRegion | RegionObservation) =>
-    `p${process} region ${region}: ${pages.length} pages, snapshots of ${snapshots.map((s) => s.device)}`;
-  const names = (list: readonly (ExpectedRegion | RegionObservation)[]) => list.map(name).join('; ');
+  const observations = () => seen.map(({ observation }) => observation);
   const whole = tally.check(
-    names(expected) === names(seen),
+    sameRegions(expected, seen),
     { step },
     'regions',
     'every living process observes every region',
     () => names(expected),
-    () => names(seen),
+    () => names(observations()),
   );
   if (!whole) return;
-  expected.forEach((region, index) => {
-    compareRegion(context, step, region, seen[index]!);
-  });
+  for (let index = 0; index < expected.length; index++) {
+    compareRegion(context, step, expected[index]!, seen[index]!);
+  }
 }
 
-function compareRegion(
-  context: Context,
-  step: number,
-  expected: ExpectedRegion,
-  seen: RegionObservation,
-): void {
-  const { process, region } = expected;
-  expected.pages.forEach((page, index) => {
-    comparePage(context, { step, process, region, page: index }, page, seen.pages.at(index)!);
-  });
-  comparePageScans(context, { step, process, region }, expected, seen);
+function sameRegions(expected: readonly ExpectedRegion[], seen: readonly SeenRegion[]): boolean {
+  return (
+    expected.length === seen.length &&
+    expected.every(({ process, region, pages, snapshots }, index) => {
+      const { observation: other } = seen[index]!;
+      return (
+        other.process === process &&
+        other.region === region &&
+        other.pages.length === pages.length &&
+        other.snapshots.length === snapshots.length &&
+        snapshots.every(({ device }, at) => other.snapshots[at]!.device === device)
+      );
+    })
+  );
+}
+
+function names(list: readonly (ExpectedRegion | RegionObservation)[]): string {
+  return list
+    .map(
+      ({ process, region, pages, snapshots }) =>
+        `p${process} region ${region}: ${pages.length} pages, snapshots of ${snapshots.map((s) => s.device)}`,
+    )
+    .join('; ');
+}
+
+function compareRegion(context: Context, step: number, expected: ExpectedRegion, seen: SeenRegion): void {
+  const { process, region, pages } = expected;
+  const { tally, bindings } = context;
+  let same = 0;
+  for (let page = 0; page < pages.length; page++) {
+    if (isSamePage(bindings, pages[page]!, seen, page)) same++;
+    else {
+      const observed = seen.observation.pages.at(page)!;
+      comparePage(context, { step, process, region, page }, pages[page]!, observed);
+    }
+  }
+  for (const field of PAGE_FIELDS) tally.same(field, same);
+  const place = { step, process, region };
+  comparePageScans(context, place, expected, seen);
   expected.snapshots.forEach((snapshot, index) => {
-    compareSnapshot(context, { step, process, region }, snapshot, seen.snapshots[index]!);
+    compareSnapshot(context, place, snapshot, seen.observation.snapshots[index]!);
   });
 }
 

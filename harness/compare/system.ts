@@ -1,5 +1,5 @@
 import type { Design } from '../../model/profile.ts';
-import { expectSystem, type PageSpan } from '../../model/system.ts';
+import { expectSystem, type PageSpan, STILL_COUNTERS } from '../../model/system.ts';
 
 /** The text of two files of the guest. */
 export interface SystemObservation {
@@ -10,7 +10,7 @@ export interface SystemObservation {
 }
 
 export interface SystemDivergence {
-  field: 'iomem' | 'zoneinfo.device-spanned';
+  field: 'iomem' | 'zoneinfo.device-spanned' | `vmstat.${(typeof STILL_COUNTERS)[number]}`;
   expected: string;
   seen: string;
   rule: string;
@@ -41,6 +41,34 @@ export function compareSystem(
     `${parseDeviceSpanned(seen.zoneinfo)} pages`,
   );
   return { fieldsCompared: 2, divergences };
+}
+
+/** Compares /proc/vmstat after a suite with that before it: counters that device memory must not move. */
+export function compareVmstat(
+  before: string,
+  after: string,
+): { fieldsCompared: number; divergences: SystemDivergence[] } {
+  const divergences: SystemDivergence[] = [];
+  let fieldsCompared = 0;
+  for (const name of STILL_COUNTERS) {
+    const [old, now] = [before, after].map((text) => parseCounter(text, name));
+    // Without CONFIG_MIGRATION or transparent huge pages there is no such counter.
+    if (old === undefined || now === undefined) continue;
+    fieldsCompared++;
+    if (old === now) continue;
+    divergences.push({
+      field: `vmstat.${name}`,
+      expected: `${old}, as before`,
+      seen: `${now}`,
+      rule: 'mm/migrate.c, migrate_pages()',
+    });
+  }
+  return { fieldsCompared, divergences };
+}
+
+function parseCounter(vmstat: string, name: string): bigint | undefined {
+  const value = new RegExp(`^${name} (\\d+)$`, 'm').exec(vmstat)?.[1];
+  return value === undefined ? undefined : BigInt(value);
 }
 
 /** The ranges that test_hmm has named in /proc/iomem, ascending. */

@@ -1,5 +1,7 @@
 /** What was compared, where freedom was used, and what differed. */
+import { SMAPS_FIELDS } from '../../model/observation.ts';
 import type { ProcessId, RegionId } from '../../model/program.ts';
+import type { InvariantTally } from './invariant-tally.ts';
 
 /** Everything that a transcript says is compared under one of these names. */
 export const FIELDS = [
@@ -26,6 +28,9 @@ export const FIELDS = [
   'scan.ranges',
   'status.rss-anon',
   'status.swap',
+  'smaps.mappings',
+  'smaps.VmFlags',
+  ...SMAPS_FIELDS.map((name) => `smaps.${name}` as const),
   'snapshot.outcome',
   'snapshot.bytes',
   'trace.count',
@@ -34,9 +39,38 @@ export const FIELDS = [
   'trace.frame',
   'trace.bits',
   'trace.fault',
+  /** Counted by {@link Comparison.invariants}. */
+  'invariant',
 ] as const;
 
 export type FieldName = (typeof FIELDS)[number];
+
+/** What is checked of a kernel's observations without the model (invariants.ts), and of the model's state. */
+export const INVARIANTS = [
+  'content-is-kept',
+  'one-writer',
+  'page-once-per-process',
+  'device-page-in-chunk',
+  'device-entry-bits',
+  'no-migration-entry',
+  'rss-is-pagemap',
+  'swap-is-pagemap',
+  'smaps-is-pagemap',
+  'rss-is-its-parts',
+  'rollup-is-sum',
+  'mincore-is-pagemap',
+  'scan-is-pagemap',
+  'kpagecount-is-pagemap',
+  'snapshot-is-pagemap',
+  'cpages-is-npages',
+  'cpages-is-moved-pages',
+  'migrated-pages-are-gone',
+  'migration-entries-settle',
+  'no-migrate-pages',
+  'model-state',
+] as const;
+
+export type InvariantName = (typeof INVARIANTS)[number];
 
 /** Where in a transcript something stands. */
 export interface Place {
@@ -60,6 +94,10 @@ export interface Comparison {
   fieldsCompared: Record<FieldName, number>;
   /** How often the model allowed more than one outcome and took the one that was seen, by the name of the freedom. */
   slack: Record<string, number>;
+  /** The same by field. */
+  slackByField: Partial<Record<FieldName, number>>;
+  /** How often each invariant was checked. */
+  invariants: Record<InvariantName, number>;
   /** All of the first step that differs; later steps are consequences and are not compared. */
   divergences: Divergence[];
   /** Steps that were compared, the differing one included. */
@@ -69,10 +107,21 @@ export interface Comparison {
 export class Tally {
   readonly fieldsCompared: Record<FieldName, number>;
   readonly slack: Record<string, number> = {};
+  readonly slackByField: Partial<Record<FieldName, number>> = {};
+  readonly invariants: Record<InvariantName, number>;
   readonly divergences: Divergence[] = [];
 
   constructor() {
+    this.invariants = Object.fromEntries(INVARIANTS.map((name) => [name, 0])) as Record<
+      InvariantName,
+      number
+    >;
     this.fieldsCompared = Object.fromEntries(FIELDS.map((field) => [field, 0])) as Record<FieldName, number>;
+  }
+
+  /** Counts comparisons in which all was as it must be. */
+  same(field: FieldName, times: number): void {
+    this.fieldsCompared[field] += times;
   }
 
   /** Counts a comparison; the texts are made only when it failed. */
@@ -89,14 +138,16 @@ export class Tally {
     return same;
   }
 
-  /** Counts `times` comparisons that all went well, where one look told so. */
-  count(field: FieldName, times: number): void {
-    this.fieldsCompared[field] += times;
+  /** Adds what was checked of invariants. */
+  add({ checked, divergences }: InvariantTally): void {
+    for (const [name, times] of checked) this.invariants[name] += times;
+    this.divergences.push(...divergences);
   }
 
   /** Counts a comparison in which what was seen is taken as the truth. */
   adopt(field: FieldName, slack: string): void {
     this.fieldsCompared[field]++;
+    this.slackByField[field] = (this.slackByField[field] ?? 0) + 1;
     this.note(slack);
   }
 

@@ -7,7 +7,10 @@ export function corrupt(offset: number, message: string): HmmdiffError {
   });
 }
 
-/** Reads little-endian numbers; every read names what it expects, for the error when it is not there. */
+/**
+ * Reads little-endian numbers; every read names what it expects, and where if that helps, for the error when it is not
+ * there. Names are put together then alone.
+ */
 export class ByteReader {
   readonly #bytes: Buffer;
   readonly #base: number;
@@ -24,38 +27,47 @@ export class ByteReader {
     return this.#base + this.#at;
   }
 
-  u8(what: string): number {
-    return this.#bytes.readUInt8(this.#take(1, what));
+  u8(what: string, where?: string): number {
+    return this.#bytes.readUInt8(this.#take(1, what, where));
   }
 
-  u16(what: string): number {
-    return this.#bytes.readUInt16LE(this.#take(2, what));
+  u16(what: string, where?: string): number {
+    return this.#bytes.readUInt16LE(this.#take(2, what, where));
   }
 
-  u32(what: string): number {
-    return this.#bytes.readUInt32LE(this.#take(4, what));
+  u32(what: string, where?: string): number {
+    return this.#bytes.readUInt32LE(this.#take(4, what, where));
   }
 
-  i32(what: string): number {
-    return this.#bytes.readInt32LE(this.#take(4, what));
+  i32(what: string, where?: string): number {
+    return this.#bytes.readInt32LE(this.#take(4, what, where));
   }
 
-  u64(what: string): bigint {
-    return this.#bytes.readBigUInt64LE(this.#take(8, what));
+  u64(what: string, where?: string): bigint {
+    return this.#bytes.readBigUInt64LE(this.#take(8, what, where));
   }
 
   /** A u64 that counts something, so it is small. */
-  count(what: string): number {
-    const at = this.offset;
-    const value = this.u64(what);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw corrupt(at, `${what} cannot be ${value}`);
-    return Number(value);
+  count(what: string, where?: string): number {
+    const at = this.#take(8, what, where);
+    const high = this.#bytes.readUInt32LE(at + 4);
+    if (high >= 2 ** 21) {
+      const value = this.#bytes.readBigUInt64LE(at);
+      throw corrupt(this.#base + at, `${name(what, where)} cannot be ${value}`);
+    }
+    return high * 2 ** 32 + this.#bytes.readUInt32LE(at);
   }
 
   /** A copy of `length` bytes and the padding behind them. */
-  bytes(length: number, what: string): Uint8Array {
-    const start = this.#take(Math.ceil(length / 8) * 8, what);
+  bytes(length: number, what: string, where?: string): Uint8Array {
+    const start = this.#take(Math.ceil(length / 8) * 8, what, where);
     return new Uint8Array(this.#bytes.subarray(start, start + length));
+  }
+
+  /** `length` bytes where they are. */
+  view(length: number, what: string, where?: string): Buffer {
+    const start = this.#take(length, what, where);
+    return this.#bytes.subarray(start, start + length);
   }
 
   /** @throws HmmdiffError when bytes are left */
@@ -64,13 +76,20 @@ export class ByteReader {
     if (left > 0) throw corrupt(this.offset, `${left} bytes after the end of ${what}`);
   }
 
-  #take(size: number, what: string): number {
+  #take(size: number, what: string, where?: string): number {
     const start = this.#at;
     if (start + size > this.#bytes.length) {
       const left = this.#bytes.length - start;
-      throw corrupt(this.offset, `expected ${what} (${size} bytes), but the frame ends after ${left}`);
+      throw corrupt(
+        this.offset,
+        `expected ${name(what, where)} (${size} bytes), but the frame ends after ${left}`,
+      );
     }
     this.#at += size;
     return start;
   }
+}
+
+function name(what: string, where: string | undefined): string {
+  return where === undefined ? what : `${where}: ${what}`;
 }

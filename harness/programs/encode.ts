@@ -31,6 +31,9 @@ export const ALL_OBSERVATIONS = Object.keys(OBSERVATIONS) as ObservationKind[];
 
 const NEED_PAGEMAP: readonly ObservationKind[] = ['kpage', 'words', 'mincore'];
 
+/** Steps from one smaps to the next: they cost as much as all other observations of a step together. */
+export const SMAPS_EVERY = 8;
+
 export interface EncodeOptions {
   /** Comes back with the answer; 1..2^32-1. */
   sequence: number;
@@ -38,6 +41,8 @@ export interface EncodeOptions {
   limitMs: number;
   /** @default all */
   observe?: readonly ObservationKind[];
+  /** After every so many steps smaps are taken, and after the last. @default {@link SMAPS_EVERY} */
+  smapsEvery?: number;
   /**
    * Has each step written to the guest's console before it is run, so that the console names the step that panics.
    * Slow.
@@ -79,6 +84,10 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
   }
 
   const lives = new Lives();
+  const { smapsEvery = SMAPS_EVERY } = options;
+  checkNumber(program, 'the number of steps between smaps', smapsEvery, 1, 0xffffffff);
+  header.writeUInt32LE(smapsEvery, 24);
+
   let offset = StructSize.program_header;
   for (const [index, step] of program.steps.entries()) {
     const where = `step ${index} (${step.op})`;

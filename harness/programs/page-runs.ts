@@ -1,6 +1,7 @@
 /** What is seen of the pages of a huge region, as the runs in which the agent ships it (qemu/guest/protocol.h). */
 import type { PageList, PageObservation } from '../../model/observation.ts';
 import { type ByteReader, corrupt } from './byte-reader.ts';
+import { COLUMNS, type ColumnName, type PageColumns, pageObservation, type Words } from './page-words.ts';
 
 /** `count` pages; the value of page i of them is `value + i * step`, modulo 2^64. */
 interface Run {
@@ -13,19 +14,8 @@ interface Run {
 /** A number for each page of a region, or none. */
 export type Column = readonly Run[];
 
-/** Numbers of 64 bits, of pages in their order, in halves; what a page has not is 0. */
-export interface Expanded {
-  low: Uint32Array;
-  high: Uint32Array;
-  /** 1 where the page has a number. */
-  present: Uint8Array;
-}
-
-const COLUMNS = ['pagemap', 'kpageflags', 'kpagecount', 'firstWord', 'lastWord'] as const;
-export type ColumnName = (typeof COLUMNS)[number];
-
 /** Few numbers for many pages; a page is put together when it is asked for. */
-export class PageRuns implements PageList {
+export class PageRuns implements PageColumns {
   constructor(
     readonly length: number,
     readonly columns: Readonly<Record<ColumnName, Column>>,
@@ -35,20 +25,17 @@ export class PageRuns implements PageList {
     const value = (name: ColumnName) => valueAt(this.columns[name], page);
     const pagemap = value('pagemap');
     if (pagemap === undefined) return undefined;
-    const kpageflags = value('kpageflags');
-    const kpagecount = value('kpagecount');
-    const first = value('firstWord');
-    const last = value('lastWord');
-    return {
+    return pageObservation(
       pagemap,
-      ...(kpageflags === undefined ? {} : { kpageflags }),
-      ...(kpagecount === undefined ? {} : { kpagecount }),
-      ...(first === undefined || last === undefined ? {} : { words: [first, last] }),
-    };
+      value('kpageflags'),
+      value('kpagecount'),
+      value('firstWord'),
+      value('lastWord'),
+    );
   }
 
-  expand(name: ColumnName): Expanded {
-    return expand(this.columns[name], this.length);
+  readColumn(name: ColumnName, words: Words): void {
+    expand(this.columns[name], words);
   }
 }
 
@@ -91,17 +78,17 @@ function valueAt(column: Column, page: number): bigint | undefined {
   return undefined;
 }
 
-function expand(column: Column, length: number): Expanded {
-  const low = new Uint32Array(length);
-  const high = new Uint32Array(length);
-  const present = new Uint8Array(length);
+function expand(column: Column, { low, high, present }: Words): void {
   let page = 0;
   for (const run of column) {
     const end = page + run.count;
-    if (run.present) {
-      present.fill(1, page, end);
-      let [l, h] = halves(run.value);
-      const [stepLow, stepHigh] = halves(run.step);
+    present.fill(run.present ? 1 : 0, page, end);
+    let [l, h] = run.present ? halves(run.value) : [0, 0];
+    const [stepLow, stepHigh] = run.present ? halves(run.step) : [0, 0];
+    if (stepLow === 0 && stepHigh === 0) {
+      low.fill(l, page, end);
+      high.fill(h, page, end);
+    } else {
       for (; page < end; page++) {
         low[page] = l;
         high[page] = h;
@@ -112,7 +99,6 @@ function expand(column: Column, length: number): Expanded {
     }
     page = end;
   }
-  return { low, high, present };
 }
 
 function halves(value: bigint): [low: number, high: number] {

@@ -5,7 +5,7 @@
 import type { TraceEventName } from '../../model/observation.ts';
 import type { Advice, DeviceFlags, Flaw, Protection, Step } from '../../model/program.ts';
 
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 /** "HMDF" */
 export const FRAME_MAGIC = 0x46444d48;
 export const MAX_DEVICES = 4;
@@ -15,12 +15,14 @@ export const FrameType = { hello: 1, program: 2, transcript: 3, error: 4 } as co
 /** Sizes of the structs in bytes. */
 export const StructSize = {
   frame_header: 16,
-  program_header: 24,
+  program_header: 32,
   program_step: 16,
   transcript_header: 56,
   step_record: 40,
   page_record: 16,
   process_record: 24,
+  smaps_fields: 96,
+  smaps_record: 176,
   region_record: 32,
   run_record: 24,
   scan_record: 8,
@@ -38,6 +40,7 @@ export const OBSERVATIONS = {
   status: 32,
   mincore: 64,
   scan: 128,
+  smaps: 256,
 } as const;
 export type ObservationKind = keyof typeof OBSERVATIONS;
 
@@ -96,6 +99,9 @@ export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;
 export const TranscriptFlag = { stuck: 1 } as const;
 export const OutcomeKind = { ok: 0, errno: 1, signal: 2 } as const;
 export const StepFlag = { counts: 1, data: 2, bytes: 4 } as const;
+export const ProcessFlag = { smaps: 1, rollup: 2 } as const;
+/** Bytes of the line VmFlags in a smaps_record. */
+export const VM_FLAGS_BYTES = 64;
 export const RegionFlag = { mincore: 1, scan: 2 } as const;
 
 /** Index: enum event_name. */

@@ -1,21 +1,33 @@
 import type {
+  MappingObservation,
   Outcome,
   PageBytes,
-  PageObservation,
   ProcessObservation,
   ProgramEnd,
   ProgramTranscript,
   RegionObservation,
+  RollupObservation,
   Rss,
   ScanRange,
   SnapshotObservation,
   StepObservation,
   TraceEvent,
 } from '../../model/observation.ts';
+import { SMAPS_FIELDS } from '../../model/observation.ts';
 import { ByteReader, corrupt } from './byte-reader.ts';
 import { errnoName, signalName } from './linux-numbers.ts';
 import { decodePageRuns } from './page-runs.ts';
-import { EndKind, OutcomeKind, RegionFlag, StepFlag, TRACE_EVENTS, TranscriptFlag } from './protocol.ts';
+import { decodePageTable, Mask } from './page-table.ts';
+import {
+  EndKind,
+  OutcomeKind,
+  ProcessFlag,
+  RegionFlag,
+  StepFlag,
+  TRACE_EVENTS,
+  TranscriptFlag,
+  VM_FLAGS_BYTES,
+} from './protocol.ts';
 
 /** A transcript as the agent recorded it: with what says how far to trust it. */
 export interface RecordedTranscript extends ProgramTranscript {
@@ -95,18 +107,18 @@ function decodeStep(reader: ByteReader, index: number): StepObservation {
   const offset = reader.offset;
   const step = reader.u32(what);
   if (step !== index) throw corrupt(offset, `expected step ${index}, not ${step}`);
-  const kind = reader.u8(`${what}: outcome`);
-  const flags = reader.u8(`${what}: flags`);
-  const code = reader.u16(`${what}: errno or signal`);
-  const page = reader.u32(`${what}: page`);
-  const dataCount = reader.u32(`${what}: amount of data`);
-  const processCount = reader.u32(`${what}: number of process observations`);
-  const eventCount = reader.u32(`${what}: number of events`);
-  const cpages = reader.count(`${what}: cpages`);
-  const faults = reader.count(`${what}: faults`);
+  const kind = reader.u8('outcome', what);
+  const flags = reader.u8('flags', what);
+  const code = reader.u16('errno or signal', what);
+  const page = reader.u32('page', what);
+  const dataCount = reader.u32('amount of data', what);
+  const processCount = reader.u32('number of process observations', what);
+  const eventCount = reader.u32('number of events', what);
+  const cpages = reader.count('cpages', what);
+  const faults = reader.count('faults', what);
 
   const data = flags & StepFlag.data ? times(dataCount, () => decodePageBytes(reader, what)) : undefined;
-  const bytes = flags & StepFlag.bytes ? reader.bytes(dataCount, `${what}: bytes`) : undefined;
+  const bytes = flags & StepFlag.bytes ? reader.bytes(dataCount, 'bytes', what) : undefined;
   const regions: RegionObservation[] = [];
   const processes = times(processCount, () => decodeProcess(reader, what, regions));
   const events = times(eventCount, () => decodeEvent(reader));
@@ -123,47 +135,68 @@ function decodeStep(reader: ByteReader, index: number): StepObservation {
 }
 
 function decodePageBytes(reader: ByteReader, what: string): PageBytes {
-  const word = reader.u64(`${what}: first word of a page`);
-  const uniform = reader.u32(`${what}: uniformity of a page`) !== 0;
+  const word = reader.u64('first word of a page', what);
+  const uniform = reader.u32('uniformity of a page', what) !== 0;
   reader.u32('padding');
   return { word, uniform };
 }
 
 /** The regions of the process are added to `regions`. */
 function decodeProcess(reader: ByteReader, what: string, regions: RegionObservation[]): ProcessObservation {
-  const process = reader.u8(`${what}: observing process`);
-  const regionCount = reader.u8(`${what}: number of regions`);
-  reader.u16('padding');
-  reader.u32('padding');
-  const rss = decodeRss(reader, `${what}, process ${process}`);
+  const process = reader.u8('observing process', what);
+  const regionCount = reader.u8('number of regions', what);
+  const flags = reader.u8('flags of a process', what);
+  reader.u8('padding');
+  const mappingCount = reader.u32('number of mappings', what);
+  const where = `${what}, process ${process}`;
+  const rss = decodeRss(reader, where);
+  const smaps = times(mappingCount, () => decodeMapping(reader, where));
+  const rollup = flags & ProcessFlag.rollup ? decodeRollup(reader, where) : undefined;
   for (let index = 0; index < regionCount; index++) regions.push(decodeRegion(reader, what));
-  return { process, rss };
+  return { process, rss, ...(flags & ProcessFlag.smaps ? { smaps } : {}), ...(rollup ? { rollup } : {}) };
+}
+
+function decodeMapping(reader: ByteReader, where: string): MappingObservation {
+  const start = reader.u64('start of a mapping', where);
+  const end = reader.u64('end of a mapping', where);
+  const fields = decodeSmapsFields(reader, where);
+  const line = Buffer.from(reader.bytes(VM_FLAGS_BYTES, 'VmFlags', where)).toString('latin1');
+  return { start, end, fields, vmFlags: line.replace(/\0.*/s, '').trim() };
+}
+
+function decodeRollup(reader: ByteReader, where: string): RollupObservation {
+  const fields = decodeSmapsFields(reader, where);
+  return { fields, others: decodeSmapsFields(reader, where) };
+}
+
+function decodeSmapsFields(reader: ByteReader, where: string): number[] {
+  return SMAPS_FIELDS.map((name) => reader.u32(name, where));
 }
 
 function decodeRss(reader: ByteReader, where: string): Rss {
-  const line = (name: string) => reader.u32(`${where}: ${name}`);
+  const line = (name: string) => reader.u32(name, where);
   return { anon: line('RssAnon'), file: line('RssFile'), shmem: line('RssShmem'), swap: line('VmSwap') };
 }
 
 function decodeRegion(reader: ByteReader, what: string): RegionObservation {
-  const process = reader.u8(`${what}: observing process`);
-  const region = reader.u8(`${what}: observed region`);
-  const pageCount = reader.u8(`${what}: number of pages`);
-  const snapshotCount = reader.u8(`${what}: number of snapshots`);
-  const hugePages = reader.u16(`${what}: number of pages of a huge region`);
-  const flags = reader.u16(`${what}: flags of a region`);
-  const kpageMask = reader.u64(`${what}: mask of pages with kpageflags`);
-  const wordsMask = reader.u64(`${what}: mask of pages with words`);
-  const rangeCount = reader.u32(`${what}: number of scanned ranges`);
+  const process = reader.u8('observing process', what);
+  const region = reader.u8('observed region', what);
+  const pageCount = reader.u8('number of pages', what);
+  const snapshotCount = reader.u8('number of snapshots', what);
+  const hugePages = reader.u16('number of pages of a huge region', what);
+  const flags = reader.u16('flags of a region', what);
+  const kpages = decodeMask(reader, 'mask of pages with kpageflags', what);
+  const words = decodeMask(reader, 'mask of pages with words', what);
+  const rangeCount = reader.u32('number of scanned ranges', what);
   reader.u32('padding');
 
   const where = `${what}, process ${process}, region ${region}`;
   const pages =
     hugePages > 0
       ? decodePageRuns(reader, hugePages, where)
-      : decodePages(reader, pageCount, where, kpageMask, wordsMask);
+      : decodePageTable(reader, pageCount, where, kpages, words);
   const length = hugePages || pageCount;
-  const mincore = flags & RegionFlag.mincore ? reader.bytes(length, `${where}: mincore`) : undefined;
+  const mincore = flags & RegionFlag.mincore ? reader.bytes(length, 'mincore', where) : undefined;
   const ranges = times(rangeCount, () => decodeRange(reader, where));
   const snapshots = times(snapshotCount, () => decodeSnapshot(reader, where));
   return {
@@ -176,46 +209,27 @@ function decodeRegion(reader: ByteReader, what: string): RegionObservation {
   };
 }
 
-function decodePages(
-  reader: ByteReader,
-  count: number,
-  where: string,
-  kpageMask: bigint,
-  wordsMask: bigint,
-): PageObservation[] {
-  const pages: PageObservation[] = times(count, () => ({ pagemap: reader.u64(`${where}: pagemap`) }));
-  for (const page of masked(reader, pages, kpageMask)) page.kpageflags = reader.u64(`${where}: kpageflags`);
-  for (const page of masked(reader, pages, kpageMask)) page.kpagecount = reader.u64(`${where}: kpagecount`);
-  for (const page of masked(reader, pages, wordsMask)) {
-    page.words = [reader.u64(`${where}: first word`), reader.u64(`${where}: last word`)];
-  }
-  return pages;
-}
-
-/** The pages whose bit is set in `mask`. */
-function masked(reader: ByteReader, pages: PageObservation[], mask: bigint): PageObservation[] {
-  if (mask >> BigInt(pages.length) !== 0n) {
-    throw corrupt(reader.offset, `a mask names pages beyond the ${pages.length} of its region`);
-  }
-  return pages.filter((_, index) => (mask >> BigInt(index)) & 1n);
+function decodeMask(reader: ByteReader, what: string, where: string): Mask {
+  const low = reader.u32(what, where);
+  return new Mask(low, reader.u32(what, where));
 }
 
 function decodeRange(reader: ByteReader, where: string): ScanRange {
-  const first = reader.u16(`${where}: first page of a range`);
-  const count = reader.u16(`${where}: pages of a range`);
-  return { first, end: first + count, categories: reader.u32(`${where}: categories`) };
+  const first = reader.u16('first page of a range', where);
+  const count = reader.u16('pages of a range', where);
+  return { first, end: first + count, categories: reader.u32('categories', where) };
 }
 
 function decodeSnapshot(reader: ByteReader, where: string): SnapshotObservation {
   const offset = reader.offset;
-  const device = reader.u8(`${where}: device of a snapshot`);
-  const kind = reader.u8(`${where}: outcome of a snapshot`);
-  const code = reader.u16(`${where}: errno of a snapshot`);
-  const length = reader.u32(`${where}: length of a snapshot`);
+  const device = reader.u8('device of a snapshot', where);
+  const kind = reader.u8('outcome of a snapshot', where);
+  const code = reader.u16('errno of a snapshot', where);
+  const length = reader.u32('length of a snapshot', where);
   return {
     device,
     outcome: outcome(offset, kind, code, 0),
-    bytes: reader.bytes(length, `${where}: snapshot`),
+    bytes: reader.bytes(length, 'snapshot', where),
   };
 }
 

@@ -1,12 +1,23 @@
 import { join } from 'node:path';
 import { type Colors, colorsFor } from './colors.ts';
 import { formatDuration } from './duration.ts';
+import { number } from './number.ts';
+import { formatDetails, formatReach } from './programs.ts';
 import type { LaneVerdict, ProgramFinding, Verdict } from './verdict.ts';
 
 /** The verdict for people: one block per lane, then what is to be looked at. Colours only on a terminal. */
-export function formatVerdict(verdict: Verdict, folder: string, paint = colorsFor(process.stdout)): string {
+export function formatVerdict(
+  verdict: Verdict,
+  folder: string,
+  details = false,
+  paint = colorsFor(process.stdout),
+): string {
   const lines: string[] = [];
-  for (const lane of verdict.lanes) lines.push(...formatLane(lane, folder, paint), '');
+  for (const lane of verdict.lanes) {
+    lines.push(...formatLane(lane, folder, paint));
+    if (details && lane.suites.programs) lines.push(...formatDetails(lane.suites.programs));
+    lines.push('');
+  }
   const bad = verdict.lanes.filter((lane) => !lane.ok).length;
   const mark = verdict.ok ? paint.green('ok') : paint.red('NOT OK');
   lines.push(
@@ -55,6 +66,7 @@ function formatLane(lane: LaneVerdict, folder: string, paint: Colors): string[] 
       'slack',
       `${number(programs.slack)} (${share.toFixed(2)} %)${names.length > 0 ? `: ${names.join(', ')}` : ''}`,
     );
+    for (const [name, text] of formatReach(programs)) row(name, text);
   }
   const { lifecycle } = lane.suites;
   if (lifecycle) {
@@ -115,8 +127,4 @@ function formatFinding(finding: ProgramFinding, lane: LaneVerdict, run: string, 
     );
   }
   return lines;
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
 }

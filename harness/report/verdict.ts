@@ -72,6 +72,23 @@ const programs = z.strictObject({
   /** `fieldsCompared` by field, and `slack` by the name of the freedom. */
   byField: z.record(z.string(), count),
   bySlack: z.record(z.string(), count),
+  /** How many of `byField` were slack. */
+  slackByField: z.record(z.string(), count),
+  /** How often each invariant was checked on what the kernel showed; `model-state` on the model. */
+  invariants: z.record(z.string(), count),
+  /** smaps are dear: they are taken after every so many steps, and after a program's last. */
+  smapsEvery: count,
+  /** Rows of the model's tables (model/coverage), by table: how many there are, and which no program reached. */
+  coverage: z.record(
+    z.string(),
+    z.strictObject({
+      rows: count,
+      reached: count,
+      missing: z.array(z.string()),
+      /** Reached, and in no table. */
+      undeclared: z.array(z.string()),
+    }),
+  ),
   /** Programs that took the guest with them. */
   lost: z.array(z.strictObject({ program: z.string(), file: z.string(), reason: z.string() })),
 });

@@ -2,7 +2,8 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { finished } from 'node:stream/promises';
-import type { Profile } from '../../model/profile.ts';
+import { cover, newCoverage, reportCoverage } from '../../model/coverage/coverage.ts';
+import { type Arch, type KernelVersion, makeProfile, type Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
 import type { TaskReport } from '../events.ts';
 import { printProgram } from '../programs/print.ts';
@@ -28,6 +29,8 @@ export class LanePrograms {
   readonly #reported: Program[] = [];
   /** How many of `programs` are behind us. */
   #done = 0;
+  /** Of the model, by the programs that have run. */
+  readonly #coverage = newCoverage();
   #seconds = 0;
   readonly transcripts: string[] = [];
   findings: ProgramFinding[] = [];
@@ -37,6 +40,7 @@ export class LanePrograms {
     /** The lane's folder, and the run folder that paths are relative to. */
     private readonly place: { folder: string; runFolder: string },
     private readonly journal: Journal,
+    private readonly options: { rules: KernelVersion; arch: Arch; smapsEvery: number },
   ) {}
 
   get pending(): boolean {
@@ -57,6 +61,7 @@ export class LanePrograms {
   restore(entry: JournalEntry): void {
     if (entry.type === 'programs') {
       addTally(this.#tally, entry.tally);
+      this.#coverAgain(this.programs.slice(this.#done, this.#done + entry.tally.programs));
       this.#done += entry.tally.programs;
     } else if (entry.type === 'lost') {
       this.#lost.push({ program: this.programs[this.#done]!, reason: entry.reason });
@@ -90,6 +95,8 @@ export class LanePrograms {
     const run = await runPrograms(session, pending, {
       environment: () => environmentOf(session, profile),
       lean: true,
+      smapsEvery: this.options.smapsEvery,
+      coverage: this.#coverage,
       signal,
       progress: (done) => report.progress(done, pending.length, 'programs'),
       onResults: (results) => {
@@ -140,7 +147,7 @@ export class LanePrograms {
   }
 
   get verdict(): ProgramsVerdict {
-    const { programs, steps, fields, slack, diverged } = this.#tally;
+    const { programs, steps, fields, slack, slackByField, invariants, diverged } = this.#tally;
     const fileOf = (name: string) => this.#files.get(name) ?? '';
     return {
       programs,
@@ -156,12 +163,22 @@ export class LanePrograms {
       seconds: round(this.#seconds),
       byField: fields,
       bySlack: slack,
+      slackByField,
+      invariants,
+      smapsEvery: this.options.smapsEvery,
+      coverage: reportCoverage(this.#coverage, this.options.rules),
       lost: this.#lost.map(({ program, reason }) => ({
         program: program.name,
         file: fileOf(program.name),
         reason,
       })),
     };
+  }
+
+  /** Notes what programs of an earlier run have reached; it does not depend on the design. */
+  #coverAgain(programs: readonly Program[]): void {
+    const profile = makeProfile({ kernel: this.options.rules, design: 'pfn', arch: this.options.arch });
+    for (const program of programs) cover(this.#coverage, program, profile);
   }
 
   /** Writes a program that shows something into the run folder. */

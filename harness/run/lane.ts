@@ -8,7 +8,7 @@ import { architectureOf } from '../../qemu/architectures.ts';
 import type { Calibration } from '../../qemu/calibration.ts';
 import type { Accelerator } from '../../qemu/machine.ts';
 import type { Splat } from '../../qemu/splats.ts';
-import { compareSystem } from '../compare/system.ts';
+import { compareSystem, compareVmstat } from '../compare/system.ts';
 import { type Fingerprint, sameBug } from '../divergence/fingerprint.ts';
 import type { Rate } from '../divergence/shrink.ts';
 import { Trials, type TrialsOptions } from '../divergence/trials.ts';
@@ -46,6 +46,8 @@ export interface LanePlan {
   benchmarks: boolean;
   /** Findings of the programs to shrink at most. */
   shrink: number;
+  /** Steps of a program from one smaps to the next. */
+  smapsEvery: number;
   /** Config fragments beyond the usual, as they were named. */
   fragments: readonly string[];
   /** The lane's folder within the run folder. */
@@ -90,7 +92,11 @@ export class Lane {
   ) {
     this.#allowContext = { kernel: plan.kernel.spec.name, arch: plan.build.arch };
     this.#splats = new SplatLog(context.allow, this.#allowContext);
-    this.#programs = new LanePrograms(plan.programs, plan, journal);
+    this.#programs = new LanePrograms(plan.programs, plan, journal, {
+      rules: plan.rules,
+      arch: plan.build.arch,
+      smapsEvery: plan.smapsEvery,
+    });
     this.#tests = new LaneHmmTests({ ...plan, journal });
     if (!plan.suites.includes('hmm-tests')) this.#tests.giveUp();
   }
@@ -253,9 +259,7 @@ export class Lane {
         `the kernel was said to have design ${declared}, but test_hmm reports design ${design}`,
       );
     }
-    const { fieldsCompared, divergences } = compareSystem(await session.system(), design, chunks);
-    this.#system.fieldsCompared += fieldsCompared;
-    this.#system.divergences.push(...divergences);
+    this.#noteSystem(compareSystem(await session.system(), design, chunks));
     return true;
   }
 
@@ -264,9 +268,17 @@ export class Lane {
     const { plan, context } = this;
     const profile = await profileOf(plan.build, plan.rules, this.#design!);
     const isReport = (splat: Splat) => this.#splats.allows(splat, undefined) === undefined;
-    return context.events.task(`${id} programs`, `Programs on ${this.name}`, (report) =>
+    const before = await session.vmstat();
+    const alive = await context.events.task(`${id} programs`, `Programs on ${this.name}`, (report) =>
       this.#programs.run(session, guestName, profile, isReport, report, context.signal),
     );
+    if (alive) this.#noteSystem(compareVmstat(before, await session.vmstat()));
+    return alive;
+  }
+
+  #noteSystem({ fieldsCompared, divergences }: LaneVerdict['system']): void {
+    this.#system.fieldsCompared += fieldsCompared;
+    this.#system.divergences.push(...divergences);
   }
 
   /** What the programs showed comes down to a few findings; they are shrunk in guests of their own. */

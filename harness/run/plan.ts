@@ -40,6 +40,8 @@ export const planSchema = z.strictObject({
   fragments: z.array(z.string()),
   /** Let hmm-tests run its benchmarks. */
   benchmarks: z.boolean(),
+  /** Steps of a program from one smaps to the next. */
+  smapsEvery: z.int().positive(),
   /** Findings of each lane's programs to shrink at most. */
   shrink: count,
 });

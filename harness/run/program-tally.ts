@@ -11,6 +11,9 @@ export const tallySchema = z.strictObject({
   /** Comparisons by field, and uses of freedom by its name. */
   fields: counts,
   slack: counts,
+  /** How many of `fields` were slack; how often each invariant was checked. */
+  slackByField: counts,
+  invariants: counts,
   /** Programs that diverge, by their names. */
   diverged: z.array(
     z.strictObject({
@@ -23,7 +26,7 @@ export const tallySchema = z.strictObject({
 export type Tally = z.output<typeof tallySchema>;
 
 export function emptyTally(): Tally {
-  return { programs: 0, steps: 0, fields: {}, slack: {}, diverged: [] };
+  return { programs: 0, steps: 0, fields: {}, slack: {}, slackByField: {}, invariants: {}, diverged: [] };
 }
 
 /** Adds one program's comparison. */
@@ -32,6 +35,8 @@ export function addComparison(tally: Tally, program: string, comparison: Compari
   tally.steps += comparison.steps;
   addCounts(tally.fields, comparison.fieldsCompared);
   addCounts(tally.slack, comparison.slack);
+  addCounts(tally.slackByField, comparison.slackByField);
+  addCounts(tally.invariants, comparison.invariants);
   const { divergences } = comparison;
   if (divergences.length > 0) tally.diverged.push({ program, divergences });
 }
@@ -42,6 +47,8 @@ export function addTally(tally: Tally, other: Tally): void {
   tally.steps += other.steps;
   addCounts(tally.fields, other.fields);
   addCounts(tally.slack, other.slack);
+  addCounts(tally.slackByField, other.slackByField);
+  addCounts(tally.invariants, other.invariants);
   tally.diverged.push(...other.diverged);
 }
 

@@ -143,6 +143,7 @@ async function planLanes(
       append: options.append,
       benchmarks: options.benchmarks,
       shrink: options.shrink,
+      smapsEvery: options.smapsEvery,
       fragments: options.fragments,
       folder,
       runFolder: options.out,

@@ -186,6 +186,11 @@ export class Session implements AsyncDisposable {
     return { iomem, zoneinfo };
   }
 
+  /** /proc/vmstat, with what each processor has counted for itself. */
+  async vmstat(): Promise<string> {
+    return (await this.ssh.exec('echo 1 > /proc/sys/vm/stat_refresh; cat /proc/vmstat')).stdout;
+  }
+
   /**
    * Why a run lost this guest: what its end tells, or `reason` when the machine still runs.
    *

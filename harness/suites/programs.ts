@@ -1,3 +1,4 @@
+import type { Coverage } from '../../model/coverage/coverage.ts';
 import type { Program } from '../../model/program.ts';
 import { type Comparison, compare } from '../compare/compare.ts';
 import type { Environment } from '../compare/environment.ts';
@@ -51,8 +52,12 @@ export interface ProgramsOptions {
   announce?: boolean;
   /** Milliseconds without progress after which a program hangs, on the reference host. @default 10000 */
   stepLimit?: number;
+  /** Steps from one smaps to the next. @default SMAPS_EVERY of harness/programs/encode.ts */
+  smapsEvery?: number;
   /** Forget the transcripts of programs that do not diverge. @default false */
   lean?: boolean;
+  /** What of the model the programs reach is noted here. */
+  coverage?: Coverage;
   /** Gets results as they come, in order. */
   onResults?: (results: readonly ProgramResult[]) => void;
   /** Gets the agent's stream as it comes, for the run folder. */
@@ -72,9 +77,11 @@ export async function runPrograms(
   const {
     environment,
     observe,
+    smapsEvery,
     announce = false,
     stepLimit = STEP_LIMIT_MS,
     lean = false,
+    coverage,
     signal,
     progress,
     onResults,
@@ -100,6 +107,7 @@ export async function runPrograms(
           limitMs,
           announce,
           ...(observe ? { observe } : {}),
+          ...(smapsEvery === undefined ? {} : { smapsEvery }),
         }),
       );
     }
@@ -136,7 +144,13 @@ export async function runPrograms(
           onResults?.(results.slice(before));
           return lostWith(`a process of it cannot be killed: ${describeEnd(transcript)}`);
         }
-        const comparison = compare(program, transcript, environment());
+        const comparison = compare(
+          program,
+          transcript,
+          environment(),
+          undefined,
+          coverage ? { coverage } : {},
+        );
         const keep = !lean || comparison.divergences.length > 0;
         results.push({ program, comparison, ...(keep ? { transcript } : {}) });
       }

@@ -14,6 +14,7 @@
 #include "process.h"
 #include "program.h"
 #include "shared.h"
+#include "smaps.h"
 #include "status.h"
 
 /* fs/proc/task_mmu.c: PM_PRESENT, PM_PFRAME_MASK */
@@ -205,6 +206,9 @@ void observe_self(void)
 	*record = (struct process_record){ .process = self.number };
 	if (observe & OBSERVE_STATUS)
 		record->rss = read_rss();
+	/* Before the pages are read, which makes them young. */
+	if (smaps_wanted())
+		append_smaps(record);
 	if (observe & (OBSERVE_PAGEMAP | OBSERVE_SCAN) && self.pagemap < 0)
 		self.pagemap = open_own("/proc/self/pagemap");
 	for (unsigned int r = 0; r < program.header.regions; r++) {

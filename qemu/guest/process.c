@@ -49,6 +49,8 @@ static void become(unsigned int number)
 	self.gup_test = -1;
 	self.pagemap = -1;
 	self.status = -1;
+	self.smaps = -1;
+	self.rollup = -1;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
 		fail("prctl(PR_SET_PDEATHSIG)");
 }
@@ -62,13 +64,12 @@ void become_first_process(void)
 
 void become_child(unsigned int number)
 {
-	if (self.pagemap >= 0)
-		close(self.pagemap);
-	if (self.status >= 0)
-		close(self.status);
-	/* What the parent pins is the parent's: its last descriptor gives it up. */
-	if (self.gup_test >= 0)
-		close(self.gup_test);
+	/* What the parent pins is the parent's: its last descriptor of gup_test gives it up. */
+	const int parents[] = { self.pagemap, self.status, self.smaps, self.rollup, self.gup_test };
+
+	for (unsigned int i = 0; i < sizeof(parents) / sizeof(parents[0]); i++)
+		if (parents[i] >= 0)
+			close(parents[i]);
 	for (unsigned int d = 0; d < MAX_DEVICES; d++)
 		self.own[d] = false;
 	become(number);

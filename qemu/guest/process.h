@@ -14,7 +14,9 @@
 struct process {
 	unsigned int	number;
 	int		pagemap;		/* of this process; -1 until it is needed */
-	int		status;			/* the same */
+	int		status;			/* as pagemap, and so are these */
+	int		smaps;
+	int		rollup;
 	int		device[MAX_DEVICES];	/* -1: not open */
 	int		gup_test;		/* what it pins pages through; -1 until it is needed */
 	bool		own[MAX_DEVICES];	/* opened by this process, so it mirrors this mm */

@@ -30,6 +30,8 @@
  *
  * A process observation is
  *	struct process_record
+ *	`mappings` times struct smaps_record: the mappings of regions, in ascending order
+ *	if PROCESS_HAS_ROLLUP: struct smaps_fields of smaps_rollup, and of all mappings that are of no region
  *	`regions` times a region observation, in ascending order
  *
  * A region observation is
@@ -52,7 +54,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROTOCOL_VERSION	2
+#define PROTOCOL_VERSION	3
 #define FRAME_MAGIC		0x46444d48u	/* "HMDF" */
 
 /* The limits and addresses of model/program.ts. */
@@ -102,7 +104,8 @@ enum observe_bit {
 	OBSERVE_STATUS		= 1 << 5,	/* RSS lines of /proc/PID/status */
 	OBSERVE_MINCORE		= 1 << 6,
 	OBSERVE_SCAN		= 1 << 7,	/* PAGEMAP_SCAN */
-	OBSERVE_ALL		= (1 << 8) - 1,
+	OBSERVE_SMAPS		= 1 << 8,	/* at every `smaps_every`th step, and at the last */
+	OBSERVE_ALL		= (1 << 9) - 1,
 };
 
 enum program_flag {
@@ -117,6 +120,8 @@ struct program_header {
 	uint16_t	regions;
 	uint16_t	steps;
 	uint16_t	pages[MAX_REGIONS];	/* of each region; 0 for those that the program lacks */
+	uint32_t	smaps_every;		/* not 0 with OBSERVE_SMAPS */
+	uint32_t	reserved;		/* 0 */
 };
 
 enum step_op {
@@ -255,11 +260,34 @@ struct page_record {
 	uint32_t	reserved;
 };
 
+enum process_flag {
+	PROCESS_HAS_SMAPS	= 1 << 0,
+	PROCESS_HAS_ROLLUP	= 1 << 1,	/* at the last step */
+};
+
 struct process_record {
 	uint8_t		process;
 	uint8_t		regions;
-	uint16_t	reserved[3];
+	uint8_t		flags;		/* enum process_flag */
+	uint8_t		reserved;
+	uint32_t	mappings;
 	struct rss	rss;		/* with OBSERVE_STATUS */
+};
+
+/* In KiB but for the last: Size, Rss, ..., THPeligible, as model/observation.ts has them. What is not there is 0. */
+#define SMAPS_FIELDS	24
+
+struct smaps_fields {
+	uint32_t	kib[SMAPS_FIELDS];
+};
+
+#define VM_FLAGS_BYTES	64
+
+struct smaps_record {
+	uint64_t		start;		/* addresses */
+	uint64_t		end;
+	struct smaps_fields	fields;
+	char			vm_flags[VM_FLAGS_BYTES];	/* the line VmFlags; 0 behind it */
 };
 
 enum region_flag {
@@ -322,12 +350,14 @@ struct event_record {
 };
 
 _Static_assert(sizeof(struct frame_header) == 16, "frame_header");
-_Static_assert(sizeof(struct program_header) == 24, "program_header");
+_Static_assert(sizeof(struct program_header) == 32, "program_header");
 _Static_assert(sizeof(struct program_step) == 16, "program_step");
 _Static_assert(sizeof(struct transcript_header) == 56, "transcript_header");
 _Static_assert(sizeof(struct step_record) == 40, "step_record");
 _Static_assert(sizeof(struct page_record) == 16, "page_record");
 _Static_assert(sizeof(struct process_record) == 24, "process_record");
+_Static_assert(sizeof(struct smaps_fields) == 96, "smaps_fields");
+_Static_assert(sizeof(struct smaps_record) == 176, "smaps_record");
 _Static_assert(sizeof(struct region_record) == 32, "region_record");
 _Static_assert(sizeof(struct run_record) == 24, "run_record");
 _Static_assert(sizeof(struct scan_record) == 8, "scan_record");

@@ -15,6 +15,7 @@
 
 #define NOBODY		MAX_PROCESSES
 #define TRACE_PAGE_MAX	16384
+#define SMAPS_TEXT_MAX	(4 << 20)
 
 /* A transcript that holds the most of everything, so that appending to it never fails. */
 #define COLUMNS		5
@@ -25,7 +26,8 @@
 	 MAX_DEVICES * (sizeof(struct snapshot_record) + MAX_HUGE_PAGES))
 #define STEP_BYTES_MAX								\
 	(sizeof(struct step_record) + MAX_HUGE_PAGES * sizeof(struct page_record) +	\
-	 MAX_PROCESSES * (sizeof(struct process_record) + MAX_REGIONS * REGION_BYTES_MAX) +	\
+	 MAX_PROCESSES * (sizeof(struct process_record) + 2 * sizeof(struct smaps_fields) +	\
+			  MAX_REGIONS * (REGION_BYTES_MAX + MAX_HUGE_PAGES * sizeof(struct smaps_record))) +	\
 	 MAX_STEP_EVENTS * sizeof(struct event_record))
 #define STACK_BYTES_MAX		16384
 #define TRANSCRIPT_BYTES_MAX							\
@@ -85,6 +87,9 @@ struct shared {
 	struct control	control __attribute__((aligned(PAGE_BYTES)));
 	uint8_t		trace_page[TRACE_PAGE_MAX] __attribute__((aligned(PAGE_BYTES)));
 	struct pages	pages;
+	/* The text of two files; each page of a region may be a mapping, of a thousand characters. */
+	char		smaps[SMAPS_TEXT_MAX] __attribute__((aligned(PAGE_BYTES)));
+	char		rollup[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 	uint8_t		bounce[MAX_HUGE_PAGES * PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 	uint8_t		transcript[TRANSCRIPT_BYTES_MAX] __attribute__((aligned(PAGE_BYTES)));
 };

@@ -67,7 +67,7 @@ describe('a change of one thing in a run', () => {
   // PG_lru of a page that may still be in a batch is the one bit that is free. A tuple has no other length. RssFile and
   // RssShmem change with the agent's own text and transcript.
   const isNoChange = (name: string) =>
-    /kpageflags bit 5$|words (lengthened|shortened)$|(file|shmem) plus 1$/.test(name);
+    /kpageflags bit 5$|(words|fields) (lengthened|shortened)$|(file|shmem) plus 1$/.test(name);
 
   it('is reported, whatever it is', () => {
     const transcript = predict(everything, x86!);
@@ -77,11 +77,12 @@ describe('a change of one thing in a run', () => {
     for (const { name, transcript: changed } of mutations(transcript)) {
       if (isNoChange(name)) continue;
       tried++;
-      if (compare(everything, changed, x86!).divergences.length === 0) unnoticed.push(name);
+      const { divergences } = compare(everything, changed, x86!, undefined, { invariants: false });
+      if (divergences.length === 0) unnoticed.push(name);
     }
     expect(unnoticed).toEqual([]);
     expect(tried).toBeGreaterThan(5000);
-  });
+  }, 60_000);
 
   it('is reported with its place, both sides and the kernel function, and ends the comparison', () => {
     const transcript = predict(everything, x86!);
@@ -90,7 +91,7 @@ describe('a change of one thing in a run', () => {
     page.pagemap -= 1n;
     const { divergences, steps } = compare(everything, transcript, x86!);
     expect(steps).toBe(5);
-    expect(divergences).toEqual([
+    expect(divergences.filter(({ field }) => field !== 'invariant')).toEqual([
       {
         step: 4,
         process: 0,
@@ -114,6 +115,9 @@ describe('a change of one thing in a run', () => {
       'faults',
       'data',
       'pagemap.other-bits',
+      // PAGEMAP_SCAN says otherwise, and an entry of a device never has this bit.
+      'invariant',
+      'invariant',
     ]);
   });
 });

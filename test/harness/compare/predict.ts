@@ -4,12 +4,14 @@ import { faultCode, traceKind } from '../../../harness/compare/events.ts';
 import { pagemapKind } from '../../../harness/compare/pagemap.ts';
 import { apply, applyEnd } from '../../../model/apply.ts';
 import type {
+  MappingObservation,
   PageObservation,
   ProcessObservation,
   ProgramTranscript,
   RegionObservation,
   TraceEvent,
 } from '../../../model/observation.ts';
+import { SMAPS_FIELDS } from '../../../model/observation.ts';
 import {
   type ExpectedPage,
   type ExpectedProcess,
@@ -24,12 +26,15 @@ import { scanRanges } from '../../../model/page-scan.ts';
 import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
 import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
 import { type Program, pageAddress } from '../../../model/program.ts';
+
+import { type ExpectedMapping, expectSmaps } from '../../../model/smaps.ts';
 import {
   CHUNK_PAGES,
   type ExpectedEvent,
   type ExpectedMigration,
   type Frame,
   initialState,
+  processOf,
 } from '../../../model/state.ts';
 
 /** Chunks as real guests have them: high PFNs, or device page numbers from 0. */
@@ -86,7 +91,7 @@ export function predict(program: Program, environment: Environment): ProgramTran
       exclusive: expected.exclusive,
       uffd: false,
       guard: false,
-      file: expected.file === true,
+      file: expected.file,
     });
     if (!flags) return { pagemap };
     const word = expected.word === undefined ? undefined : BigInt(expected.word);
@@ -105,8 +110,21 @@ export function predict(program: Program, environment: Environment): ProgramTran
     scan: scanRanges(pages),
     snapshots: snapshots.map(({ device, bytes }) => ({ device, outcome: { kind: 'ok' }, bytes })),
   });
+  const mapping = ({ region, first, end, vmFlags, fields }: ExpectedMapping): MappingObservation => {
+    const pages = state.regions[region]!;
+    return {
+      start: BigInt(pageAddress(region, first, pages)),
+      end: BigInt(pageAddress(region, first, pages)) + BigInt(end - first) * 4096n,
+      vmFlags,
+      // As pages are whose flags are clear where they may be either.
+      fields: SMAPS_FIELDS.map(
+        (name) => fields[name]?.[/_Clean$|^LazyFree$/.test(name) ? 'most' : 'least'] ?? 0,
+      ),
+    };
+  };
   const observedProcess = ({ process, rss }: ExpectedProcess): ProcessObservation => ({
     process,
+    smaps: expectSmaps(state, processOf(state, process)).map(mapping),
     rss: { anon: BASE.anon + rss.anon, file: 0, shmem: 0, swap: BASE.swap + rss.swap },
   });
   const event = (expected: ExpectedEvent): TraceEvent => ({

@@ -7,7 +7,9 @@ import { z } from 'zod';
 import type { Environment } from '../../../harness/compare/environment.ts';
 import { AgentStream } from '../../../harness/programs/agent-stream.ts';
 import { parseProgram } from '../../../harness/programs/load.ts';
+import { listPages } from '../../../harness/programs/page-runs.ts';
 import type { RecordedTranscript } from '../../../harness/programs/transcript.ts';
+import type { ProgramTranscript } from '../../../model/observation.ts';
 import { makeProfile } from '../../../model/profile.ts';
 import type { Program } from '../../../model/program.ts';
 
@@ -37,4 +39,13 @@ export function loadRun(name: string): Run {
   });
   if (programs.length !== run.programs.length) throw new Error(`${name} has ${programs.length} answers`);
   return { environment: { profile: makeProfile(run.profile), chunks: run.chunks }, programs };
+}
+
+/** The same with each page as an object of its own, which can be changed. */
+export function withListedPages<T extends ProgramTranscript>(transcript: T): T {
+  const steps = transcript.steps.map((step) => ({
+    ...step,
+    regions: step.regions.map((region) => ({ ...region, pages: listPages(region.pages) })),
+  }));
+  return { ...transcript, steps };
 }

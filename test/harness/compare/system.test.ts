@@ -1,5 +1,10 @@
 import { expect, it } from 'vitest';
-import { compareSystem, parseDeviceSpanned, parseIomem } from '../../../harness/compare/system.ts';
+import {
+  compareSystem,
+  compareVmstat,
+  parseDeviceSpanned,
+  parseIomem,
+} from '../../../harness/compare/system.ts';
 import { expectLoad, expectSystem } from '../../../model/system.ts';
 
 const privateChunks = [
@@ -67,4 +72,12 @@ it('expects test_hmm not to load into a full physical address space in design pf
   expect(expectLoad('full-address-space', 'pfn')).toBe('ENOMEM');
   expect(expectLoad('full-address-space', 'offset')).toBe('loads');
   expect(expectLoad('default', 'pfn')).toBe('loads');
+});
+
+it('expects counters of migrate_pages() to stand still, where they are', () => {
+  const vmstat = (success: number) => `nr_free_pages 5\npgmigrate_success ${success}\npgmigrate_fail 3\n`;
+  expect(compareVmstat(vmstat(7), vmstat(7))).toEqual({ fieldsCompared: 2, divergences: [] });
+  expect(compareVmstat(vmstat(7), vmstat(8)).divergences).toMatchObject([
+    { field: 'vmstat.pgmigrate_success', expected: '7, as before', seen: '8' },
+  ]);
 });

@@ -62,7 +62,17 @@ describe('draw', () => {
       step 6, p1 a[1], pagemap.kind
         expected  device-read
         seen      device-write (type 28)
-        rule      remove_migration_pte"
+        rule      remove_migration_pte
+
+      step 6, p0 a[1], invariant
+        expected  one-writer
+        seen      3 entries map a page, and 1 of them as if alone
+        rule      one-writer
+
+      step 6, p1 a[1], invariant
+        expected  snapshot-is-pagemap
+        seen      device 0: byte 0x21, device-write in pagemap
+        rule      snapshot-is-pagemap"
     `);
   });
 

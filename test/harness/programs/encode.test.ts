@@ -41,10 +41,11 @@ describe('encodeProgram', () => {
     expect(frame.toString('hex').match(/.{1,16}/g)).toMatchInlineSnapshot(`
       [
         "484d444602000000",
-        "0403020148000000",
-        "ff00000001000000",
+        "0403020150000000",
+        "ff01000001000000",
         "8813000002000300",
         "0800400000000000",
+        "0800000000000000",
         "0100020000000000",
         "0000000000000000",
         "0700030000000000",
@@ -58,7 +59,7 @@ describe('encodeProgram', () => {
   it('asks for the observations that are named and no others', () => {
     const observeBits = (observe: EncodeOptions['observe']) =>
       encode(programOf([map]), observe ? { observe } : {}).readUInt32LE(16);
-    expect(observeBits(undefined)).toBe(255);
+    expect(observeBits(undefined)).toBe(511);
     expect(observeBits([])).toBe(0);
     expect(observeBits(['trace', 'snapshot'])).toBe(24);
     expect(observeBits(['pagemap', 'pagemap', 'words'])).toBe(5);
@@ -79,7 +80,7 @@ describe('encodeProgram', () => {
       ),
       { op: 'exit', by: 0 },
     ];
-    expect(encode(programOf(steps, [64, 64, 64, 64]))).toHaveLength(16 + 24 + 1024 * 16);
+    expect(encode(programOf(steps, [64, 64, 64, 64]))).toHaveLength(16 + 32 + 1024 * 16);
   });
 
   it.each<[string, Program, Partial<EncodeOptions>]>([

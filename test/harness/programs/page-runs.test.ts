@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ByteReader } from '../../../harness/programs/byte-reader.ts';
-import { type ColumnName, decodePageRuns, listPages } from '../../../harness/programs/page-runs.ts';
+import { decodePageRuns, listPages } from '../../../harness/programs/page-runs.ts';
+import { type ColumnName, newWords } from '../../../harness/programs/page-words.ts';
 
 type Run = [value: bigint, step: bigint, count: number, present: boolean];
 
@@ -61,7 +62,8 @@ describe('the pages of a huge region', () => {
   });
 
   it.each(['pagemap', 'kpageflags'] as ColumnName[])('have the same %s in halves', (name) => {
-    const { low, high, present } = runs().expand(name);
+    const { low, high, present } = newWords(6);
+    runs().readColumn(name, { low, high, present });
     const whole = [...low].map((half, page) => (BigInt(high[page]!) << 32n) | BigInt(half));
     expect(whole.map((value, page) => (present[page] ? value : undefined))).toEqual(
       listPages(runs()).map((page) => page[name as 'pagemap' | 'kpageflags']),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as protocol from '../../../harness/programs/protocol.ts';
+import { SMAPS_FIELDS } from '../../../model/observation.ts';
 import * as program from '../../../model/program.ts';
 
 const header = readFileSync(new URL('../../../qemu/guest/protocol.h', import.meta.url), 'utf8');
@@ -41,6 +42,8 @@ describe('the protocol of host and agent', () => {
     expect(header).toMatch(new RegExp(`REGION_BASE\\s+0x${program.REGION_BASE.toString(16)}ull`));
     expect(header).toMatch(new RegExp(`REGION_STRIDE\\s+0x${program.REGION_STRIDE.toString(16)}ull`));
     expect(protocol.MAX_DEVICES).toBe(number('MAX_DEVICES'));
+    expect(protocol.VM_FLAGS_BYTES).toBe(number('VM_FLAGS_BYTES'));
+    expect(SMAPS_FIELDS).toHaveLength(number('SMAPS_FIELDS'));
   });
 
   it('has the same struct sizes on both sides', () => {
@@ -63,6 +66,7 @@ describe('the protocol of host and agent', () => {
     ['TRANSCRIPT', protocol.TranscriptFlag],
     ['OUTCOME', protocol.OutcomeKind],
     ['STEP_HAS', protocol.StepFlag],
+    ['PROCESS_HAS', protocol.ProcessFlag],
     ['REGION_HAS', protocol.RegionFlag],
   ])('has the same numbers for %s on both sides', (prefix, values) => {
     for (const [name, value] of Object.entries(values)) {

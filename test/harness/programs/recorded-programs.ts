@@ -3,6 +3,7 @@
  * Whoever changes these records again (README.md there).
  */
 import type { EncodeOptions } from '../../../harness/programs/encode.ts';
+import { StructSize } from '../../../harness/programs/protocol.ts';
 import type { PageRange, Program, Step } from '../../../model/program.ts';
 
 export interface Recorded {
@@ -124,7 +125,7 @@ export const RECORDED: readonly Recorded[] = [
   {
     program: refusals,
     // The first step is made by process 7.
-    spoil: (frame) => frame.writeUInt8(7, 16 + 24 + 1),
+    spoil: (frame) => frame.writeUInt8(7, StructSize.frame_header + StructSize.program_header + 1),
   },
   { program: long, options: { observe: ['pagemap'], announce: true } },
   { program: long, options: { observe: ['pagemap'], announce: true, limitMs: 1500 } },

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type AgentMessage, AgentStream } from '../../../harness/programs/agent-stream.ts';
 import { listPages } from '../../../harness/programs/page-runs.ts';
+import { PROTOCOL_VERSION } from '../../../harness/programs/protocol.ts';
 import type { RecordedTranscript } from '../../../harness/programs/transcript.ts';
 import type { Outcome, StepObservation } from '../../../model/observation.ts';
 import { pageAddress, pageToken } from '../../../model/program.ts';
@@ -67,7 +68,7 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
     expect(messages[0]).toEqual({
       type: 'hello',
       hello: {
-        protocol: 2,
+        protocol: PROTOCOL_VERSION,
         release: '7.3.4',
         machine: arch,
         pageSize: 4096,

@@ -1,0 +1,117 @@
+/** Invariants of contents, by the meaning of the operations alone: no frames, no devices. */
+import type { StepObservation } from '../../model/observation.ts';
+import {
+  type PageRange,
+  type ProcessId,
+  type Program,
+  pageToken,
+  type RegionId,
+  type Step,
+} from '../../model/program.ts';
+import { newWords, setWord, type Words } from '../programs/page-words.ts';
+import { placeOf } from './invariant-pages.ts';
+import type { InvariantTally } from './invariant-tally.ts';
+import { describeWord } from './outcome.ts';
+import type { SeenRegion } from './seen-region.ts';
+
+/** Steps after which every page has the content that it had before, wherever it is. */
+const KEEPS: ReadonlySet<Step['op']> = new Set([
+  'mmap',
+  'cpu-read',
+  'exit',
+  'open',
+  'close',
+  'read',
+  'read-unlocked',
+  'migrate-to-dev',
+  'migrate-to-sys',
+  'snapshot',
+  'exclusive',
+  'check-exclusive',
+  'release',
+  'flags',
+] as Step['op'][]);
+
+/**
+ * Each process sees in each page what was last written there, as far as that is known: a write that failed, or an
+ * operation that is not known here, makes the process' contents unknown until they are seen again.
+ */
+export class ContentInvariant {
+  readonly #tally: InvariantTally;
+  readonly #program: Program;
+  /** By process and region; a page without a number is not known. */
+  readonly #known: Words[][] = [];
+
+  constructor(tally: InvariantTally, program: Program) {
+    this.#tally = tally;
+    this.#program = program;
+  }
+
+  step(seen: StepObservation, regions: readonly SeenRegion[]): void {
+    const step = this.#program.steps[seen.step];
+    if (!step) return;
+    const succeeded = seen.outcome.kind === 'ok';
+    if (step.op === 'fork') {
+      this.#known[step.child] = this.#of(step.by).map(copyOf);
+    } else if (step.op === 'cpu-write' && succeeded) {
+      this.#know(step.by, step.at, (page) => pageToken(seen.step, step.at.region, page));
+    } else if (step.op === 'munmap' && succeeded) {
+      this.#know(step.by, step.at, () => 0n);
+    } else if (!KEEPS.has(step.op)) {
+      // Also a write through a device, which may belong to another process.
+      for (const { process } of seen.processes) for (const { present } of this.#of(process)) present.fill(0);
+    }
+    for (const region of regions) this.#check(seen.step, region);
+  }
+
+  #of(process: ProcessId): Words[] {
+    this.#known[process] ??= this.#program.regions.map(({ pages }) => newWords(pages));
+    return this.#known[process];
+  }
+
+  #know(process: ProcessId, { region, first, count }: PageRange, word: (page: number) => bigint): void {
+    const known = this.#of(process)[region]!;
+    for (let page = first; page < first + count; page++) setWord(known, page, word(page));
+  }
+
+  #check(step: number, region: SeenRegion): void {
+    const known = this.#wordsOf(region.process, region.region);
+    if (!known) return;
+    const { first, last } = region;
+    let kept = 0;
+    for (let page = 0; page < region.length; page++) {
+      if (first.present[page] === 0) continue;
+      if (known.present[page] === 0) take(known, first, page);
+      if (sameWord(known, first, page) && sameWord(known, last, page)) kept++;
+      else {
+        this.#tally.broken('content-is-kept', placeOf(step, region, page), describe(region, page, known));
+        take(known, first, page);
+      }
+    }
+    this.#tally.held('content-is-kept', kept);
+  }
+
+  /** Undefined for a region that the program has not. */
+  #wordsOf(process: ProcessId, region: RegionId): Words | undefined {
+    return this.#of(process)[region];
+  }
+}
+
+function copyOf({ low, high, present }: Words): Words {
+  return { low: low.slice(), high: high.slice(), present: present.slice() };
+}
+
+function take(into: Words, from: Words, page: number): void {
+  into.low[page] = from.low[page]!;
+  into.high[page] = from.high[page]!;
+  into.present[page] = 1;
+}
+
+function sameWord(a: Words, b: Words, page: number): boolean {
+  return a.low[page] === b.low[page] && a.high[page] === b.high[page];
+}
+
+function describe({ first, last }: SeenRegion, page: number, known: Words): string {
+  const word = ({ low, high }: Words) => describeWord((BigInt(high[page]!) << 32n) | BigInt(low[page]!));
+  return `${word(first)} … ${word(last)}, and ${word(known)} was written`;
+}

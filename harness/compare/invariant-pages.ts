@@ -1,0 +1,75 @@
+/** Invariants of a page of one process by itself: pagemap, mincore and PAGEMAP_SCAN tell the same. */
+import { MINCORE_UNMAPPED } from '../../model/observation.ts';
+import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
+import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
+import type { InvariantTally } from './invariant-tally.ts';
+import { NOTHING, SEEN_KINDS, SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
+
+/** Bits that no entry of a device has. */
+const NOT_OF_DEVICES = SeenBits.file | SeenBits.exclusive | SeenBits.unused | SeenBits.present;
+const { PRESENT, SWAPPED, SOFT_DIRTY, FILE, PFNZERO } = SCAN_CATEGORIES;
+const COMPARED = PRESENT | SWAPPED | SOFT_DIRTY | FILE | PFNZERO;
+
+export function checkPages(tally: InvariantTally, step: number, region: SeenRegion): void {
+  let settled = 0;
+  let clean = 0;
+  let resident = 0;
+  let scanned = 0;
+  for (let page = 0; page < region.length; page++) {
+    const kind = region.kind[page]!;
+    if (kind < SeenKind.firstMigration) settled++;
+    else
+      tally.broken('no-migration-entry', placeOf(step, region, page), `a ${SEEN_KINDS[kind]} entry at rest`);
+    if (region.isDevice(page)) {
+      if ((region.bits[page]! & NOT_OF_DEVICES) === 0) clean++;
+      else tally.broken('device-entry-bits', placeOf(step, region, page), DEVICE_BITS);
+    }
+    if (mincoreAgrees(region, page)) resident++;
+    else tally.broken('mincore-is-pagemap', placeOf(step, region, page), describeMincore(region, page));
+    if ((Math.max(region.categories[page]!, 0) & COMPARED) === expectedCategories(region, page)) scanned++;
+    else tally.broken('scan-is-pagemap', placeOf(step, region, page), describeScan(region, page));
+  }
+  tally.held('no-migration-entry', settled);
+  tally.held('device-entry-bits', clean);
+  tally.held('mincore-is-pagemap', resident);
+  tally.held('scan-is-pagemap', scanned);
+}
+
+export function placeOf(step: number, { process, region }: SeenRegion, page: number) {
+  return { step, process, region, page };
+}
+
+const DEVICE_BITS = 'an entry of a device with bits of present pages';
+
+function mincoreAgrees(region: SeenRegion, page: number): boolean {
+  const mincore = region.mincore[page]!;
+  const kind = region.kind[page]!;
+  const resident = kind >= SeenKind.present && kind <= SeenKind.deviceExclusive;
+  return (
+    (mincore === MINCORE_UNMAPPED) === (region.categories[page] === NOTHING) && (mincore === 1 || !resident)
+  );
+}
+
+/**
+ * The huge zero page is a file to pagemap of 6.12 (pagemap_pmd_range takes pmd_page), and to no PAGEMAP_SCAN
+ * (vm_normal_page_pmd has no page for it).
+ */
+function expectedCategories(region: SeenRegion, page: number): number {
+  const zero = region.hasFlag(page, PAGE_FLAG_BITS.ZERO_PAGE);
+  const kind = region.kind[page]!;
+  const bits = region.bits[page]!;
+  const place = kind === SeenKind.present ? PRESENT : kind === SeenKind.none ? 0 : SWAPPED;
+  return (
+    place | (bits & SeenBits.softDirty ? SOFT_DIRTY : 0) | (zero ? PFNZERO : bits & SeenBits.file ? FILE : 0)
+  );
+}
+
+function describeMincore(region: SeenRegion, page: number): string {
+  const unmapped = region.categories[page] === NOTHING;
+  return `mincore ${region.mincore[page]}, ${SEEN_KINDS[region.kind[page]!]} in pagemap, ${unmapped ? 'not ' : ''}mapped`;
+}
+
+function describeScan(region: SeenRegion, page: number): string {
+  const categories = Math.max(region.categories[page]!, 0);
+  return `categories 0x${categories.toString(16)}, ${SEEN_KINDS[region.kind[page]!]} in pagemap`;
+}

@@ -1,0 +1,174 @@
+/** Invariants of pages that several entries name: in which chunks they are, and that no two may write. */
+
+import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
+import { minorOf, type PageSpan } from './device-chunks.ts';
+import { placeOf } from './invariant-pages.ts';
+import type { InvariantTally } from './invariant-tally.ts';
+import { SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
+
+const HALF = 2 ** 32;
+
+/** Above all page numbers. */
+const BEHIND_RAM = 2 ** 52;
+
+/** Entries that name one page. */
+interface Sharers {
+  entries: number;
+  /** A bit for each process. */
+  processes: number;
+  /** Entries that say that they are alone, or that may write. */
+  writers: number;
+}
+
+interface FoundSharers extends Sharers {
+  /** The first of them. */
+  region: SeenRegion;
+  page: number;
+}
+
+const ALONE: Sharers = { entries: 1, processes: 1, writers: 1 };
+
+/** @param chunks undefined where the program has made some, which nothing but the model can tell */
+export function checkSharing(
+  tally: InvariantTally,
+  step: number,
+  regions: readonly SeenRegion[],
+  chunks: readonly PageSpan[] | undefined,
+): void {
+  let [inChunks, once, alone, counted] = [0, 0, 0, 0];
+  const check = (region: SeenRegion, page: number, sharers: Sharers) => {
+    if (!region.isDevice(page)) counted += checkKpagecount(tally, step, region, page, sharers.entries);
+    else if (chunks) inChunks += checkChunk(tally, step, region, page, chunks);
+    once += checkOwners(tally, step, region, page, sharers);
+    alone += checkWriters(tally, step, region, page, sharers);
+  };
+  if (isEachPageOnce(regions)) {
+    for (const region of regions) {
+      for (let page = 0; page < region.length; page++)
+        if (namesPage(region, page)) check(region, page, ALONE);
+    }
+  } else {
+    for (const sharers of sharersOf(regions)) check(sharers.region, sharers.page, sharers);
+  }
+  tally.held('kpagecount-is-pagemap', counted);
+  tally.held('device-page-in-chunk', inChunks);
+  tally.held('page-once-per-process', once);
+  tally.held('one-writer', alone);
+}
+
+function checkKpagecount(
+  tally: InvariantTally,
+  step: number,
+  region: SeenRegion,
+  page: number,
+  entries: number,
+): number {
+  const { count } = region;
+  const shown = count.high[page]! * HALF + count.low[page]!;
+  if (count.present[page] === 0 || shown >= entries) return 1;
+  const text = `kpagecount ${shown}, and ${entries} entries`;
+  tally.broken('kpagecount-is-pagemap', placeOf(step, region, page), text);
+  return 0;
+}
+
+function checkChunk(
+  tally: InvariantTally,
+  step: number,
+  region: SeenRegion,
+  page: number,
+  chunks: readonly PageSpan[],
+): number {
+  const frame = region.frame[page]!;
+  if (minorOf(chunks, frame) !== undefined) return 1;
+  tally.broken('device-page-in-chunk', placeOf(step, region, page), `page 0x${frame.toString(16)}`);
+  return 0;
+}
+
+function checkOwners(
+  tally: InvariantTally,
+  step: number,
+  region: SeenRegion,
+  page: number,
+  { entries, processes }: Sharers,
+): number {
+  const owners = bitsIn(processes);
+  if (owners === entries) return 1;
+  const text = `${entries} entries of ${owners} processes map one page`;
+  tally.broken('page-once-per-process', placeOf(step, region, page), text);
+  return 0;
+}
+
+function checkWriters(
+  tally: InvariantTally,
+  step: number,
+  region: SeenRegion,
+  page: number,
+  { entries, writers }: Sharers,
+): number {
+  if (writers === 0 || entries === 1) return 1;
+  const text = `${entries} entries map a page, and ${writers} of them as if alone`;
+  tally.broken('one-writer', placeOf(step, region, page), text);
+  return 0;
+}
+
+/** In design offset, device pages and RAM have the same numbers: those of devices are put behind all others. */
+function keyOf(region: SeenRegion, page: number): number {
+  return region.frame[page]! + (region.isDevice(page) ? BEHIND_RAM : 0);
+}
+
+/** Entries by the page that they name. */
+function sharersOf(regions: readonly SeenRegion[]): Iterable<FoundSharers> {
+  const shared = new Map<number, FoundSharers>();
+  for (const region of regions) {
+    for (let page = 0; page < region.length; page++) {
+      if (!namesPage(region, page)) continue;
+      const key = keyOf(region, page);
+      let sharers = shared.get(key);
+      if (!sharers) {
+        sharers = { region, page, entries: 0, processes: 0, writers: 0 };
+        shared.set(key, sharers);
+      }
+      sharers.entries++;
+      sharers.processes |= 1 << region.process;
+      const exclusive = (region.bits[page]! & SeenBits.exclusive) !== 0;
+      if (exclusive || region.kind[page] === SeenKind.deviceWrite) sharers.writers++;
+    }
+  }
+  return shared.values();
+}
+
+/** Whether no page is named twice, by the stretches of consecutive pages that regions name. */
+function isEachPageOnce(regions: readonly SeenRegion[]): boolean {
+  const stretches: { first: number; end: number }[] = [];
+  for (const region of regions) {
+    let last: { first: number; end: number } | undefined;
+    for (let page = 0; page < region.length; page++) {
+      if (!namesPage(region, page)) continue;
+      const key = keyOf(region, page);
+      if (last?.end === key) last.end++;
+      else {
+        last = { first: key, end: key + 1 };
+        stretches.push(last);
+      }
+    }
+  }
+  stretches.sort((a, b) => a.first - b.first);
+  for (let index = 1; index < stretches.length; index++) {
+    if (stretches[index]!.first < stretches[index - 1]!.end) return false;
+  }
+  return true;
+}
+
+/** Whether it is an entry of a page that is not the zero page. */
+function namesPage(region: SeenRegion, page: number): boolean {
+  return (
+    region.isDevice(page) ||
+    (region.kind[page] === SeenKind.present && !region.hasFlag(page, PAGE_FLAG_BITS.ZERO_PAGE))
+  );
+}
+
+function bitsIn(word: number): number {
+  let count = 0;
+  for (let left = word; left !== 0; left &= left - 1) count++;
+  return count;
+}

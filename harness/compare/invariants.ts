@@ -1,0 +1,82 @@
+/**
+ * What must hold of everything that a kernel shows, whatever the program and without the model (OBSERVABLES 4): one
+ * observation against another.
+ */
+import type { StepObservation } from '../../model/observation.ts';
+import { isHugeRegion, type Program } from '../../model/program.ts';
+import type { ComparableTranscript } from './compare.ts';
+import { type PageSpan, pageSpans } from './device-chunks.ts';
+import type { Environment } from './environment.ts';
+import { ContentInvariant } from './invariant-contents.ts';
+import { checkCounts } from './invariant-counts.ts';
+import { checkPages } from './invariant-pages.ts';
+import { checkSharing } from './invariant-sharing.ts';
+import { checkSnapshots } from './invariant-snapshots.ts';
+import { InvariantTally } from './invariant-tally.ts';
+import { checkTrace } from './invariant-trace.ts';
+import { type SeenRegion, SeenSteps } from './seen-region.ts';
+
+/** A step as the invariants look at it. */
+export interface StepView {
+  program: Program;
+  chunks: readonly PageSpan[];
+  seen: StepObservation;
+  regions: readonly SeenRegion[];
+  /** As they were after the step before. */
+  before: readonly SeenRegion[];
+  /** Of the first process, before the first step. */
+  base: ComparableTranscript['base'];
+}
+
+/** Checks the steps of one transcript in their order. */
+export class InvariantChecker {
+  readonly tally = new InvariantTally();
+  readonly #contents: ContentInvariant;
+  readonly #chunks: readonly PageSpan[];
+  readonly #chunksKnown: boolean;
+
+  constructor(
+    private readonly program: Program,
+    private readonly transcript: ComparableTranscript,
+    environment: Environment,
+  ) {
+    this.#chunks = pageSpans(environment);
+    this.#contents = new ContentInvariant(this.tally, program);
+    this.#chunksKnown = !makesChunks(program);
+  }
+
+  step(seen: StepObservation, regions: readonly SeenRegion[], before: readonly SeenRegion[]): void {
+    const { program, tally } = this;
+    const chunks = this.#chunks;
+    for (const region of regions) checkPages(tally, seen.step, region);
+    checkSharing(tally, seen.step, regions, this.#chunksKnown ? chunks : undefined);
+    for (const region of regions) checkSnapshots(tally, seen.step, region, chunks);
+    checkCounts(tally, { program, chunks, seen, regions, before, base: this.transcript.base });
+    this.#contents.step(seen, regions);
+  }
+
+  end(): InvariantTally {
+    checkTrace(this.tally, this.program, this.transcript);
+    return this.tally;
+  }
+}
+
+/** Checks all invariants on a transcript. */
+export function checkInvariants(
+  program: Program,
+  transcript: ComparableTranscript,
+  environment: Environment,
+): InvariantTally {
+  const checker = new InvariantChecker(program, transcript, environment);
+  const steps = new SeenSteps(environment.profile);
+  for (const seen of transcript.steps) {
+    steps.take(seen);
+    checker.step(seen, steps.regions, steps.before);
+  }
+  return checker.end();
+}
+
+/** Whether the program has the kernel make chunks of device memory, whose device nothing but the model tells. */
+function makesChunks({ regions, steps }: Program): boolean {
+  return regions.some(({ pages }) => isHugeRegion(pages)) || steps.some(({ op }) => op === 'release');
+}

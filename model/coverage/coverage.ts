@@ -1,0 +1,222 @@
+/**
+ * Which rows of the model's tables programs have reached. What there is to reach is declared as data (tables.ts); what
+ * a program reaches is seen from outside of the model, which is not slowed down where nobody asks.
+ */
+import { apply, fileOf, type StepExpectation } from '../apply.ts';
+import type { Outcome } from '../observation.ts';
+import { markObserved } from '../observe.ts';
+import { entryAt, hugeEntry, pmdEnd } from '../page-table.ts';
+import type { KernelVersion, Profile } from '../profile.ts';
+import {
+  type DeviceMinor,
+  type PageRange,
+  PMD_PAGES,
+  type ProcessId,
+  type Program,
+  type RegionId,
+  type Step,
+} from '../program.ts';
+import { initialState, type Mm, type State } from '../state.ts';
+import { stateCode, stateName } from './page-state.ts';
+import { TABLES } from './tables.ts';
+
+/**
+ * - `operations`: each operation with each of its outcomes
+ * - `states`: what a page can be
+ * - `transitions`: what an operation makes of a page in its range, of other pages that change with it (`elsewhere`),
+ *   and of a page in the copy that a fork makes (`child`)
+ * - `rules`: kernel functions that decide an outcome, make an entry or fire an event
+ */
+export const TABLE_NAMES = ['operations', 'states', 'transitions', 'rules'] as const;
+export type TableName = (typeof TABLE_NAMES)[number];
+
+/** How often each row was reached. */
+export type Coverage = Record<TableName, Map<string, number>>;
+
+export function newCoverage(): Coverage {
+  return { operations: new Map(), states: new Map(), transitions: new Map(), rules: new Map() };
+}
+
+function reach(coverage: Coverage, table: TableName, row: string): void {
+  coverage[table].set(row, (coverage[table].get(row) ?? 0) + 1);
+}
+
+/** Notes what a program reaches while it is played on the model. */
+export class CoverageRecorder {
+  readonly #coverage: Coverage;
+  readonly #state: State;
+  #before: PageStates;
+  #device: DeviceMinor | undefined;
+  #actor: ProcessId | undefined;
+
+  /** @param state before the first step */
+  constructor(coverage: Coverage, state: State) {
+    this.#coverage = coverage;
+    this.#state = state;
+    this.#before = statesOf(state);
+  }
+
+  /** To be called before a step is applied. */
+  begin(step: Step): void {
+    this.#device = 'device' in step && 'at' in step ? step.device : undefined;
+    // The mm that a device operation acts on is that of whoever opened the device.
+    this.#actor = this.#device === undefined ? step.by : fileOf(this.#state, step.by, this.#device)?.mm.id;
+  }
+
+  /** To be called when it was applied. */
+  end(step: Step, expected: StepExpectation): void {
+    const after = statesOf(this.#state);
+    noteOutcome(this.#coverage, step, expected);
+    notePages(this.#coverage, {
+      state: this.#state,
+      step,
+      device: this.#device,
+      actor: this.#actor,
+      before: this.#before,
+      after,
+    });
+    this.#before = after;
+  }
+}
+
+/**
+ * Plays `program` and notes in `coverage` what it reaches.
+ *
+ * @throws HazardError for a program that is not safe to run (model/safe.ts)
+ */
+export function cover(coverage: Coverage, program: Program, profile: Profile): void {
+  const state = initialState(profile, program.regions);
+  const recorder = new CoverageRecorder(coverage, state);
+  for (const [index, step] of program.steps.entries()) {
+    recorder.begin(step);
+    recorder.end(step, apply(state, step, index));
+    markObserved(state);
+  }
+}
+
+function noteOutcome(coverage: Coverage, step: Step, { outcome, rule, events }: StepExpectation): void {
+  reach(coverage, 'operations', `${step.op}: ${describeOutcome(outcome)}`);
+  reach(coverage, 'rules', rule);
+  // Faults are told on x86 alone.
+  for (const event of events) if (event.name !== 'page_fault_user') reach(coverage, 'rules', event.rule);
+}
+
+function describeOutcome(outcome: Outcome): string {
+  if (outcome.kind === 'errno') return outcome.errno;
+  return outcome.kind === 'signal' ? outcome.signal : 'ok';
+}
+
+/** By process and region, the state of each page (stateCode). */
+type PageStates = (Uint8Array[] | null)[];
+
+function statesOf(state: State): PageStates {
+  return state.processes.map((process) => process && statesOfMm(process.mm));
+}
+
+function statesOfMm(mm: Mm): Uint8Array[] {
+  return mm.ptes.map((table, region) => {
+    const codes = new Uint8Array(table.length);
+    for (const vma of mm.vmas[region]!) {
+      for (let page = vma.first; page < vma.end; ) {
+        const pmd = hugeEntry(mm, region, page);
+        if (pmd) {
+          const end = pmdEnd(page, vma.end);
+          codes.fill(stateCode(vma, pmd), page, end);
+          page = end;
+        } else {
+          codes[page] = stateCode(vma, table[page]!);
+          page++;
+        }
+      }
+    }
+    return codes;
+  });
+}
+
+interface Change {
+  state: State;
+  step: Step;
+  /** Through which the step acts, and the process that it acts on. */
+  device: DeviceMinor | undefined;
+  actor: ProcessId | undefined;
+  before: PageStates;
+  after: PageStates;
+}
+
+function notePages(coverage: Coverage, change: Change): void {
+  const { step, actor, before, after } = change;
+  for (const [process, regions] of after.entries()) {
+    if (!regions) continue;
+    const isChild = step.op === 'fork' && process === step.child;
+    const old = before[isChild ? step.by : process]!;
+    for (const [region, codes] of regions.entries()) {
+      const within = 'at' in step && step.at.region === region && process === actor ? step.at : undefined;
+      noteRegion(coverage, change, { process, region, isChild, within, old: old[region]!, codes });
+    }
+  }
+}
+
+interface RegionChange {
+  process: ProcessId;
+  region: RegionId;
+  isChild: boolean;
+  within: PageRange | undefined;
+  old: Uint8Array;
+  codes: Uint8Array;
+}
+
+function noteRegion(
+  coverage: Coverage,
+  { state, step, device }: Change,
+  { process, region, isChild, within, old, codes }: RegionChange,
+): void {
+  const name = isChild ? 'fork child' : 'at' in step ? `${step.op} elsewhere` : step.op;
+  let last = -1;
+  for (let page = 0; page < codes.length; page++) {
+    const [was, now] = [old[page]!, codes[page]!];
+    const direct = within !== undefined && within.first <= page && page < within.first + within.count;
+    if (was === now && !direct && !isChild) continue;
+    // Of a huge region, pages that go the same way one after the other count once.
+    const way = was * 512 + now * 2 + Number(direct);
+    if (codes.length >= PMD_PAGES && way === last) continue;
+    last = way;
+    const transition = `${stateName(was, device)} > ${stateName(now, device)}`;
+    reach(coverage, 'transitions', `${direct ? step.op : name}: ${transition}`);
+    reach(coverage, 'states', stateName(now));
+    const entry = entryAt(state.processes[process]!.mm, region, page);
+    if (entry) reach(coverage, 'rules', entry.rule);
+  }
+}
+
+export interface CoverageReport {
+  /** Rows of the table that this kernel can reach. */
+  rows: number;
+  reached: number;
+  /** Rows that no program reached, in the order of the table. */
+  missing: string[];
+  /** What was reached and is no row: the table is not whole. */
+  undeclared: string[];
+}
+
+/** Compares what was reached with what the tables have for this kernel. */
+export function reportCoverage(coverage: Coverage, kernel: KernelVersion): Record<TableName, CoverageReport> {
+  const report = (name: TableName): CoverageReport => {
+    const declared = TABLES[name].flatMap(({ only, rows }) =>
+      only === undefined || only === kernel ? rows : [],
+    );
+    const known = new Set(declared);
+    const missing = declared.filter((row) => !coverage[name].has(row));
+    return {
+      rows: known.size,
+      reached: known.size - missing.length,
+      missing,
+      undeclared: [...coverage[name].keys()].filter((row) => !known.has(row)).sort(),
+    };
+  };
+  return {
+    operations: report('operations'),
+    states: report('states'),
+    transitions: report('transitions'),
+    rules: report('rules'),
+  };
+}

@@ -1,0 +1,178 @@
+/** As huge-transitions.ts, where devices have folios of order 9 (7.3). */
+import type { Transitions } from './transitions.ts';
+
+export const HUGE_TRANSITIONS_7_3: Transitions = {
+  'check-exclusive': {
+    'huge-device-shared': 'huge-device-shared',
+    'huge-device-write': 'huge-device-write',
+    'huge-other-device-shared': 'huge-other-device-shared',
+    'huge-ram-read': 'huge-ram-read',
+  },
+  close: {
+    'huge-device-write': 'huge-ram-write',
+  },
+  'cpu-read': {
+    'huge-device-read': 'huge-ram-read ram-read',
+    'huge-device-shared': 'huge-ram-shared',
+    'huge-device-write': 'huge-ram-write ram-write',
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
+  },
+  'cpu-read elsewhere': {
+    'huge-device-read': 'device-read huge-ram-read',
+    'huge-device-shared': 'device-read device-shared huge-ram-shared ram-shared',
+    'huge-device-write': 'device-write huge-ram-write',
+  },
+  'cpu-write': {
+    'huge-device-read': 'huge-ram-write ram-write',
+    'huge-device-read-exclusive': 'huge-ram-write',
+    'huge-device-shared': 'huge-device-shared ram-write',
+    'huge-device-write': 'huge-ram-write ram-write',
+    'huge-zero': 'huge-ram-write',
+  },
+  'cpu-write elsewhere': {
+    'huge-device-read': 'huge-ram-write ram-read ram-shared',
+    'huge-device-read-exclusive': 'huge-ram-write',
+    'huge-device-shared': 'huge-ram-read huge-ram-shared ram-shared',
+    'huge-device-write': 'device-write huge-ram-write',
+    'huge-zero': 'huge-ram-write',
+  },
+  exclusive: {
+    'huge-device-shared': 'device-exclusive',
+    'huge-device-write': 'device-exclusive',
+    'huge-other-device-shared': 'device-exclusive',
+    'huge-other-device-write': 'device-exclusive',
+    'huge-ram-read': 'device-exclusive',
+    'huge-ram-shared': 'device-exclusive',
+    'huge-ram-write': 'device-exclusive huge-ram-write',
+    'huge-zero': 'device-exclusive huge-zero',
+  },
+  'exclusive elsewhere': {
+    'huge-device-shared': 'huge-ram-shared ram-shared',
+    'huge-device-write': 'ram-write',
+    'huge-other-device-shared': 'huge-ram-read huge-ram-shared ram-shared',
+    'huge-other-device-write': 'ram-write',
+    'huge-ram-read': 'ram-read',
+    'huge-ram-shared': 'huge-ram-read ram-shared',
+    'huge-ram-write': 'ram-write',
+    'huge-zero': 'zero',
+    none: 'ram-write',
+  },
+  exit: {
+    'huge-device-shared': 'huge-device-read',
+  },
+  fork: {
+    'huge-device-write': 'huge-device-shared',
+    'huge-ram-read-exclusive': 'huge-ram-shared',
+  },
+  'fork child': {
+    'huge-device-shared': 'huge-device-shared',
+    'huge-device-write': 'huge-device-shared',
+    'huge-ram-read-exclusive': 'huge-ram-shared',
+  },
+  madvise: {
+    'huge-device-shared': 'huge-device-shared',
+    'huge-device-write': 'device-write huge-device-write none',
+    'huge-ram-read': 'none ram-read',
+  },
+  'madvise elsewhere': {
+    'huge-device-write': 'device-write',
+    'huge-ram-read': 'ram-read',
+    'huge-ram-shared': 'huge-ram-read',
+  },
+  'migrate-to-dev': {
+    'device-exclusive': 'device-read-exclusive device-write zero',
+    'huge-device-read': 'huge-device-read',
+    'huge-device-read-exclusive': 'huge-device-read-exclusive',
+    'huge-device-shared': 'huge-device-shared',
+    'huge-device-write': 'huge-device-write',
+    'huge-other-device-read': 'huge-other-device-read',
+    'huge-other-device-shared': 'huge-other-device-shared',
+    'huge-other-device-write': 'huge-other-device-write',
+    'huge-ram-read': 'huge-device-read',
+    'huge-ram-shared': 'huge-device-shared',
+    'huge-ram-write': 'huge-device-write ram-write zero',
+    'huge-zero': 'huge-device-read-exclusive huge-device-write zero',
+    none: 'huge-device-write',
+    'none-read-only': 'huge-device-read-exclusive',
+    'ram-read': 'device-write zero',
+    'ram-shared': 'device-write zero',
+    'ram-write': 'zero',
+  },
+  'migrate-to-dev elsewhere': {
+    'device-exclusive': 'ram-read-exclusive zero',
+    'huge-ram-read': 'ram-shared',
+    'huge-ram-shared': 'huge-device-shared',
+    'ram-read': 'zero',
+    'ram-read-exclusive': 'zero',
+    'ram-write': 'zero',
+  },
+  'migrate-to-sys': {
+    'huge-device-shared': 'huge-ram-shared ram-shared',
+    'huge-device-write': 'huge-ram-write ram-write',
+    'huge-other-device-shared': 'huge-other-device-shared',
+    'huge-other-device-write': 'huge-other-device-write',
+    'huge-ram-read': 'huge-ram-read',
+    'huge-ram-shared': 'huge-ram-shared',
+    'huge-ram-write': 'huge-ram-write',
+    'huge-zero': 'huge-zero',
+  },
+  'migrate-to-sys elsewhere': {
+    'huge-device-shared': 'device-shared huge-ram-shared ram-shared',
+    'huge-device-write': 'device-write',
+  },
+  mprotect: {
+    'huge-device-read-exclusive': 'huge-device-read-exclusive',
+    'huge-device-shared': 'device-shared',
+    'huge-device-write': 'device-read-exclusive huge-device-read-exclusive huge-device-write',
+  },
+  'mprotect elsewhere': {
+    'huge-device-shared': 'device-shared',
+    'huge-device-write': 'device-write',
+  },
+  munmap: {
+    'huge-device-read-exclusive': 'unmapped',
+    'huge-device-shared': 'unmapped',
+    'huge-device-write': 'unmapped',
+  },
+  'munmap elsewhere': {
+    'huge-device-read-exclusive': 'device-read-exclusive',
+    'huge-device-shared': 'device-shared huge-device-read',
+    'huge-device-write': 'device-write',
+  },
+  read: {
+    'huge-device-shared': 'huge-device-shared',
+    'huge-device-write': 'huge-device-write',
+    'huge-other-device-shared': 'huge-ram-shared',
+    'huge-other-device-write': 'huge-other-device-write huge-ram-write',
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
+  },
+  'read elsewhere': {
+    'huge-other-device-shared': 'huge-ram-shared',
+    'huge-other-device-write': 'huge-ram-write',
+  },
+  'read-unlocked': {
+    'huge-device-write': 'huge-device-write',
+    none: 'huge-zero',
+  },
+  'read-unlocked elsewhere': {
+    none: 'huge-zero',
+  },
+  release: {
+    'huge-ram-shared': 'huge-ram-shared',
+  },
+  snapshot: {
+    'huge-device-write': 'huge-device-write',
+    'huge-other-device-write': 'huge-other-device-write',
+  },
+  write: {
+    'huge-device-write': 'huge-device-write',
+    'huge-other-device-shared': 'ram-write',
+    'huge-other-device-write': 'huge-other-device-write huge-ram-write ram-write',
+    'huge-zero': 'huge-ram-write',
+  },
+  'write elsewhere': {
+    'huge-other-device-shared': 'huge-ram-shared ram-shared',
+    'huge-other-device-write': 'huge-ram-write other-device-write',
+    'huge-zero': 'huge-ram-write',
+  },
+};

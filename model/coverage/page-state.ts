@@ -1,0 +1,45 @@
+/** The states of a page that coverage tells apart, as small numbers: they are looked at for every page of every step. */
+import { mapcountOf } from '../folio.ts';
+import type { DeviceMinor } from '../program.ts';
+import type { Pte, Vma } from '../state.ts';
+
+/** Of pages that nobody else maps, those with PageAnonExclusive may be read-only even so; others are `shared`. */
+const ACCESSES = ['shared', 'write', 'read-exclusive', 'read'] as const;
+const WITHOUT_PAGE = [
+  'unmapped',
+  'none',
+  'none-read-only',
+  'none-no-access',
+  'zero',
+  'device-exclusive',
+] as const;
+const RAM = WITHOUT_PAGE.length;
+const DEVICE = RAM + ACCESSES.length;
+/** Added to the code of what a PMD entry maps. */
+const HUGE = 128;
+
+const names = (place: string) => ACCESSES.map((access) => `${place}-${access}`);
+const RAM_NAMES = names('ram');
+const DEVICE_NAMES = names('device');
+const OTHER_DEVICE_NAMES = names('other-device');
+
+/** What a page of one process is, by its mapping and its entry. */
+export function stateCode(vma: Vma, pte: Pte | null): number {
+  if (pte === null) return vma.write ? 1 : vma.read ? 2 : 3;
+  const { frame } = pte;
+  const level = pte.huge ? HUGE : 0;
+  if (frame.kind === 'zero') return level + 4;
+  if (pte.kind === 'exclusive') return 5;
+  const access = mapcountOf(frame) > 1 ? 0 : pte.write ? 1 : frame.exclusive ? 2 : 3;
+  return level + (frame.kind === 'device' ? DEVICE + frame.minor * ACCESSES.length : RAM) + access;
+}
+
+/** @param device through which a step acts: to it, pages on other devices are `other-device-...` */
+export function stateName(code: number, device?: DeviceMinor): string {
+  if (code >= HUGE) return `huge-${stateName(code - HUGE, device)}`;
+  if (code < RAM) return WITHOUT_PAGE[code]!;
+  if (code < DEVICE) return RAM_NAMES[code - RAM]!;
+  const minor = Math.floor((code - DEVICE) / ACCESSES.length);
+  const own = device === undefined || device === minor;
+  return (own ? DEVICE_NAMES : OTHER_DEVICE_NAMES)[(code - DEVICE) % ACCESSES.length]!;
+}

@@ -1,0 +1,11 @@
+/** By operation and state of a page, the states that can follow, separated by spaces. */
+export type Transitions = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** The rows `OPERATION: FROM > TO` of the table. */
+export function transitionRows(transitions: Transitions): string[] {
+  return Object.entries(transitions).flatMap(([operation, states]) =>
+    Object.entries(states).flatMap(([from, to]) =>
+      to.split(' ').map((state) => `${operation}: ${from} > ${state}`),
+    ),
+  );
+}
