@@ -30,6 +30,8 @@ const KEEPS: ReadonlySet<Step['op']> = new Set([
   'check-exclusive',
   'release',
   'flags',
+  'pin',
+  'unpin',
 ] as Step['op'][]);
 
 /**

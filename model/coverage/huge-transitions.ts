@@ -6,6 +6,7 @@ import type { Transitions } from './transitions.ts';
 
 export const HUGE_TRANSITIONS: Transitions = {
   'check-exclusive': {
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-shared',
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',
@@ -16,13 +17,15 @@ export const HUGE_TRANSITIONS: Transitions = {
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',
     none: 'huge-zero',
+    'none-read-only': 'huge-zero',
   },
   'cpu-read elsewhere': {
     none: 'huge-zero',
+    'none-read-only': 'huge-zero',
   },
   'cpu-write': {
     'huge-ram-read': 'huge-ram-write',
-    'huge-ram-shared': 'ram-write',
+    'huge-ram-shared': 'huge-ram-shared ram-write',
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',
     none: 'huge-ram-write',
@@ -46,20 +49,22 @@ export const HUGE_TRANSITIONS: Transitions = {
     'huge-zero': 'huge-zero',
   },
   madvise: {
-    'huge-ram-shared': 'huge-ram-shared ram-shared',
+    'huge-ram-read': 'huge-ram-read none ram-read',
+    'huge-ram-shared': 'huge-ram-shared none ram-shared',
     'huge-ram-write': 'huge-ram-write none ram-write',
     'huge-zero': 'huge-zero none zero',
   },
   'madvise elsewhere': {
-    'huge-ram-shared': 'ram-shared',
+    'huge-ram-read': 'ram-read',
+    'huge-ram-shared': 'huge-ram-read ram-shared',
     'huge-ram-write': 'ram-write',
     'huge-zero': 'zero',
   },
   'migrate-to-dev': {
     'huge-ram-read': 'device-read device-write',
-    'huge-ram-shared': 'device-shared device-write huge-ram-shared',
+    'huge-ram-shared': 'device-read device-shared device-write huge-ram-shared',
     'huge-ram-write': 'device-write huge-ram-write',
-    'huge-zero': 'device-write huge-zero',
+    'huge-zero': 'device-read-exclusive device-write huge-zero',
   },
   'migrate-to-dev elsewhere': {
     'huge-ram-read': 'ram-read zero',
@@ -67,6 +72,11 @@ export const HUGE_TRANSITIONS: Transitions = {
     'huge-ram-write': 'ram-write zero',
     'huge-zero': 'zero',
     'ram-shared': 'zero',
+  },
+  'migrate-to-sys': {
+    'huge-ram-shared': 'huge-ram-shared',
+    'huge-ram-write': 'huge-ram-write',
+    'huge-zero': 'huge-zero',
   },
   mprotect: {
     'huge-ram-read': 'huge-ram-read',
@@ -76,7 +86,7 @@ export const HUGE_TRANSITIONS: Transitions = {
     'huge-zero': 'huge-zero zero',
   },
   'mprotect elsewhere': {
-    'huge-ram-shared': 'ram-shared',
+    'huge-ram-shared': 'ram-read ram-shared',
     'huge-ram-write': 'ram-write',
     'huge-zero': 'zero',
   },
@@ -118,14 +128,14 @@ export const HUGE_TRANSITIONS: Transitions = {
   },
   write: {
     'huge-ram-read': 'huge-ram-write',
-    'huge-ram-shared': 'ram-write',
+    'huge-ram-shared': 'huge-ram-shared ram-write',
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',
     none: 'huge-ram-write',
   },
   'write elsewhere': {
     'huge-ram-read': 'huge-ram-write',
-    'huge-ram-shared': 'huge-ram-read ram-shared',
+    'huge-ram-shared': 'huge-ram-read ram-read ram-shared',
     none: 'huge-ram-write',
   },
 };
@@ -138,14 +148,11 @@ export const HUGE_TRANSITIONS_6_12: Transitions = {
   'cpu-write elsewhere': {
     'huge-zero': 'zero',
   },
-  madvise: {
-    'huge-ram-shared': 'none',
-  },
   'migrate-to-dev': {
-    'huge-zero': 'device-read-exclusive',
+    'huge-ram-read-exclusive': 'device-read-exclusive',
   },
   'migrate-to-sys': {
-    'huge-ram-read': 'zero',
+    'huge-ram-read': 'ram-read zero',
     'huge-ram-shared': 'ram-read ram-shared zero',
     'huge-ram-write': 'ram-write zero',
     'huge-zero': 'zero',
@@ -155,13 +162,12 @@ export const HUGE_TRANSITIONS_6_12: Transitions = {
     'huge-ram-shared': 'ram-read ram-shared zero',
     'huge-ram-write': 'ram-write zero',
     'huge-zero': 'zero',
+    'ram-shared': 'zero',
   },
   write: {
-    'huge-ram-shared': 'huge-ram-shared',
     'huge-zero': 'ram-write',
   },
   'write elsewhere': {
-    'huge-ram-shared': 'ram-read',
     'huge-zero': 'zero',
   },
 };

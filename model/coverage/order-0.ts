@@ -158,12 +158,10 @@ export const ORDER_0: CoverageTables = {
     {
       only: '7.3',
       rows: [
-        'check_vma_flags',
         'dmirror_devmem_fault_alloc_and_copy',
         'dmirror_fault (mmget_not_zero)',
         'dmirror_fops_unlocked_ioctl',
         'faultin_page',
-        'gup_vma_lookup',
         'make_device_exclusive',
       ],
     },

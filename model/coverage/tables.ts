@@ -2,6 +2,7 @@ import type { KernelVersion } from '../profile.ts';
 import type { TableName } from './coverage.ts';
 import { HUGE } from './huge.ts';
 import { ORDER_0 } from './order-0.ts';
+import { PIN } from './pin.ts';
 
 /** Rows of a table; those of one kernel alone say so. */
 export interface Rows {
@@ -13,7 +14,7 @@ export interface Rows {
 export type CoverageTables = Partial<Record<TableName, readonly Rows[]>>;
 
 /** A part of the model declares its rows in a file of its own and is entered here. */
-const PARTS: readonly CoverageTables[] = [ORDER_0, HUGE];
+const PARTS: readonly CoverageTables[] = [ORDER_0, HUGE, PIN];
 
 export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {
   operations: PARTS.flatMap((part) => part.operations ?? []),
