@@ -35,6 +35,7 @@ interface RunCommandOptions extends KernelOptions {
   append: string[];
   out?: string;
   benchmarks?: boolean;
+  against?: boolean;
   shrink: number;
   smapsEvery: number;
   exhaustive?: number;
@@ -85,6 +86,7 @@ export function runCommand(signal: AbortSignal): Command {
       positiveInteger,
       SMAPS_EVERY,
     )
+    .option('--against', 'compare what the lanes showed with each other, too')
     .option('--shrink <n>', 'different findings of a lane to shrink at most, 0 for none', count, 5)
     .option('--jobs <n>', 'parallel compilations, and guests at a time', positiveInteger, defaultJobs)
     .option('--out <dir>', 'run folder (default: hmmdiff-out/TIME)')
@@ -101,6 +103,7 @@ Examples:
   hmmdiff run --programs 5000 --steps 40
   hmmdiff run --kernel ~/linux --config debug
   hmmdiff run --series offset
+  hmmdiff run --suite programs --against
   hmmdiff run --exhaustive 4
   hmmdiff run --resume hmmdiff-out/2026-11-21T10-00-00
   hmmdiff run --scenario full-address-space
@@ -147,6 +150,7 @@ function planFrom(options: RunCommandOptions): Plan {
     fragments: options.config,
     benchmarks: options.benchmarks ?? false,
     smapsEvery: options.smapsEvery,
+    against: options.against ?? false,
     shrink: options.shrink,
   };
 }
@@ -163,6 +167,7 @@ function operationList(text: string): ExhaustiveOperation[] {
 /** A finding outweighs a lane that the infrastructure kept from its end. */
 function exitStatus(verdict: Verdict): ExitStatus {
   if (verdict.lanes.some((lane) => lane.findings.length > 0)) return ExitStatus.finding;
+  if (verdict.against?.some(({ differences }) => differences.length > 0)) return ExitStatus.finding;
   return verdict.lanes.some((lane) => lane.error) ? ExitStatus.infrastructure : ExitStatus.ok;
 }
 

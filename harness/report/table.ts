@@ -18,6 +18,8 @@ export function formatVerdict(
     if (details && lane.suites.programs) lines.push(...formatDetails(lane.suites.programs));
     lines.push('');
   }
+  for (const pair of verdict.against ?? []) lines.push(...formatPair(pair, folder, paint));
+  if (verdict.against) lines.push('');
   const bad = verdict.lanes.filter((lane) => !lane.ok).length;
   const mark = verdict.ok ? paint.green('ok') : paint.red('NOT OK');
   lines.push(
@@ -126,5 +128,27 @@ function formatFinding(finding: ProgramFinding, lane: LaneVerdict, run: string, 
       `         again: hmmdiff repro ${join(run, folder)}`,
     );
   }
+  return lines;
+}
+
+/** Two lanes against each other. */
+function formatPair(pair: NonNullable<Verdict['against']>[number], run: string, paint: Colors): string[] {
+  const { lanes, programs, steps, views, explained, differences } = pair;
+  const names = Object.entries(explained).filter(([, count]) => count > 0);
+  const mark = differences.length === 0 ? paint.green('ok    ') : paint.red('NOT OK');
+  const lines = [
+    `${mark} ${paint.bold(lanes.join(' against '))}`,
+    `       ${number(views)} observations of ${number(programs)} programs, ${number(steps)} steps: ${differences.length} programs differ`,
+  ];
+  if (names.length > 0) {
+    lines.push(
+      `       as the model says, they differ in ${names.map(([name, count]) => `${name} (${number(count)})`).join(', ')}`,
+    );
+  }
+  for (const { program, step, view, file } of differences.slice(0, 10)) {
+    const where = file === null ? '' : `: ${join(run, file)}`;
+    lines.push(`       ${paint.red('✗')} ${program}, step ${step}, ${view}${where}`);
+  }
+  if (differences.length > 10) lines.push(`       and ${differences.length - 10} more programs`);
   return lines;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { VIEWS } from '../against/views.ts';
 import { fingerprintSchema } from '../divergence/fingerprint.ts';
 import { smallestSchema } from '../divergence/keep.ts';
 
@@ -160,6 +161,28 @@ export const laneSchema = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
 });
 
+/** What two lanes showed of the same programs, with what a design chooses mapped away. */
+export const againstSchema = z.array(
+  z.strictObject({
+    lanes: z.tuple([z.string(), z.string()]),
+    programs: count,
+    steps: count,
+    /** Looked at: result, status, pagemap and so on of each step. */
+    views: count,
+    /** By view, how often the lanes differ as the model says that they must. */
+    explained: z.record(z.enum(VIEWS), count),
+    /** The first view of each program that differs otherwise; what both show is in `file`. */
+    differences: z.array(
+      z.strictObject({
+        program: z.string(),
+        step: count,
+        view: z.enum(VIEWS),
+        file: z.string().nullable(),
+      }),
+    ),
+  }),
+);
+
 /** verdict.json in the run folder; also what `--json` prints. */
 export const verdictSchema = z.strictObject({
   format: z.literal(1),
@@ -171,6 +194,8 @@ export const verdictSchema = z.strictObject({
   seed: z.int(),
   notes: z.array(z.string()),
   lanes: z.array(laneSchema),
+  /** With `--against`. */
+  against: againstSchema.optional(),
 });
 
 export type LaneVerdict = z.output<typeof laneSchema>;

@@ -16,7 +16,7 @@ import type { Journal, JournalEntry } from './journal.ts';
 import { environmentOf } from './profile.ts';
 import { addComparison, addTally, emptyTally, type Tally } from './program-tally.ts';
 
-/** Of more programs than this, only the transcripts of those that diverge would be worth their room: none is recorded. */
+/** Of more programs than this, transcripts are recorded only to compare lanes with each other. */
 const MOST_RECORDED = 1000;
 
 type ProgramsVerdict = NonNullable<LaneVerdict['suites']['programs']>;
@@ -38,7 +38,7 @@ export class LanePrograms {
   constructor(
     private readonly programs: readonly Program[],
     /** The lane's folder, and the run folder that paths are relative to. */
-    private readonly place: { folder: string; runFolder: string },
+    private readonly place: { folder: string; runFolder: string; against: boolean },
     private readonly journal: Journal,
     private readonly options: { rules: KernelVersion; arch: Arch; smapsEvery: number },
   ) {}
@@ -87,7 +87,8 @@ export class LanePrograms {
     const from = this.#done;
     const pending = this.programs.slice(from);
     const file = join(folder, `${guestName}.transcripts`);
-    const record = pending.length <= MOST_RECORDED ? createWriteStream(file) : undefined;
+    const isRecorded = this.place.against || pending.length <= MOST_RECORDED;
+    const record = isRecorded ? createWriteStream(file) : undefined;
     if (record) this.transcripts.push(relative(runFolder, file));
     const started = performance.now();
     const splatsBefore = session.guest.splats.length;
@@ -97,6 +98,7 @@ export class LanePrograms {
       lean: true,
       smapsEvery: this.options.smapsEvery,
       coverage: this.#coverage,
+      firstSequence: from + 1,
       signal,
       progress: (done) => report.progress(done, pending.length, 'programs'),
       onResults: (results) => {

@@ -44,6 +44,8 @@ export interface LanePlan {
   append: readonly string[];
   /** Let hmm-tests run its benchmarks. */
   benchmarks: boolean;
+  /** Keep what comparing lanes with each other needs. */
+  against: boolean;
   /** Findings of the programs to shrink at most. */
   shrink: number;
   /** Steps of a program from one smaps to the next. */
@@ -104,6 +106,20 @@ export class Lane {
   get name(): string {
     const { kernel, build } = this.plan;
     return `${kernel.spec.name}${kernel.series ? `+${kernel.series.name}` : ''} ${build.arch}`;
+  }
+
+  get programs(): readonly Program[] {
+    return this.plan.programs;
+  }
+
+  /** Recordings of the programs, relative to the run folder. */
+  get programTranscripts(): readonly string[] {
+    return this.#programs.transcripts;
+  }
+
+  /** The rules that its transcripts are read with; undefined when no guest came so far as to say its design. */
+  async profile(): Promise<Profile | undefined> {
+    return this.#design && profileOf(this.plan.build, this.plan.rules, this.#design);
   }
 
   /** Takes over what an earlier run of this lane has finished. */
@@ -312,10 +328,8 @@ export class Lane {
    * @returns undefined when that cannot be told: this lane has not run, or the program is not safe here
    */
   async shows(program: Program, fingerprint: Fingerprint): Promise<Rate | undefined> {
-    const { plan, context } = this;
-    if (!this.#design || !this.#accel) return undefined;
-    const profile = await profileOf(plan.build, plan.rules, this.#design);
-    if (!isRunnable(program, profile)) return undefined;
+    const profile = await this.profile();
+    if (!profile || !this.#accel || !isRunnable(program, profile)) return undefined;
     await using trials = new Trials({ ...this.#trials(profile), setting: profile, name: 'elsewhere' });
     const rate = { shown: 0, runs: 0 };
     while (rate.runs < ELSEWHERE_RUNS) {
@@ -325,7 +339,7 @@ export class Lane {
         if (fingerprints.some((shown) => sameBug(shown, fingerprint))) rate.shown++;
       }
     }
-    context.signal?.throwIfAborted();
+    this.context.signal?.throwIfAborted();
     return rate;
   }
 

@@ -42,6 +42,8 @@ export const planSchema = z.strictObject({
   benchmarks: z.boolean(),
   /** Steps of a program from one smaps to the next. */
   smapsEvery: z.int().positive(),
+  /** Compare what the lanes showed with each other, too. */
+  against: z.boolean(),
   /** Findings of each lane's programs to shrink at most. */
   shrink: count,
 });

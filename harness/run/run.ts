@@ -21,6 +21,7 @@ import { AllowList } from '../report/allow.ts';
 import { type Verdict, verdictSchema } from '../report/verdict.ts';
 import { baseImage } from '../session/image.ts';
 import { version } from '../version.ts';
+import { compareLanes } from './against.ts';
 import { type Finished, tryElsewhere } from './elsewhere.ts';
 import { round } from './findings.ts';
 import { Journal, readJournal } from './journal.ts';
@@ -63,16 +64,18 @@ export async function runAll(
   const shared = { ...context, probe: new AcceleratorProbe(), calibration: new Calibration(), allow };
   const finished = await inParallel(plans, options.jobs, (plan) => runLane(plan, shared));
   await tryElsewhere(finished, options.out, context.events);
+  const against = options.against ? await compareLanes(finished, options.out, context.events) : undefined;
   const lanes = finished.map((lane) => lane.verdict);
   const verdict = verdictSchema.parse({
     format: 1,
-    ok: lanes.every((lane) => lane.ok),
+    ok: lanes.every((lane) => lane.ok) && !against?.some(({ differences }) => differences.length > 0),
     hmmdiff: version,
     started: started.toISOString(),
     seconds: round((Date.now() - started.getTime()) / 1000),
     seed: options.seed,
     notes,
     lanes,
+    ...(against ? { against } : {}),
   } satisfies Verdict);
   await writeWhole(join(options.out, 'verdict.json'), verdict);
   return verdict;
@@ -144,6 +147,7 @@ async function planLanes(
       benchmarks: options.benchmarks,
       shrink: options.shrink,
       smapsEvery: options.smapsEvery,
+      against: options.against,
       fragments: options.fragments,
       folder,
       runFolder: options.out,

@@ -62,6 +62,8 @@ export interface ProgramsOptions {
   onResults?: (results: readonly ProgramResult[]) => void;
   /** Gets the agent's stream as it comes, for the run folder. */
   record?: (chunk: Buffer) => void;
+  /** The number of the first program in that stream. @default 1 */
+  firstSequence?: number;
 }
 
 /**
@@ -86,6 +88,7 @@ export async function runPrograms(
     progress,
     onResults,
     record,
+    firstSequence = 1,
   } = options;
   const limitMs = Math.round(stepLimit * session.guest.slowness);
   const agent = await session.ssh.spawn('exec agent run');
@@ -103,7 +106,7 @@ export async function runPrograms(
       sent += 1;
       agent.stdin.write(
         encodeProgram(programs[sent - 1]!, {
-          sequence: sent,
+          sequence: firstSequence - 1 + sent,
           limitMs,
           announce,
           ...(observe ? { observe } : {}),
@@ -135,10 +138,10 @@ export async function runPrograms(
       for (const message of stream.push(chunk)) {
         if (message.type === 'hello') continue;
         if (message.type === 'error') {
-          const name = programs[message.sequence - 1]?.name ?? 'the stream';
+          const name = programs[message.sequence - firstSequence]?.name ?? 'the stream';
           throw infrastructureError('agent', `the agent refused ${name}: ${message.message}`);
         }
-        const program = programs[message.sequence - 1]!;
+        const program = programs[message.sequence - firstSequence]!;
         const { transcript } = message;
         if (transcript.stuck) {
           onResults?.(results.slice(before));

@@ -1,0 +1,52 @@
+/** A short form of all that a lane's transcripts show, since those of thousands of programs do not fit into memory. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import type { Profile } from '../../model/profile.ts';
+import { AgentStream } from '../programs/agent-stream.ts';
+import type { RecordedTranscript } from '../programs/transcript.ts';
+import { seenViews, VIEWS } from './views.ts';
+
+/** A number for each view of each step, equal where the views are. */
+export type Digests = Float64Array;
+
+/** 2^48 of them: that two of some million views have the same by chance happens once in many runs. */
+const DIGEST_BYTES = 6;
+
+export function digestOf(profile: Profile, transcript: RecordedTranscript): Digests {
+  const digests: number[] = [];
+  for (const views of seenViews(profile, transcript)) {
+    for (const view of VIEWS) {
+      digests.push(createHash('md5').update(views[view]).digest().readUIntBE(0, DIGEST_BYTES));
+    }
+  }
+  return Float64Array.from(digests);
+}
+
+/**
+ * The transcripts of a lane's recordings, with the 0-based index of each program: runPrograms numbers them through all
+ * guests of a lane. A recording whose guest was lost may end in the middle of one.
+ *
+ * @throws HmmdiffError `transcript-corrupt`
+ */
+export async function* readTranscripts(
+  files: readonly string[],
+): AsyncGenerator<{ index: number; transcript: RecordedTranscript }> {
+  for (const file of files) {
+    const stream = new AgentStream();
+    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+      for (const message of stream.push(chunk)) {
+        if (message.type === 'transcript') {
+          yield { index: message.sequence - 1, transcript: message.transcript };
+        }
+      }
+    }
+  }
+}
+
+export async function readDigests(profile: Profile, files: readonly string[]): Promise<Map<number, Digests>> {
+  const digests = new Map<number, Digests>();
+  for await (const { index, transcript } of readTranscripts(files)) {
+    digests.set(index, digestOf(profile, transcript));
+  }
+  return digests;
+}

@@ -1,0 +1,74 @@
+/** Recorded runs of the same programs on real guests, against each other. */
+import { describe, expect, it } from 'vitest';
+import { digestOf } from '../../../harness/against/digests.ts';
+import { comparePair, type LaneDigests } from '../../../harness/against/pair.ts';
+import { expectedViews, seenViews, VIEWS } from '../../../harness/against/views.ts';
+import { loadRun, type Run } from '../compare/recorded-runs.ts';
+
+const runs = Object.fromEntries(
+  ['run-pfn-x86_64', 'run-pfn-aarch64', 'run-offset-x86_64'].map((name) => [name, loadRun(name)]),
+) as Record<string, Run>;
+
+function laneOf(name: string, run: Run): LaneDigests {
+  const { profile } = run.environment;
+  return {
+    name,
+    profile,
+    programs: run.programs.map(({ program }) => program),
+    digests: new Map(run.programs.map(({ transcript }, index) => [index, digestOf(profile, transcript)])),
+  };
+}
+
+describe.each(Object.entries(runs))(
+  'the views of the recorded run %s',
+  (_name, { environment, programs }) => {
+    it('are those of the model', () => {
+      for (const { program, transcript } of programs) {
+        const seen = [...seenViews(environment.profile, transcript)];
+        expect(seen, program.name).toEqual([...expectedViews(program, environment.profile)]);
+      }
+    });
+  },
+);
+
+describe('two lanes', () => {
+  const stock = laneOf('stock', runs['run-pfn-x86_64']!);
+
+  it('show the same in both designs, but for the types of entries and the numbers', () => {
+    const pair = comparePair(stock, laneOf('series', runs['run-offset-x86_64']!));
+    expect(pair.programs).toBe(stock.programs.length);
+    expect(pair.views).toBe(pair.steps * VIEWS.length);
+    expect(pair.differences).toEqual([]);
+    expect(pair.explained).toEqual(Object.fromEntries(VIEWS.map((view) => [view, 0])));
+  });
+
+  it('differ by architecture as the model says: soft-dirty bits and page-fault events are of x86_64', () => {
+    const pair = comparePair(stock, laneOf('aarch64', runs['run-pfn-aarch64']!));
+    expect(pair.differences).toEqual([]);
+    const { 'soft-dirty': softDirty, faults, ...others } = pair.explained;
+    expect(softDirty).toBeGreaterThan(0);
+    expect(faults).toBeGreaterThan(0);
+    expect(Object.values(others)).toEqual(Object.values(others).map(() => 0));
+  });
+
+  it('differ for no reason when one shows another word in a page', () => {
+    const run = runs['run-offset-x86_64']!;
+    const program = run.programs.findIndex(({ transcript }) =>
+      transcript.steps.some(({ regions }) => regions.some(({ pages }) => pages.at(0)?.words)),
+    );
+    const { transcript } = structuredClone({ transcript: run.programs[program]!.transcript });
+    const step = transcript.steps.findIndex(({ regions }) => regions.some(({ pages }) => pages.at(0)?.words));
+    const page = transcript.steps[step]!.regions.find(({ pages }) => pages.at(0)?.words)!.pages.at(0)!;
+    page.words = [page.words![0] + 1n, page.words![1] + 1n];
+    const lane = laneOf('series', run);
+    const digests = new Map(lane.digests).set(program, digestOf(lane.profile, transcript));
+    expect(comparePair(stock, { ...lane, digests }).differences).toEqual([
+      { program: run.programs[program]!.program.name, step, view: 'content' },
+    ]);
+  });
+
+  it('have nothing in common where their programs are different ones', () => {
+    const other = { ...stock, programs: stock.programs.map((program) => ({ ...program, steps: [] })) };
+    expect(comparePair(stock, other)).toMatchObject({ programs: 0, views: 0 });
+  });
+});
