@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../../harness/against/digests.ts';
 import { comparePair, type LaneDigests } from '../../../harness/against/pair.ts';
 import { expectedViews, seenViews, VIEWS } from '../../../harness/against/views.ts';
+import { listPages } from '../../../harness/programs/page-runs.ts';
+import type { RegionObservation } from '../../../model/observation.ts';
 import { loadRun, type Run } from '../compare/recorded-runs.ts';
 
 const runs = Object.fromEntries(
@@ -53,13 +55,19 @@ describe('two lanes', () => {
 
   it('differ for no reason when one shows another word in a page', () => {
     const run = runs['run-offset-x86_64']!;
+    const hasWords = ({ pages }: RegionObservation) => pages.at(0)?.words !== undefined;
     const program = run.programs.findIndex(({ transcript }) =>
-      transcript.steps.some(({ regions }) => regions.some(({ pages }) => pages.at(0)?.words)),
+      transcript.steps.some(({ regions }) => regions.some(hasWords)),
     );
-    const { transcript } = structuredClone({ transcript: run.programs[program]!.transcript });
-    const step = transcript.steps.findIndex(({ regions }) => regions.some(({ pages }) => pages.at(0)?.words));
-    const page = transcript.steps[step]!.regions.find(({ pages }) => pages.at(0)?.words)!.pages.at(0)!;
-    page.words = [page.words![0] + 1n, page.words![1] + 1n];
+    const transcript = { ...run.programs[program]!.transcript };
+    const step = transcript.steps.findIndex(({ regions }) => regions.some(hasWords));
+    const changed = transcript.steps[step]!.regions.findIndex(hasWords);
+    const regions = transcript.steps[step]!.regions.map((region, index) => {
+      if (index !== changed) return region;
+      const [first, ...rest] = listPages(region.pages);
+      return { ...region, pages: [{ ...first!, words: [7n, 7n] as const }, ...rest] };
+    });
+    transcript.steps = transcript.steps.map((seen, index) => (index === step ? { ...seen, regions } : seen));
     const lane = laneOf('series', run);
     const digests = new Map(lane.digests).set(program, digestOf(lane.profile, transcript));
     expect(comparePair(stock, { ...lane, digests }).differences).toEqual([
