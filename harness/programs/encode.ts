@@ -32,7 +32,7 @@ export const ALL_OBSERVATIONS = Object.keys(OBSERVATIONS) as ObservationKind[];
 const NEED_PAGEMAP: readonly ObservationKind[] = ['kpage', 'words', 'mincore'];
 
 /** Steps from one smaps to the next: they cost as much as all other observations of a step together. */
-export const SMAPS_EVERY = 8;
+export const SMAPS_EVERY = 32;
 
 export interface EncodeOptions {
   /** Comes back with the answer; 1..2^32-1. */

@@ -30,7 +30,7 @@ export const StructSize = {
   event_record: 24,
 } as const;
 
-/** What the agent can observe after each step. `kpage`, `words` and `mincore` need `pagemap`. */
+/** What the agent can observe after each step. `kpage`, `words` and `mincore` need `pagemap`, `rollup` needs `smaps`. */
 export const OBSERVATIONS = {
   pagemap: 1,
   kpage: 2,
@@ -41,6 +41,7 @@ export const OBSERVATIONS = {
   mincore: 64,
   scan: 128,
   smaps: 256,
+  rollup: 512,
 } as const;
 export type ObservationKind = keyof typeof OBSERVATIONS;
 

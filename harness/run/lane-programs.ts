@@ -97,6 +97,7 @@ export class LanePrograms {
       environment: () => environmentOf(session, profile),
       lean: true,
       smapsEvery: this.options.smapsEvery,
+      sparse: true,
       coverage: this.#coverage,
       firstSequence: from + 1,
       signal,

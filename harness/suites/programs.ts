@@ -4,7 +4,7 @@ import { type Comparison, compare } from '../compare/compare.ts';
 import type { Environment } from '../compare/environment.ts';
 import { infrastructureError } from '../errors.ts';
 import { AgentStream } from '../programs/agent-stream.ts';
-import { encodeProgram } from '../programs/encode.ts';
+import { ALL_OBSERVATIONS, encodeProgram } from '../programs/encode.ts';
 import type { ObservationKind } from '../programs/protocol.ts';
 import type { RecordedTranscript } from '../programs/transcript.ts';
 import type { Session } from '../session/session.ts';
@@ -18,6 +18,10 @@ const STEP_LIMIT_MS = 10_000;
  * same processor, from saying so.
  */
 const SILENCE_FACTOR = 3;
+
+/** smaps_rollup is dearer than all else at a program's last step: of so many programs, one has it taken. */
+const ROLLUP_EVERY = 8;
+const WITHOUT_ROLLUP = ALL_OBSERVATIONS.filter((kind) => kind !== 'rollup');
 
 const SILENT = 'it hangs, and the agent does not answer any more';
 
@@ -54,6 +58,8 @@ export interface ProgramsOptions {
   stepLimit?: number;
   /** Steps from one smaps to the next. @default SMAPS_EVERY of harness/programs/encode.ts */
   smapsEvery?: number;
+  /** Take smaps_rollup for some programs only, always the same. @default false */
+  sparse?: boolean;
   /** Forget the transcripts of programs that do not diverge. @default false */
   lean?: boolean;
   /** What of the model the programs reach is noted here. */
@@ -80,6 +86,7 @@ export async function runPrograms(
     environment,
     observe,
     smapsEvery,
+    sparse = false,
     announce = false,
     stepLimit = STEP_LIMIT_MS,
     lean = false,
@@ -103,12 +110,14 @@ export async function runPrograms(
 
   const feed = () => {
     while (sent < programs.length && sent - results.length < WINDOW) {
+      const program = programs[sent]!;
       sent += 1;
       agent.stdin.write(
-        encodeProgram(programs[sent - 1]!, {
+        encodeProgram(program, {
           sequence: firstSequence - 1 + sent,
           limitMs,
           announce,
+          ...(sparse && !hasRollup(program) ? { observe: WITHOUT_ROLLUP } : {}),
           ...(observe ? { observe } : {}),
           ...(smapsEvery === undefined ? {} : { smapsEvery }),
         }),
@@ -182,6 +191,11 @@ export async function runPrograms(
   }
   stream.end();
   return { results, remaining: [] };
+}
+
+/** Whether it is one of those with smaps_rollup, by nothing but the program. */
+function hasRollup({ steps }: Program): boolean {
+  return steps.length % ROLLUP_EVERY === 0;
 }
 
 function describeEnd(transcript: RecordedTranscript): string {

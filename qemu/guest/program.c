@@ -52,6 +52,8 @@ static const char *check_header(size_t length)
 		return wrong("unknown observations 0x%x", h->observe & ~OBSERVE_ALL);
 	if ((h->observe & (OBSERVE_KPAGE | OBSERVE_WORDS | OBSERVE_MINCORE)) && !(h->observe & OBSERVE_PAGEMAP))
 		return wrong("kpage, words and mincore cannot be observed without pagemap");
+	if (h->observe & OBSERVE_ROLLUP && !(h->observe & OBSERVE_SMAPS))
+		return wrong("smaps_rollup cannot be observed without smaps");
 	if (h->observe & OBSERVE_SMAPS && !h->smaps_every)
 		return wrong("smaps at no step");
 	if (h->flags & ~PROGRAM_ANNOUNCE)

@@ -105,7 +105,8 @@ enum observe_bit {
 	OBSERVE_MINCORE		= 1 << 6,
 	OBSERVE_SCAN		= 1 << 7,	/* PAGEMAP_SCAN */
 	OBSERVE_SMAPS		= 1 << 8,	/* at every `smaps_every`th step, and at the last */
-	OBSERVE_ALL		= (1 << 9) - 1,
+	OBSERVE_ROLLUP		= 1 << 9,	/* smaps_rollup, where smaps are taken at the last step */
+	OBSERVE_ALL		= (1 << 10) - 1,
 };
 
 enum program_flag {
@@ -262,7 +263,7 @@ struct page_record {
 
 enum process_flag {
 	PROCESS_HAS_SMAPS	= 1 << 0,
-	PROCESS_HAS_ROLLUP	= 1 << 1,	/* at the last step */
+	PROCESS_HAS_ROLLUP	= 1 << 1,
 };
 
 struct process_record {

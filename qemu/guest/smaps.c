@@ -120,21 +120,21 @@ static void append_rollup(char *text, struct process_record *record, const struc
 
 void append_smaps(struct process_record *record)
 {
-	const bool last = shared->control.step + 1 == program.header.steps;
+	const bool rollup = program.header.observe & OBSERVE_ROLLUP && shared->control.step + 1 == program.header.steps;
 	struct smaps_fields others = { 0 };
 
 	if (self.smaps < 0)
 		self.smaps = open_own("/proc/self/smaps");
-	if (last && self.rollup < 0)
+	if (rollup && self.rollup < 0)
 		self.rollup = open_own("/proc/self/smaps_rollup");
 	/* Twice for the rollup: the first time maps what the second needs, so that between the two files nothing changes. */
-	for (int round = 0; round <= last; round++) {
+	for (int round = 0; round <= rollup; round++) {
 		read_text(self.smaps, shared->smaps, sizeof(shared->smaps));
-		if (last)
+		if (rollup)
 			read_text(self.rollup, shared->rollup, sizeof(shared->rollup));
 	}
 	take_mappings(shared->smaps, record, &others);
-	if (last)
+	if (rollup)
 		append_rollup(shared->rollup, record, &others);
 	record->flags |= PROCESS_HAS_SMAPS;
 }
