@@ -2,7 +2,7 @@ import { settleActive, settleOnLru } from '../../model/lru.ts';
 import type { PageObservation } from '../../model/observation.ts';
 import type { ExpectedPage } from '../../model/observe.ts';
 import { type ExpectedPageFlags, PAGE_FLAG_BITS, type PageFlag, pageFlags } from '../../model/page-flags.ts';
-import type { Frame } from '../../model/state.ts';
+import type { Frame, State } from '../../model/state.ts';
 import type { Context } from './compare.ts';
 import type { Place } from './tally.ts';
 
@@ -28,7 +28,7 @@ export function compareKpage(
 }
 
 /** What was adopted from pages before this one, of its folio or its LRU batch, binds it. */
-function settledFlags({ state }: Context, { flags, frame }: ExpectedPage): ExpectedPageFlags | undefined {
+export function settledFlags(state: State, { flags, frame }: ExpectedPage): ExpectedPageFlags | undefined {
   return flags && frame && flags.free.length > 0 ? pageFlags(frame, state) : flags;
 }
 
@@ -38,7 +38,7 @@ function compareFlags(
   expected: ExpectedPage,
   seen: bigint | undefined,
 ): void {
-  const flags = settledFlags(context, expected);
+  const flags = settledFlags(context.state, expected);
   const free = flags?.free ?? [];
   const freeMask = free.reduce((mask, { flag }) => mask | bitOf(flag), 0n);
   const same = context.tally.check(

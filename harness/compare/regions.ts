@@ -59,10 +59,10 @@ function names(list: readonly (ExpectedRegion | RegionObservation)[]): string {
 
 function compareRegion(context: Context, step: number, expected: ExpectedRegion, seen: SeenRegion): void {
   const { process, region, pages } = expected;
-  const { tally, bindings } = context;
+  const { tally } = context;
   let same = 0;
   for (let page = 0; page < pages.length; page++) {
-    if (isSamePage(bindings, pages[page]!, seen, page)) same++;
+    if (isSamePage(context, pages[page]!, seen, page)) same++;
     else {
       const observed = seen.observation.pages.at(page)!;
       comparePage(context, { step, process, region, page }, pages[page]!, observed);

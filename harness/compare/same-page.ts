@@ -1,7 +1,8 @@
 /** The quick way through the comparison of a page: nearly always all of it is as the model says. */
 import type { ExpectedPage } from '../../model/observe.ts';
 import type { Pte } from '../../model/state.ts';
-import type { Bindings } from './bindings.ts';
+import type { Context } from './compare.ts';
+import { settledFlags } from './kpage.ts';
 import { SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
 import type { FieldName } from './tally.ts';
 
@@ -24,15 +25,16 @@ const HALF = 2 ** 32;
  * what differs, or to take over what was seen.
  */
 export function isSamePage(
-  bindings: Bindings,
+  { bindings, state }: Pick<Context, 'bindings' | 'state'>,
   expected: ExpectedPage,
   seen: SeenRegion,
   page: number,
 ): boolean {
-  const { frame, flags, word } = expected;
+  const { frame, word } = expected;
   const kind = seenKind(expected.pte);
   if (seen.kind[page] !== kind || seen.bits[page] !== seenBits(expected, kind)) return false;
   if (seen.frame[page] !== (frame === null ? 0 : bindings.boundNumber(frame))) return false;
+  const flags = settledFlags(state, expected);
   if (flags === undefined) {
     if (seen.flags.present[page] !== 0 || seen.count.present[page] !== 0) return false;
   } else {
