@@ -6,6 +6,7 @@ import { checkExclusive, exclusive } from './exclusive.ts';
 import { refuse } from './ioctl.ts';
 import { madvise } from './madvise.ts';
 import { read, write } from './mirror.ts';
+import { mremap } from './mremap.ts';
 import { type Expected, failWith } from './outcome.ts';
 import { pin, unpin } from './pin.ts';
 import { exit, fork } from './process.ts';
@@ -59,6 +60,8 @@ function dispatch(state: State, step: Step, index: number): Expected {
       return clearSoftDirty(state, process);
     case 'mprotect':
       return mprotect(state, process, step.at, step.protection);
+    case 'mremap':
+      return mremap(state, process, step);
     case 'munmap':
       return munmap(state, process, step.at);
     case 'cpu-read':

@@ -60,9 +60,9 @@ function makeGroup(state: State, file: DeviceFile, { region, first, count }: Pag
   for (let page = first; page < first + got; page++) {
     const pte = ptes[page]!;
     // The walk of folio_make_device_exclusive() ends with the vma that maps the page.
-    for (const vma of rmapWalk(pte.frame, page)) {
-      invalidate(vma.mm, region, page, page + 1);
-      if (vma.mm === file.mm) break;
+    for (const { vma, first, end } of rmapWalk(pte.frame)) {
+      invalidate(vma.mm, vma.region, first, end);
+      if (vma.mm.ptes[vma.region]![first] === pte) break;
     }
     setExclusive(pte, true, 'page_make_device_exclusive_one');
   }

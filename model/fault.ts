@@ -46,7 +46,7 @@ function anonymousPage(state: State, vma: Vma, page: number, write: boolean): vo
 function mapNewPage(state: State, vma: Vma, page: number, word: number, rule: Rule): void {
   anonVmaPrepare(state, vma);
   const frame = newRamFrame(state, word);
-  addNewAnonRmap(frame, vma);
+  addNewAnonRmap(frame, vma, page);
   addToLru(state, frame);
   const pte = presentPte(frame, vma.write, rule);
   markDirty(pte);

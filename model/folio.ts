@@ -171,6 +171,7 @@ export function breakUp(state: State, head: Frame): Frame[] {
     page.head = page;
     page.offset = 0;
     page.anonVma = head.anonVma;
+    page.index = head.index + index;
     page.exclusive = false;
     page.dirty = head.dirty;
     page.referenced = head.referenced;

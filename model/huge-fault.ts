@@ -3,6 +3,7 @@ import { addPmdMapping, hugeZero, newRamFolio } from './folio.ts';
 import { addToLru } from './lru.ts';
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
+import { linearIndex } from './page-index.ts';
 import { pmdStart, setPmd } from './page-table.ts';
 import { PMD_PAGES } from './program.ts';
 import { anonVmaPrepare } from './rmap.ts';
@@ -67,7 +68,7 @@ function presentPmd(frame: Frame, write: boolean, rule: Rule): Pte {
 /** map_anon_folio_pmd_pf(): a folio of zeroes. */
 function mapNewFolio(state: State, vma: Vma, first: number, rule: Rule): void {
   const folio = newRamFolio(state);
-  addNewFolioRmap(folio, vma);
+  addNewFolioRmap(folio, vma, first);
   addToLru(state, folio);
   const pmd = presentPmd(folio, vma.write, rule);
   markDirty(pmd);
@@ -75,7 +76,8 @@ function mapNewFolio(state: State, vma: Vma, first: number, rule: Rule): void {
 }
 
 /** folio_add_new_anon_rmap() of a folio of order 9: PageAnonExclusive is the head's alone. */
-export function addNewFolioRmap(head: Frame, vma: Vma): void {
+export function addNewFolioRmap(head: Frame, vma: Vma, first: number): void {
+  head.index = linearIndex(vma, first);
   addPmdMapping(head, vma.mm);
   head.exclusive = true;
   head.anonVma = vma.anonVma;

@@ -59,7 +59,7 @@ function collectEntry(
     return true;
   }
   if (!whole) {
-    splitFolio(state, frame, region, first - (first % PMD_PAGES));
+    splitFolio(state, frame);
     return false;
   }
   sources.push({ region, page: first, huge: true, frame, write });
@@ -71,7 +71,7 @@ function collectEntry(
 function splitForMigration(state: State, vma: Vma, first: number, pmd: Pte): boolean {
   if (pmd.frame.pinned) return true;
   if (pmd.frame.kind === 'zero') splitPmd(state, vma, first);
-  else splitFolio(state, pmd.frame, vma.region, first - (first % PMD_PAGES));
+  else splitFolio(state, pmd.frame);
   return false;
 }
 

@@ -2,6 +2,7 @@
  * What must hold of every state, whatever the program (OBSERVABLES 4): checked by tests on the model, and by the
  * harness where a transcript shows as much.
  */
+import { linearIndex } from './page-index.ts';
 import { entryAt, frameAt } from './page-table.ts';
 import { PMD_PAGES, type RegionId } from './program.ts';
 import { rmapWalk } from './rmap.ts';
@@ -51,7 +52,7 @@ function checkVmas(mm: Mm, found: string[]): void {
     }
   }
   for (const { id, tree } of trees) {
-    if (tree.some((vma, index) => index > 0 && tree[index - 1]!.first > vma.first)) {
+    if (tree.some((vma, index) => index > 0 && tree[index - 1]!.pgoff > vma.pgoff)) {
       found.push(`anon_vma ${id}: its tree is out of order`);
     }
   }
@@ -109,8 +110,10 @@ function checkEntry(where: string, vma: Vma, page: number, pte: Pte, found: stri
   if (pte.write && !vma.write) found.push(`${where}: writable in a vma without VM_WRITE`);
   if (frame.kind === 'zero') {
     if (pte.write) found.push(`${where}: the zero page is writable`);
-  } else if (!frame.head.anonVma || !rmapWalk(frame.head, page - frame.offset).includes(vma)) {
+  } else if (!frame.head.anonVma || !rmapWalk(frame.head).some((visit) => visit.vma === vma)) {
     found.push(`${where}: the reverse mapping does not find this mapping`);
+  } else if (linearIndex(vma, page) !== frame.head.index + frame.offset) {
+    found.push(`${where}: the index of the page is not that of its place`);
   }
 }
 

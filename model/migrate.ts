@@ -9,7 +9,7 @@ import { collectPmd, inSmallPieces, splitUnmappedPmd } from './huge-migrate.ts';
 import { addToLru, drainLru } from './lru.ts';
 import { removeMigrationPtes, tryToMigrate, unmapForMigration } from './migration-entries.ts';
 import { invalidate } from './notifier.ts';
-import { entryAt, hugeEntry, pmdEnd, setPmd, setPte } from './page-table.ts';
+import { hugeEntry, pmdEnd, setPmd, setPte } from './page-table.ts';
 import { type DeviceMinor, PMD_PAGES, type RegionId } from './program.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
 import { splitFolio, splitPmd } from './split.ts';
@@ -37,6 +37,9 @@ export interface Source {
   /** MIGRATE_PFN_WRITE: the collected entry was writable. */
   write: boolean;
 }
+
+/** What is needed of a source once it is collected; all that there is of one that is evicted. */
+type Moving = Pick<Source, 'frame'>;
 
 /** What migrate_vma_collect_pmd() takes: everything in RAM and holes, or the device pages of one minor. */
 export type Selection = { kind: 'system' } | { kind: 'device'; minor: DeviceMinor };
@@ -80,7 +83,7 @@ function collectPtes(
       // Nor can it be split then, and migrate_vma_collect_skip() leaves out the rest of what the PMD covers.
       if (pte.frame.head.pinned) return;
       const { offset } = pte.frame;
-      splitFolio(state, pte.frame.head, region, page - offset);
+      splitFolio(state, pte.frame.head);
       // The page that a fault is for is locked anew, unless it was the head, and so is not had: the access faults again.
       if (isFault && offset > 0) continue;
       pte = ptes[page]!;
@@ -104,16 +107,15 @@ export function isSelected(pte: Pte, select: Selection): boolean {
 }
 
 /** migrate_device_unmap(): what else maps the pages. No page is refused, since nothing else holds references. */
-function unmap(state: State, sources: readonly Source[]): void {
+function unmap(state: State, sources: readonly Moving[]): void {
   drainLru(state);
-  for (const { frame, region, page } of sources) {
-    if (frame !== null && isMapped(frame)) tryToMigrate(state, frame, region, page);
-  }
+  for (const { frame } of sources) if (frame !== null && isMapped(frame)) tryToMigrate(state, frame);
 }
 
 /** folio_migrate_mapping() and folio_migrate_flags() */
 function migrateFlags(state: State, from: Frame, to: Frame): void {
   to.anonVma = from.anonVma;
+  to.index = from.index;
   // PG_mappedtodisk, which PG_anon_exclusive is for anonymous pages: of a head page that nothing maps any more.
   if (from.exclusive) to.exclusive = true;
   // Flags are added to those that the page has.
@@ -134,7 +136,7 @@ function insertPage(state: State, vma: Vma, page: number, frame: Frame): void {
   // The huge zero page.
   if (hugeEntry(vma.mm, vma.region, page)) splitPmd(state, vma, page);
   anonVmaPrepare(state, vma);
-  addNewAnonRmap(frame, vma);
+  addNewAnonRmap(frame, vma, page);
   if (!state.profile.devicePageFlagsCleared) frame.dirty = frame.referenced = undefined;
   setPte(vma.mm, vma.region, page, insertedEntry(vma, frame, 'migrate_vma_insert_page'));
 }
@@ -142,7 +144,7 @@ function insertPage(state: State, vma: Vma, page: number, frame: Frame): void {
 /** migrate_vma_insert_huge_pmd_page(), whatever THP settings say. */
 function insertFolio(state: State, vma: Vma, page: number, head: Frame): void {
   anonVmaPrepare(state, vma);
-  addNewFolioRmap(head, vma);
+  addNewFolioRmap(head, vma, page);
   setPmd(vma.mm, vma.region, page, {
     ...insertedEntry(vma, head, 'migrate_vma_insert_huge_pmd_page'),
     huge: true,
@@ -214,13 +216,13 @@ export function migrateToDevice(state: State, file: DeviceFile, vma: Vma, first:
  * migrate_vma_finalize(): page by page, the entries are put back and the old page goes. One without a target stays; a
  * page of RAM was taken off the LRU and waits for it again.
  */
-function finalize(state: State, sources: readonly Source[], targets: readonly (Frame | null)[]): void {
-  sources.forEach(({ frame, region, page }, i) => {
+function finalize(state: State, sources: readonly Moving[], targets: readonly (Frame | null)[]): void {
+  sources.forEach(({ frame }, i) => {
     if (frame === null) return;
     const target = targets[i]!;
     const kept = target ?? frame;
     if (kept.kind === 'ram') addToLru(state, kept);
-    removeMigrationPtes(state, frame, kept, region, page);
+    removeMigrationPtes(state, frame, kept);
     if (target) freeFrame(state, frame);
   });
 }
@@ -274,7 +276,7 @@ export function migrateToSystem(
 function migrateInPieces(state: State, vma: Vma, source: Source, isFault: boolean): number {
   if (isFault) {
     splitUnmappedPmd(vma, source);
-    removeMigrationPtes(state, source.frame!, source.frame!, source.region, source.page);
+    removeMigrationPtes(state, source.frame!, source.frame!);
     return 0;
   }
   const sources = inSmallPieces(state, vma, source);
@@ -311,12 +313,7 @@ export function evictDevice(state: State, minor: DeviceMinor): void {
 }
 
 function evictFrames(state: State, frames: readonly Frame[]): void {
-  const places = frames.length > 0 ? placesOf(state) : undefined;
-  const sources = frames.map((frame): Source => {
-    const place = places?.get(frame);
-    if (!place) throw new Error(`device frame ${frame.id} is live and not mapped`);
-    return { ...place, huge: frame.pages !== null, frame, write: false };
-  });
+  const sources = frames.map((frame): Moving => ({ frame }));
   // migrate_device_range()
   unmap(state, sources);
   const targets = frames.map((frame) => copyToRam(state, frame));
@@ -324,21 +321,4 @@ function evictFrames(state: State, frames: readonly Frame[]): void {
     migrateFlags(state, frame, targets[i]!);
   });
   finalize(state, sources, targets);
-}
-
-/** folio->index: the address of a page is the same in all processes. Of all device pages, by the head of the folio. */
-function placesOf(state: State): Map<Frame, { region: RegionId; page: number }> {
-  const places = new Map<Frame, { region: RegionId; page: number }>();
-  for (const process of state.processes) {
-    if (!process) continue;
-    for (const [region, length] of state.regions.entries()) {
-      for (let page = 0; page < length; page++) {
-        const entry = entryAt(process.mm, region, page);
-        if (entry?.kind !== 'device') continue;
-        places.set(entry.frame.head, { region, page: page - entry.frame.offset });
-        if (entry.huge) page += PMD_PAGES - 1;
-      }
-    }
-  }
-  return places;
 }

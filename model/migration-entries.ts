@@ -11,8 +11,7 @@ import {
   removePmdMapping,
 } from './folio.ts';
 import { invalidate } from './notifier.ts';
-import { hugeEntry, setPmd } from './page-table.ts';
-import type { RegionId } from './program.ts';
+import { hugeEntry, pmdEnd, setPmd } from './page-table.ts';
 import { rmapWalk } from './rmap.ts';
 import type { ExpectedMigration, Frame, Pte, Rule, State, Vma } from './state.ts';
 
@@ -93,20 +92,20 @@ export function freezePmd(vma: Vma, page: number, pmd: Pte): void {
  * try_to_migrate(): walks the folio's vmas until nothing maps it any more. Each visit notifies MMU_NOTIFY_CLEAR for
  * the folio's addresses, also where the vma maps other pages there, or where migration has taken the entry already.
  *
- * @param page where the first page of the folio is mapped
  * @param split PMDs as well (TTU_SPLIT_HUGE_PMD)
  */
-export function tryToMigrate(state: State, head: Frame, region: RegionId, page: number, split = false): void {
-  const length = head.pages?.length ?? 1;
-  for (const vma of rmapWalk(head, page)) {
-    const first = Math.max(page, vma.first);
-    const end = Math.min(page + length, vma.end);
-    invalidate(vma.mm, region, first, end);
-    const pmd = hugeEntry(vma.mm, region, first);
-    if (pmd === null) unmapPtes(state, vma, head, first, end);
-    else if (pmd.frame === head && pmd.kind !== 'migration') {
-      if (split) freezePmd(vma, first, pmd);
-      else setPmdMigrationEntry(state, vma, first, pmd);
+export function tryToMigrate(state: State, head: Frame, split = false): void {
+  for (const { vma, first, end } of rmapWalk(head)) {
+    invalidate(vma.mm, vma.region, first, end);
+    for (let page = first; page < end; ) {
+      const stop = pmdEnd(page, end);
+      const pmd = hugeEntry(vma.mm, vma.region, page);
+      if (pmd === null) unmapPtes(state, vma, head, page, stop);
+      else if (pmd.frame === head && pmd.kind !== 'migration') {
+        if (split) freezePmd(vma, page, pmd);
+        else setPmdMigrationEntry(state, vma, page, pmd);
+      }
+      page = stop;
     }
     if (!isMapped(head)) return;
   }
@@ -128,32 +127,22 @@ function unmapPtes(state: State, vma: Vma, head: Frame, first: number, end: numb
  * remove_migration_ptes(): every migration entry of the folio `from` becomes an entry of the folio `to` (which may be
  * the same), in the order of the reverse mapping.
  *
- * @param page where the first page of the folio is mapped
  * @param useZeroPage TTU_USE_SHARED_ZEROPAGE: a page of zeroes is not mapped again
  */
-export function removeMigrationPtes(
-  state: State,
-  from: Frame,
-  to: Frame,
-  region: RegionId,
-  page: number,
-  useZeroPage = false,
-): void {
-  const length = to.pages?.length ?? 1;
-  for (const vma of rmapWalk(to, page)) {
-    const first = Math.max(page, vma.first);
-    const pmd = hugeEntry(vma.mm, region, first);
-    if (pmd !== null) {
-      if (pmd.kind === 'migration' && pmd.frame === from) removeMigrationPmd(state, vma, first, pmd, to);
-      continue;
-    }
-    const ptes = vma.mm.ptes[region]!;
-    const end = Math.min(page + length, vma.end);
-    for (let at = first; at < end; at++) {
-      const old = ptes[at]!;
-      if (old === null || old.kind !== 'migration' || old.frame.head !== from) continue;
-      if (useZeroPage && from.word === 0) ptes[at] = unusedToZeroPage(state, old);
-      else removeMigrationPte(state, vma, at, old, to);
+export function removeMigrationPtes(state: State, from: Frame, to: Frame, useZeroPage = false): void {
+  for (const { vma, first, end } of rmapWalk(to)) {
+    const ptes = vma.mm.ptes[vma.region]!;
+    for (let page = first; page < end; ) {
+      const stop = pmdEnd(page, end);
+      const pmd = hugeEntry(vma.mm, vma.region, page);
+      if (pmd?.kind === 'migration' && pmd.frame === from) removeMigrationPmd(state, vma, page, pmd, to);
+      if (pmd !== null) page = stop;
+      for (; page < stop; page++) {
+        const old = ptes[page]!;
+        if (old === null || old.kind !== 'migration' || old.frame.head !== from) continue;
+        if (useZeroPage && from.word === 0) ptes[page] = unusedToZeroPage(state, old);
+        else removeMigrationPte(state, vma, page, old, to);
+      }
     }
   }
 }

@@ -46,9 +46,14 @@ export function frameAt(entry: Pte, page: number): Frame {
   return entry.huge ? entry.frame.pages![page % PMD_PAGES]! : entry.frame;
 }
 
+/** pte_alloc(): there is a table for `page` now. */
+export function setTable(mm: Mm, region: RegionId, page: number): void {
+  const pmds = mm.pmds[region]!;
+  if (pmds.length > 0) pmds[pmdIndex(page)] = 'table';
+}
+
 /** Sets a PTE, in a new table if there was none. */
 export function setPte(mm: Mm, region: RegionId, page: number, pte: Pte | null): void {
   mm.ptes[region]![page] = pte;
-  const pmds = mm.pmds[region]!;
-  if (pmds.length > 0) pmds[pmdIndex(page)] = 'table';
+  setTable(mm, region, page);
 }

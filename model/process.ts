@@ -72,7 +72,7 @@ function copyPtes(state: State, from: Vma, to: Vma, first: number, end: number):
     if (!pte) continue;
     // copy_nonpresent_pte(): restored in the parent, then copied as a present one; nothing is notified once more.
     if (pte.kind === 'exclusive') restoreExclusive(state, from, pte);
-    target[page] = pte.kind === 'present' ? copyPresent(state, to, pte) : copyNonpresent(pte, to.mm);
+    target[page] = pte.kind === 'present' ? copyPresent(state, to, page, pte) : copyNonpresent(pte, to.mm);
   }
 }
 
@@ -92,8 +92,8 @@ function copyPmd(pmd: Pte, child: Mm): Pte {
 }
 
 /** copy_present_ptes(): write-protected on both sides, old in the child. */
-function copyPresent(state: State, to: Vma, pte: Pte): Pte {
-  if (isPinned(pte)) return copyPinned(state, to, pte);
+function copyPresent(state: State, to: Vma, page: number, pte: Pte): Pte {
+  if (isPinned(pte)) return copyPinned(state, to, page, pte);
   if (pte.frame.kind === 'ram') share(pte, to.mm);
   if (pte.write) {
     pte.write = false;
@@ -103,9 +103,9 @@ function copyPresent(state: State, to: Vma, pte: Pte): Pte {
 }
 
 /** copy_present_page(): the child has a copy from the start, and the parent keeps its page and its entry. */
-function copyPinned(state: State, to: Vma, pte: Pte): Pte {
+function copyPinned(state: State, to: Vma, page: number, pte: Pte): Pte {
   const frame = newRamFrame(state, pte.frame.word);
-  addNewAnonRmap(frame, to);
+  addNewAnonRmap(frame, to, page);
   addToLru(state, frame);
   return {
     ...pte,

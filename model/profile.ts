@@ -80,6 +80,13 @@ export interface Profile {
    * ordinary one, as it does one that was written to.
    */
   readonly lazyFreeLasts: boolean;
+  /**
+   * mm/mremap.c: 7.3 checks all arguments before anything else, and moves several vmas in one call; 6.12 does not, and
+   * leaves the indices of a mapping as they were whose pages have all gone elsewhere.
+   */
+  readonly remapsManyVmas: boolean;
+  /** copy_vma(): in 7.3, what MREMAP_DONTUNMAP leaves behind is never merged with what it makes. */
+  readonly keptSourceStaysApart: boolean;
   /** VM_STICKY_FLAGS: in 7.3, a vma that is merged stays soft-dirty as a whole if a part of it was. */
   readonly softDirtySticks: boolean;
   /** is_mergeable_anon_vma(): 6.12 never merges a vma that has an anon_vma into one that has none. */
@@ -121,6 +128,8 @@ interface KernelTraits {
   exclusiveInGroups: boolean;
   pinsAreGlobal: boolean;
   lazyFreeLasts: boolean;
+  remapsManyVmas: boolean;
+  keptSourceStaysApart: boolean;
   softDirtySticks: boolean;
   mergesIntoUnfaulted: boolean;
   scanWrittenEverywhere: boolean;
@@ -146,6 +155,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     exclusiveInGroups: false,
     pinsAreGlobal: false,
     lazyFreeLasts: true,
+    remapsManyVmas: true,
+    keptSourceStaysApart: true,
     softDirtySticks: true,
     mergesIntoUnfaulted: true,
     scanWrittenEverywhere: false,
@@ -169,6 +180,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     exclusiveInGroups: true,
     pinsAreGlobal: true,
     lazyFreeLasts: false,
+    remapsManyVmas: false,
+    keptSourceStaysApart: false,
     softDirtySticks: false,
     mergesIntoUnfaulted: false,
     scanWrittenEverywhere: true,
@@ -209,6 +222,8 @@ export function makeProfile(options: ProfileOptions): Profile {
     exclusiveInGroups: traits.exclusiveInGroups,
     pinsAreGlobal: traits.pinsAreGlobal,
     lazyFreeLasts: traits.lazyFreeLasts,
+    remapsManyVmas: traits.remapsManyVmas,
+    keptSourceStaysApart: traits.keptSourceStaysApart,
     softDirtySticks: traits.softDirtySticks,
     mergesIntoUnfaulted: traits.mergesIntoUnfaulted,
     scanWrittenEverywhere: traits.scanWrittenEverywhere,

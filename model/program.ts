@@ -69,6 +69,26 @@ export const FLAWS = [
 ] as const;
 export type Flaw = (typeof FLAWS)[number];
 
+/** What mremap(2) is asked for: MREMAP_FIXED; that and MREMAP_DONTUNMAP; neither, nor MREMAP_MAYMOVE. */
+export const REMAP_KINDS = ['move', 'keep', 'resize'] as const;
+export type RemapKind = (typeof REMAP_KINDS)[number];
+
+/**
+ * What is wrong with the arguments of mremap(2), and nothing else is:
+ *
+ * - `misaligned`, `misaligned-target`: the old, or the new, address is one byte too high
+ * - `beyond`: the new address is the last page of all addresses
+ * - `immovable`: MREMAP_FIXED without MREMAP_MAYMOVE; `unknown-flag`: a flag without a meaning
+ */
+export const REMAP_FLAWS = [
+  'misaligned',
+  'misaligned-target',
+  'beyond',
+  'immovable',
+  'unknown-flag',
+] as const;
+export type RemapFlaw = (typeof REMAP_FLAWS)[number];
+
 /**
  * One step. `by` is the process that acts.
  *
@@ -76,6 +96,8 @@ export type Flaw = (typeof FLAWS)[number];
  * - `madvise` calls madvise(2); `clear-refs` writes 4 to the process's own /proc/self/clear_refs.
  * - `pin` pins pages for writing, for long (gup_test); `unpin` gives up all that the process has pinned.
  * - `mprotect` gives pages another protection.
+ * - `mremap` moves pages to `to` with mremap(2) (`move`), which unmaps what was there; leaves their mapping behind, empty
+ *   (`keep`: MREMAP_DONTUNMAP); or has the mapping end where `to` ends, which begins where `at` does (`resize`).
  * - `cpu-read` reads each page of `at`, lowest first; `cpu-write` fills each page with its {@link pageToken}.
  * - `fork` makes process `child`, with a copy of every mapping and of every open device fd of `by`.
  *   (An inherited fd still mirrors the mm of its opener.)
@@ -95,6 +117,7 @@ export type Step =
   | { op: 'unpin'; by: ProcessId }
   | { op: 'mprotect'; by: ProcessId; at: PageRange; protection: Protection }
   | { op: 'madvise'; by: ProcessId; at: PageRange; advice: Advice }
+  | { op: 'mremap'; by: ProcessId; at: PageRange; to: PageRange; how: RemapKind; flaw?: RemapFlaw }
   | { op: 'cpu-read'; by: ProcessId; at: PageRange }
   | { op: 'cpu-write'; by: ProcessId; at: PageRange }
   | { op: 'fork'; by: ProcessId; child: ProcessId }

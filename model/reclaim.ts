@@ -119,10 +119,10 @@ function tryToUnmap(state: State, vma: Vma, page: number, pte: Pte): boolean {
   const { frame } = pte;
   if (pte.dirty) frame.dirty = true;
   const gone = !frame.dirty && !frame.pinned;
-  for (const other of rmapWalk(frame, page)) {
+  for (const other of rmapWalk(frame)) {
     // MMU_NOTIFY_CLEAR in each vma that may map it, up to the one that does.
-    invalidate(other.mm, other.region, page, page + 1);
-    if (other === vma) break;
+    invalidate(other.vma.mm, other.vma.region, other.first, other.end);
+    if (other.vma === vma) break;
   }
   if (!gone) {
     if (frame.dirty || !state.profile.lazyFreeLasts) frame.swapBacked = true;

@@ -3,13 +3,14 @@
  * is visible: in the order of trace events, and in which device page tables a walk invalidates before it is done.
  */
 import { addMapping } from './folio.ts';
+import { endIndex, linearIndex } from './page-index.ts';
 import type { Profile } from './profile.ts';
 import type { AnonVma, Frame, State, Vma } from './state.ts';
 
 /** anon_rmap_tree_insert(): equal starts go to the right, that is, after those that are there. */
 function insert(tree: Vma[], vma: Vma): void {
   let at = tree.length;
-  while (at > 0 && tree[at - 1]!.first > vma.first) at--;
+  while (at > 0 && tree[at - 1]!.pgoff > vma.pgoff) at--;
   tree.splice(at, 0, vma);
 }
 
@@ -47,11 +48,18 @@ function findMergeableAnonVma(vma: Vma): AnonVma | null {
   const index = list.indexOf(vma);
   for (const other of [list[index + 1], list[index - 1]]) {
     if (!other?.anonVma || other.chain.length !== 1) continue;
-    const adjacent = other.first === vma.end || other.end === vma.first;
+    if (!(other.first < vma.first ? adjoin(other, vma) : adjoin(vma, other))) continue;
     // anon_vma_compatible(): all flags but VM_ACCESS_FLAGS and VM_SOFTDIRTY.
-    if (adjacent && other.account === vma.account && other.locked === vma.locked) return other.anonVma;
+    if (other.account === vma.account && other.locked === vma.locked && other.thp === vma.thp) {
+      return other.anonVma;
+    }
   }
   return null;
+}
+
+/** Whether two vmas adjoin by their addresses and by the indices of their pages. */
+export function adjoin(lower: Vma, upper: Vma): boolean {
+  return lower.end === upper.first && endIndex(lower) === upper.pgoff;
 }
 
 /** dup_anon_vma(): a vma that has no anon_vma yet takes over that of the one that it is merged with. */
@@ -67,6 +75,11 @@ export function anonVmaMove(vmas: readonly Vma[], resize: () => void): void {
   if (inTrees) for (const vma of vmas) for (const { tree } of vma.chain) remove(tree, vma);
   resize();
   if (inTrees) for (const vma of vmas) for (const { tree } of vma.chain) insert(tree, vma);
+}
+
+/** anon_vma_clone() for a vma that mremap() makes. */
+export function anonVmaRemap({ profile }: State, to: Vma, from: Vma): void {
+  if (from.anonVma) anonVmaClone(profile, to, from, false);
 }
 
 /** anon_vma_clone(): `to` joins every anon_vma of `from`; in a fork it may take an orphaned one as its own. */
@@ -124,19 +137,30 @@ export function unlinkAnonVmas(vma: Vma): void {
   vma.chain = [];
 }
 
-/**
- * rmap_walk_anon(): the vmas that may map a part of the folio `head`, in the order of the walk.
- *
- * @param page where the first page of the folio is mapped, or would be
- */
-export function rmapWalk(head: Frame, page: number): Vma[] {
-  const end = page + (head.pages?.length ?? 1);
-  return head.anonVma!.tree.filter((vma) => vma.first < end && page < vma.end);
+/** Pages `first` to `end` (exclusive) of a vma's region, where a folio is mapped, or could be. */
+export interface RmapVisit {
+  vma: Vma;
+  first: number;
+  end: number;
 }
 
-/** folio_add_new_anon_rmap() with RMAP_EXCLUSIVE: the first mapping of a page that is born in `vma`. */
-export function addNewAnonRmap(frame: Frame, vma: Vma): void {
+/** rmap_walk_anon(): the vmas that may map a part of the folio `head`, in the order of the walk, and where. */
+export function rmapWalk(head: Frame): RmapVisit[] {
+  const visits: RmapVisit[] = [];
+  const { index } = head;
+  const behind = index + (head.pages?.length ?? 1);
+  for (const vma of head.anonVma!.tree) {
+    const first = Math.max(vma.first, vma.first + index - vma.pgoff);
+    const end = Math.min(vma.end, vma.first + behind - vma.pgoff);
+    if (first < end) visits.push({ vma, first, end });
+  }
+  return visits;
+}
+
+/** folio_add_new_anon_rmap() with RMAP_EXCLUSIVE: the first mapping of a page that is born at `page` of `vma`. */
+export function addNewAnonRmap(frame: Frame, vma: Vma, page: number): void {
   addMapping(frame, vma.mm);
+  frame.index = linearIndex(vma, page);
   frame.exclusive = true;
   frame.swapBacked = true;
   frame.anonVma = vma.anonVma;

@@ -4,7 +4,7 @@
  */
 import { fileOf } from './apply.ts';
 import { isHazardous } from './mirror.ts';
-import { isHugeRegion, type Step } from './program.ts';
+import { isHugeRegion, type RegionId, type Step } from './program.ts';
 import { processOf, type State } from './state.ts';
 
 /**
@@ -21,6 +21,8 @@ import { processOf, type State } from './state.ts';
  *   remove_migration_pmd() maps a page of order 0 by the PMD of the other (mm/migrate_device.c, mm/huge_memory.c).
  * - Of huge regions, `clear-refs` and madvise with FREE, COLD and PAGEOUT are left out: the model has their rules for
  *   PTEs and pages of order 0 only.
+ * - `mremap` does not move between a small region and a huge one: the model does not know whether the small one has a
+ *   page table, and so whether the huge one gets one.
  * - `exclusive` on huge regions of 6.12 is left out, since the model does not have it: page_make_device_exclusive_one()
  *   takes a whole folio for its first page, and refuses the others.
  */
@@ -29,6 +31,9 @@ export function hazardOf(state: State, step: Step): string | undefined {
     return isHugeRegion(state.regions[step.at.region]!)
       ? 'EXCLUSIVE of large folios is not modelled'
       : undefined;
+  }
+  if (step.op === 'mremap' && isHuge(state, step.at.region) !== isHuge(state, step.to.region)) {
+    return 'page tables of small regions are not modelled, and would be made or not in the huge one';
   }
   if (state.regions.some(isHugeRegion)) {
     if (step.op === 'clear-refs') return 'clear_refs of PMDs is not modelled';
@@ -55,4 +60,8 @@ export function hazardOf(state: State, step: Step): string | undefined {
   return file && isHazardous(state.profile, file, step.at, step.op === 'write')
     ? `device ${step.device} would enter one of its own pages untranslated, or never return`
     : undefined;
+}
+
+function isHuge(state: State, region: RegionId): boolean {
+  return isHugeRegion(state.regions[region]!);
 }

@@ -49,15 +49,11 @@ export function splitPmdAt(state: State, vma: Vma, page: number): void {
  * split_folio(): unmap_folio(), 512 folios of order 0, remap_page(). The caller has the one further reference, so it
  * cannot fail. In RAM, pages of zeroes give way to the zero page. Pages that nothing maps are free then, the former
  * head last, whose reference the caller drops.
- *
- * @param page where the first page of the folio is mapped, or would be
  */
-export function splitFolio(state: State, head: Frame, region: RegionId, page: number): void {
-  tryToMigrate(state, head, region, page, true);
+export function splitFolio(state: State, head: Frame): void {
+  tryToMigrate(state, head, true);
   const pages = breakUp(state, head);
-  for (const [index, frame] of pages.entries()) {
-    removeMigrationPtes(state, frame, frame, region, page + index, head.kind === 'ram');
-  }
+  for (const frame of pages) removeMigrationPtes(state, frame, frame, head.kind === 'ram');
   const [, ...tails] = pages;
   for (const frame of [...tails, head]) if (frame.mapcount === 0) freeFrame(state, frame);
 }

@@ -27,6 +27,8 @@ export interface Vma {
   readonly region: RegionId;
   first: number;
   end: number;
+  /** vm_pgoff: the index of its first page, which mremap() leaves as it was (model/page-index.ts). */
+  pgoff: number;
   /** VM_READ and VM_WRITE. */
   read: boolean;
   write: boolean;
@@ -65,8 +67,10 @@ export interface Frame {
   word: number;
   /** PTEs that map the page (page->_mapcount). */
   mapcount: number;
-  /** folio->mapping of an anonymous page. */
+  /** Of a head: folio->mapping of an anonymous page. */
   anonVma: AnonVma | null;
+  /** Of a head: folio->index, by which a reverse-mapping walk finds its place in each vma. */
+  index: number;
   /** PageAnonExclusive. */
   exclusive: boolean;
   /** PG_dirty. Undefined: a kernel may show either (see Profile.devicePageFlagsCleared). */
@@ -313,6 +317,7 @@ export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame
     word: 0,
     mapcount: 0,
     anonVma: null,
+    index: -1,
     exclusive: false,
     dirty: false,
     referenced: false,

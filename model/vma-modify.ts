@@ -3,7 +3,8 @@
  * else by splitting. Which vmas there are shows: one migrate_vma() or hmm_range_fault() goes as far as one vma, fork
  * notifies vma by vma, and the order of a reverse-mapping walk depends on it.
  */
-import { anonVmaMove, dupAnonVma, unlinkAnonVmas } from './rmap.ts';
+import { moveStart } from './page-index.ts';
+import { adjoin, anonVmaMove, dupAnonVma, unlinkAnonVmas } from './rmap.ts';
 import { splitPmdAt } from './split.ts';
 import type { State, Vma } from './state.ts';
 import { splitVma } from './vma.ts';
@@ -51,9 +52,9 @@ function mergeExisting(state: State, middle: Vma, first: number, end: number, fl
 
   const before = list[index - 1];
   const after = list[index + 1];
-  const prev = leftSide && before?.end === first && mergeable(before) ? before : null;
+  const prev = leftSide && before && adjoin(before, middle) && mergeable(before) ? before : null;
   const fits = !prev?.anonVma || !after?.anonVma || prev.anonVma === after.anonVma;
-  const next = rightSide && after?.first === end && mergeable(after) && fits ? after : null;
+  const next = rightSide && after && adjoin(middle, after) && mergeable(after) && fits ? after : null;
 
   if (prev && next) {
     dupAnonVma(state, prev, next.anonVma ? next : middle);
@@ -72,7 +73,7 @@ function mergeExisting(state: State, middle: Vma, first: number, end: number, fl
     if (!rightSide) splitPmdAt(state, middle, end);
     anonVmaMove(rightSide ? [prev] : [prev, middle], () => {
       prev.end = end;
-      if (!rightSide) middle.first = end;
+      if (!rightSide) moveStart(middle, end);
     });
     if (rightSide) remove(list, middle);
     return prev;
@@ -81,7 +82,7 @@ function mergeExisting(state: State, middle: Vma, first: number, end: number, fl
     dupAnonVma(state, next, middle);
     if (!leftSide) splitPmdAt(state, middle, first);
     anonVmaMove(leftSide ? [next] : [middle, next], () => {
-      next.first = first;
+      moveStart(next, first);
       if (!leftSide) middle.end = first;
     });
     if (leftSide) remove(list, middle);
@@ -96,7 +97,7 @@ function remove(list: Vma[], vma: Vma): void {
 }
 
 /** is_mergeable_anon_vma(): not with one that was cloned from a parent's, unless they share it. */
-function anonVmasMergeable({ profile }: State, target: Vma, source: Vma): boolean {
+export function anonVmasMergeable({ profile }: State, target: Vma, source: Vma): boolean {
   if (!target.anonVma && source.anonVma) return profile.mergesIntoUnfaulted && source.chain.length === 1;
   if (target.anonVma && !source.anonVma) return target.chain.length === 1;
   return target.anonVma === source.anonVma;

@@ -1,6 +1,7 @@
 /** Mappings of one mm: look-up, split, map, unmap (mm/vma.c, mm/memory.c). */
 import { dropMapping, dropPmdMapping } from './folio.ts';
 import { invalidate } from './notifier.ts';
+import { indexAt, moveStart } from './page-index.ts';
 import { hugeEntry, pmdEnd, setPmd } from './page-table.ts';
 import { PMD_PAGES, type Protection, type RegionId } from './program.ts';
 import { anonVmaSplit, unlinkAnonVmas } from './rmap.ts';
@@ -25,6 +26,7 @@ export function mapRegion(state: State, mm: Mm, region: RegionId, protection: Pr
       region,
       first: 0,
       end: state.regions[region]!,
+      pgoff: indexAt(state, region, 0),
       read: protection !== 'none',
       write: protection === 'read-write',
       account: protection === 'read-write',
@@ -45,9 +47,9 @@ export function splitVma(state: State, vma: Vma, at: number, newBelow: boolean):
   const list = vma.mm.vmas[vma.region]!;
   const added: Vma = { ...vma, chain: [] };
   if (newBelow) added.end = at;
-  else added.first = at;
+  else moveStart(added, at);
   anonVmaSplit(state.profile, vma, added, () => {
-    if (newBelow) vma.first = at;
+    if (newBelow) moveStart(vma, at);
     else vma.end = at;
   });
   list.splice(list.indexOf(vma) + (newBelow ? 0 : 1), 0, added);

@@ -36,6 +36,8 @@ export function stepStatements(program: Program, step: Step, index: number): str
         'drain_lru();',
       ];
     }
+    case 'mremap':
+      return [remap(program, step)];
     case 'pin':
       return [`err = pin_pages(${range(program, step.at)});`];
     case 'unpin':
@@ -75,6 +77,20 @@ export function stepStatements(program: Program, step: Step, index: number): str
     default:
       return deviceOp(program, step, index);
   }
+}
+
+function remap(program: Program, { at, to, how, flaw }: Extract<Step, { op: 'mremap' }>): string {
+  const source = `${addressOf(program, at.region, at.first)}${flaw === 'misaligned' ? ' + 1' : ''}`;
+  const target = `${addressOf(program, to.region, to.first)}${flaw === 'misaligned-target' ? ' + 1' : ''}`;
+  const flags = [
+    ...(how === 'resize' || flaw === 'immovable' ? [] : ['MREMAP_MAYMOVE']),
+    ...(how === 'resize' ? [] : ['MREMAP_FIXED']),
+    ...(how === 'keep' ? ['MREMAP_DONTUNMAP'] : []),
+    ...(flaw === 'unknown-flag' ? ['8'] : []),
+  ].join(' | ');
+  const length = how === 'resize' ? String(to.count) : pagesOf(program, to);
+  const place = flaw === 'beyond' ? '-PAGE' : target;
+  return `err = remap(${source}, ${pagesOf(program, at)}, ${length}, ${flags || '0'}, ${place});`;
 }
 
 /** What a parent has pinned is not its child's. */

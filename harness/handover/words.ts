@@ -25,6 +25,8 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} unmaps ${printRange(step.at, regions)}`;
     case 'madvise':
       return `${by} advises ${step.advice.toUpperCase()} for ${printRange(step.at, regions)}`;
+    case 'mremap':
+      return `${by} ${remapInWords(step, regions)}`;
     case 'pin':
       return `${by} pins ${printRange(step.at, regions)}`;
     case 'unpin':
@@ -52,6 +54,17 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} ${DEVICE_OPS[step.op](printRange(step.at, regions), step.device)}${flaw}`;
     }
   }
+}
+
+function remapInWords(
+  { at, to, how, flaw }: Extract<Step, { op: 'mremap' }>,
+  regions: readonly Region[],
+): string {
+  const range = printRange(at, regions);
+  if (how === 'resize') return `makes the mapping of ${range} ${to.count} pages long`;
+  const kept = how === 'keep' ? ', and keeps the mapping' : '';
+  const wrong = flaw ? `, with a wrong argument (${flaw})` : '';
+  return `moves ${range} to ${printRange(to, regions)}${kept}${wrong}`;
 }
 
 /** Such as "p1 a[2]"; the step is not part of it. Empty for what is not about a process or a page. */

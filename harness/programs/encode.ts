@@ -24,6 +24,8 @@ import {
   OPERATIONS,
   PROTECTIONS,
   ProgramFlag,
+  REMAP_FLAWS,
+  REMAP_KINDS,
   StructSize,
 } from './protocol.ts';
 
@@ -102,6 +104,11 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
     header.writeUInt16LE(range.first, offset + 4);
     header.writeUInt16LE(range.count, offset + 6);
     header.writeUInt32LE(optionOf(step), offset + 8);
+    if (step.op === 'mremap') {
+      const target = targetOf(program, where, step.to);
+      header.writeUInt16LE(target.first, offset + 12);
+      header.writeUInt16LE(target.count, offset + 14);
+    }
     offset += StructSize.program_step;
   }
   return frame;
@@ -145,9 +152,18 @@ function rangeOf(program: Program, where: string, step: Step): PageRange {
   return step.at;
 }
 
+function targetOf(program: Program, where: string, to: PageRange): PageRange {
+  checkNumber(program, `${where}: region of the target`, to.region, 0, program.regions.length - 1);
+  const pages = program.regions[to.region]!.pages;
+  checkNumber(program, `${where}: first page of the target`, to.first, 0, pages - 1);
+  checkNumber(program, `${where}: number of pages of the target`, to.count, 0, pages - to.first);
+  return to;
+}
+
 function argumentOf(program: Program, where: string, step: Step): number {
   if (step.op === 'mmap' || step.op === 'mprotect') return PROTECTIONS[step.protection];
   if (step.op === 'madvise') return ADVICE[step.advice];
+  if (step.op === 'mremap') return step.to.region;
   if (step.op === 'fork') return step.child;
   if (!('device' in step)) return 0;
   checkNumber(program, `${where}: device`, step.device, 0, MAX_DEVICES - 1);
@@ -157,5 +173,8 @@ function argumentOf(program: Program, where: string, step: Step): number {
 /** What a step says beyond its operands. */
 function optionOf(step: Step): number {
   if (step.op === 'flags') return FLAGS_NUMBERS[step.flags];
+  if (step.op === 'mremap') {
+    return REMAP_KINDS[step.how] | ((step.flaw ? REMAP_FLAWS[step.flaw] : 0) << 8);
+  }
   return 'flaw' in step && step.flaw ? FLAW_NUMBERS[step.flaw] : 0;
 }

@@ -18,9 +18,13 @@ import {
   MAX_PROCESSES,
   type PageRange,
   PMD_PAGES,
+  type ProcessId,
   type Program,
   type Protection,
+  REMAP_FLAWS,
   type Region,
+  type RemapFlaw,
+  type RemapKind,
   type Step,
 } from '../../model/program.ts';
 import { hazardOf } from '../../model/safe.ts';
@@ -40,6 +44,7 @@ export interface GenerateOptions {
 export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
   mmap: 4,
   munmap: 5,
+  mremap: 5,
   mprotect: 5,
   madvise: 6,
   'clear-refs': 1,
@@ -75,6 +80,11 @@ interface Wish {
   flaw: Flaw | undefined;
   flags: DeviceFlags;
   advice: Advice;
+  how: RemapKind;
+  remapFlaw: RemapFlaw | undefined;
+  /** Where mremap goes to: a region, and a page of it. */
+  target: number;
+  length: number;
 }
 
 /** @returns `count` programs; the same for the same seed and options */
@@ -144,6 +154,15 @@ function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitr
     { arbitrary: fc.constant<DeviceFlags>('fail-alloc'), weight: 6 },
     { arbitrary: fc.constantFrom(...DEVICE_FLAGS), weight: 1 },
   );
+  const how = fc.oneof(
+    { arbitrary: fc.constant<RemapKind>('move'), weight: 6 },
+    { arbitrary: fc.constant<RemapKind>('keep'), weight: 3 },
+    { arbitrary: fc.constant<RemapKind>('resize'), weight: 2 },
+  );
+  const remapFlaw = fc.oneof(
+    { arbitrary: fc.constant(undefined), weight: 30 },
+    { arbitrary: fc.constantFrom(...REMAP_FLAWS), weight: 1 },
+  );
   const small = fc.nat({ max: 63 });
   // Most ranges are short; the longest reach to the end of any region.
   const count = fc.oneof(
@@ -162,6 +181,10 @@ function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitr
     flaw,
     flags,
     advice: fc.constantFrom(...ADVICE),
+    how,
+    remapFlaw,
+    target: small,
+    length: fc.nat({ max: 9 }),
   });
 }
 
@@ -228,6 +251,8 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
       return [{ op, by }];
     case 'mprotect':
       return [{ op, by, at, protection }];
+    case 'mremap':
+      return remaps(state, wish, by, at);
     case 'munmap':
     case 'pin':
     case 'cpu-read':
@@ -258,4 +283,40 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
         ]);
     }
   }
+}
+
+/**
+ * Moves to another region and within one, that fit and that do not; most keep their size. In huge regions most keep their
+ * place in the PMD.
+ */
+function remaps(state: State, wish: Wish, by: ProcessId, at: PageRange): Step[] {
+  const { how, remapFlaw: flaw, target, length } = wish;
+  const room = state.regions[at.region]! - at.first;
+  if (how === 'resize') {
+    return [{ op: 'mremap', by, at, to: { ...at, count: Math.min(room, target % (at.count + 3)) }, how }];
+  }
+  const region = (target >> 2) % state.regions.length;
+  return [region, at.region].map((region): Step => {
+    const pages = state.regions[region]!;
+    // Within a region, there is room for both in most cases.
+    const most = region === at.region && target > 7 ? Math.max(1, pages >> 1) : pages;
+    const from = { ...at, count: Math.min(at.count, most) };
+    const count = Math.min(most, length > 0 || how === 'keep' ? from.count : 1 + (target % 4));
+    let first = Math.min(pages - count, placeFor(state, wish, at, region));
+    if (most < pages && overlap(first, count, from)) {
+      first = from.first >= count ? from.first - count : Math.min(pages - count, from.first + from.count);
+    }
+    return { op: 'mremap', by, at: from, to: { region, first, count }, how, ...(flaw && { flaw }) };
+  });
+}
+
+function overlap(first: number, count: number, other: PageRange): boolean {
+  return first < other.first + other.count && other.first < first + count;
+}
+
+function placeFor(state: State, { target, length }: Wish, at: PageRange, region: number): number {
+  const pages = state.regions[region]!;
+  if (!isHugeRegion(pages)) return target % pages;
+  const border = (target % (pages / PMD_PAGES)) * PMD_PAGES;
+  return length < 7 ? border + (at.first % PMD_PAGES) : target * 8;
 }

@@ -1,5 +1,12 @@
 import { stringify } from 'yaml';
-import { isHugeRegion, PMD_PAGES, type Program, type Region, type Step } from '../../model/program.ts';
+import {
+  isHugeRegion,
+  type PageRange,
+  PMD_PAGES,
+  type Program,
+  type Region,
+  type Step,
+} from '../../model/program.ts';
 import { printProcess, printRange } from './range.ts';
 
 /** A program as the text of a program file; {@link parseProgram} reads it back. */
@@ -19,6 +26,10 @@ export function printStep(step: Step, regions: readonly Region[]): string {
   const fields = [`${step.op}: ${operand(step, regions)}`];
   if ((step.op === 'mmap' || step.op === 'mprotect') && step.protection !== 'read-write')
     fields.push(`protection: ${step.protection}`);
+  if (step.op === 'mremap') {
+    fields.push(step.how === 'resize' ? `pages: ${step.to.count}` : `to: ${quoted(step.to, regions)}`);
+    if (step.how === 'keep') fields.push('keep: true');
+  }
   if (step.op === 'madvise') fields.push(`advice: ${step.advice}`);
   if ('device' in step && step.op !== 'open' && step.op !== 'close') fields.push(`device: ${step.device}`);
   if ('flaw' in step && step.flaw) fields.push(`flaw: ${step.flaw}`);
@@ -46,10 +57,13 @@ function operand(step: Step, regions: readonly Region[]): string {
       return String(step.device);
     case 'flags':
       return step.flags;
-    default: {
-      const range = printRange(step.at, regions);
-      // Brackets would begin a list.
-      return range.includes('[') ? `"${range}"` : range;
-    }
+    default:
+      return quoted(step.at, regions);
   }
+}
+
+/** Brackets would begin a list. */
+function quoted(at: PageRange, regions: readonly Region[]): string {
+  const range = printRange(at, regions);
+  return range.includes('[') ? `"${range}"` : range;
 }

@@ -3,7 +3,15 @@
  * the two.
  */
 import type { TraceEventName } from '../../model/observation.ts';
-import type { Advice, DeviceFlags, Flaw, Protection, Step } from '../../model/program.ts';
+import type {
+  Advice,
+  DeviceFlags,
+  Flaw,
+  Protection,
+  RemapFlaw,
+  RemapKind,
+  Step,
+} from '../../model/program.ts';
 
 export const PROTOCOL_VERSION = 3;
 /** "HMDF" */
@@ -71,6 +79,7 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   'clear-refs': 21,
   pin: 22,
   unpin: 23,
+  mremap: 24,
 };
 
 export const FLAGS_NUMBERS: Readonly<Record<DeviceFlags, number>> = { none: 0, 'fail-alloc': 1, other: 2 };
@@ -83,6 +92,16 @@ export const FLAW_NUMBERS: Readonly<Record<Flaw, number>> = {
   'bad-buffer': 5,
   'bad-command': 6,
   unknown: 7,
+};
+
+export const REMAP_KINDS: Readonly<Record<RemapKind, number>> = { move: 0, keep: 1, resize: 2 };
+
+export const REMAP_FLAWS: Readonly<Record<RemapFlaw, number>> = {
+  misaligned: 1,
+  'misaligned-target': 2,
+  beyond: 3,
+  immovable: 4,
+  'unknown-flag': 5,
 };
 
 export const PROTECTIONS: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 2 };

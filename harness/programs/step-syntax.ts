@@ -1,5 +1,13 @@
 /** One step of a program file: a map whose first key is the operation. */
-import { ADVICE, DEVICE_FLAGS, FLAWS, type Region, type Step } from '../../model/program.ts';
+import {
+  ADVICE,
+  DEVICE_FLAGS,
+  FLAWS,
+  type PageRange,
+  REMAP_FLAWS,
+  type Region,
+  type Step,
+} from '../../model/program.ts';
 import { parseProcess, parseRange } from './range.ts';
 
 /** Something wrong with a step: under which key, and what. */
@@ -27,6 +35,7 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   mprotect: ['protection'],
   madvise: ['advice'],
   'clear-refs': [],
+  mremap: ['to', 'pages', 'keep', 'flaw'],
   pin: [],
   unpin: [],
   'cpu-read': [],
@@ -97,6 +106,8 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
       return { op, by, at: rangeIn(fields, op, regions), protection: protectionIn(fields) };
     case 'madvise':
       return { op, by, at: rangeIn(fields, op, regions), advice: oneOf(ADVICE, fields, 'advice') };
+    case 'mremap':
+      return mremapOf(fields, by, rangeIn(fields, op, regions), regions);
     case 'pin':
     case 'munmap':
     case 'cpu-read':
@@ -111,6 +122,27 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
         ...(fields.flaw === undefined ? {} : { flaw: oneOf(FLAWS, fields, 'flaw') }),
       };
   }
+}
+
+/** `to` moves, `to` with `keep: true` leaves the mapping behind, `pages` resizes. */
+function mremapOf(fields: Fields, by: number, at: PageRange, regions: readonly Region[]): Step {
+  const { to, pages, keep, flaw } = fields;
+  const rest = flaw === undefined ? {} : { flaw: oneOf(REMAP_FLAWS, fields, 'flaw') };
+  if (keep !== undefined && keep !== true) throw new Problem('keep', 'keep is true, or not said');
+  if ((to === undefined) === (pages === undefined)) {
+    throw new Problem('mremap', 'mremap takes either a range "to" or a number of "pages"');
+  }
+  if (to !== undefined) {
+    const target = rangeIn(fields, 'to', regions);
+    return { op: 'mremap', by, at, to: target, how: keep ? 'keep' : 'move', ...rest };
+  }
+  if (keep || flaw !== undefined)
+    throw new Problem(keep ? 'keep' : 'flaw', 'only a move, with "to", has that');
+  const most = regions[at.region]!.pages - at.first;
+  if (typeof pages !== 'number' || !Number.isInteger(pages) || pages < 0 || pages > most) {
+    throw new Problem('pages', `pages is a number, 0..${most}`);
+  }
+  return { op: 'mremap', by, at, to: { ...at, count: pages }, how: 'resize' };
 }
 
 function operationOf(fields: Fields): Operation {

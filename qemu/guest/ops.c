@@ -120,6 +120,40 @@ static void do_madvise(const struct program_step *s)
 	drain_lru();
 }
 
+static void do_mremap(const struct program_step *s)
+{
+	static const int flags[] = {
+		[REMAP_MOVE]	= MREMAP_MAYMOVE | MREMAP_FIXED,
+		[REMAP_KEEP]	= MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+		[REMAP_RESIZE]	= 0,
+	};
+	const enum remap_kind kind = s->option & 0xff;
+	uint64_t from = start_of(s), to = region_address(s->argument, s->to_first);
+	int with = flags[kind];
+
+	switch ((enum remap_flaw)(s->option >> 8)) {
+	case REMAP_FLAW_NONE:
+		break;
+	case REMAP_FLAW_MISALIGNED:
+		from++;
+		break;
+	case REMAP_FLAW_MISALIGNED_TARGET:
+		to++;
+		break;
+	case REMAP_FLAW_BEYOND:
+		to = -(uint64_t)PAGE_BYTES;
+		break;
+	case REMAP_FLAW_IMMOVABLE:
+		with &= ~MREMAP_MAYMOVE;
+		break;
+	case REMAP_FLAW_UNKNOWN_FLAG:
+		with |= 8;
+		break;
+	}
+	if (mremap((void *)from, s->count * PAGE_BYTES, s->to_count * PAGE_BYTES, with, (void *)to) == MAP_FAILED)
+		record_errno(errno);
+}
+
 static void do_clear_refs(void)
 {
 	const int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
@@ -312,6 +346,9 @@ bool run_step(unsigned int step)
 		break;
 	case OP_UNPIN:
 		succeeded(unpin_pages());
+		break;
+	case OP_MREMAP:
+		do_mremap(s);
 		break;
 	case OP_CLEAR_REFS:
 		do_clear_refs();

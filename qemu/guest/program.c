@@ -96,11 +96,25 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_RELEASE]		= IOCTL,
 	[OP_PIN]		= ON_RANGE,
 	[OP_UNPIN]		= { .argument = "argument", .most = 0 },
+	[OP_MREMAP]		= { .region = true, .range = true, .argument = "region of the target", .most = MAX_REGIONS - 1,
+				    .option_most = REMAP_FLAW_UNKNOWN_FLAG << 8 | REMAP_RESIZE },
 	[OP_CLEAR_REFS]		= { .argument = "argument", .most = 0 },
 	[OP_MPROTECT]		= { .region = true, .range = true, .argument = "protection",
 				    .most = PROTECTION_READ_WRITE },
 	[OP_MADVISE]		= { .region = true, .range = true, .argument = "advice", .most = ADVICE_NOHUGEPAGE },
 };
+
+static const char *check_target(unsigned int i, const struct program_step *s)
+{
+	if ((s->option & 0xff) > REMAP_RESIZE)
+		return wrong("step %u: unknown kind of mremap %u", i, s->option & 0xff);
+	if (s->argument >= program.header.regions)
+		return wrong("step %u: region %u does not exist", i, s->argument);
+	if (s->to_first + s->to_count > program.header.pages[s->argument])
+		return wrong("step %u: pages %u+%u are not within region %u", i, s->to_first, s->to_count,
+			     s->argument);
+	return NULL;
+}
 
 static const char *check_operands(unsigned int i, const struct program_step *s)
 {
@@ -118,6 +132,8 @@ static const char *check_operands(unsigned int i, const struct program_step *s)
 		return wrong("step %u: %s %u, not 0..%u", i, o->argument, s->argument, o->most);
 	if (s->option > o->option_most)
 		return wrong("step %u: option %u, not 0..%u", i, s->option, o->option_most);
+	if (s->op == OP_MREMAP)
+		return check_target(i, s);
 	return NULL;
 }
 

@@ -149,7 +149,8 @@ enum step_op {
 	OP_CLEAR_REFS	= 21,
 	OP_PIN		= 22,
 	OP_UNPIN	= 23,
-	OP_LAST		= OP_UNPIN,
+	OP_MREMAP	= 24,	/* argument: region of the target; option: enum remap_kind, | enum remap_flaw << 8 */
+	OP_LAST		= OP_MREMAP,
 };
 
 /* What FLAGS is given as npages. */
@@ -169,6 +170,22 @@ enum step_flaw {
 	FLAW_BAD_BUFFER		= 5,
 	FLAW_BAD_COMMAND	= 6,
 	FLAW_UNKNOWN		= 7,
+};
+
+enum remap_kind {
+	REMAP_MOVE		= 0,
+	REMAP_KEEP		= 1,	/* MREMAP_DONTUNMAP */
+	REMAP_RESIZE		= 2,	/* where it is */
+};
+
+/* What is wrong with the arguments of mremap() (model/program.ts). */
+enum remap_flaw {
+	REMAP_FLAW_NONE			= 0,
+	REMAP_FLAW_MISALIGNED		= 1,
+	REMAP_FLAW_MISALIGNED_TARGET	= 2,
+	REMAP_FLAW_BEYOND		= 3,
+	REMAP_FLAW_IMMOVABLE		= 4,
+	REMAP_FLAW_UNKNOWN_FLAG		= 5,
 };
 
 enum step_protection {
@@ -194,7 +211,9 @@ struct program_step {
 	uint16_t	first;		/* page of the region */
 	uint16_t	count;		/* pages; 0 for steps without a range */
 	uint32_t	option;		/* by operation; 0 for those without */
-	uint32_t	reserved;	/* 0 */
+	/* MREMAP: where to, and the new length; else 0. */
+	uint16_t	to_first;
+	uint16_t	to_count;
 };
 
 enum end_kind {

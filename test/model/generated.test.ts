@@ -7,9 +7,10 @@ import { violations } from '../../model/invariants.ts';
 import { markObserved, observe } from '../../model/observe.ts';
 import { entryAt, frameAt } from '../../model/page-table.ts';
 import { makeProfile } from '../../model/profile.ts';
-import type { Program } from '../../model/program.ts';
+import type { Program, Step } from '../../model/program.ts';
 import { initialState, type State } from '../../model/state.ts';
 import { tokenNumber } from '../../model/token.ts';
+import { findVma } from '../../model/vma.ts';
 
 const profiles = [
   makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' }),
@@ -80,8 +81,14 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
               if (opener !== undefined) openers.set(`${step.child} ${device}`, opener);
             }
           }
+          const mapped = step.op === 'mremap' ? mappedPages(state, step) : [];
           const { outcome } = apply(state, step, index);
           markObserved(state);
+          if (step.op === 'mremap') {
+            if (outcome.kind === 'ok') moveContents(contents, step, mapped);
+            // 6.12 unmaps the target before it finds that it cannot move.
+            else forgetHoles(state, contents, step.by);
+          }
           if (step.op === 'munmap' || (step.op === 'madvise' && step.advice === 'dontneed')) {
             for (let page = step.at.first; page < step.at.first + step.at.count; page++) {
               contents.write(step.by, step.at.region, page, 0);
@@ -137,8 +144,33 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
 
 /** Reclaim takes pages that MADV_FREE gave up. */
 function forgetHoles(state: State, contents: Contents, process: number): void {
-  for (const [region, ptes] of state.processes[process]!.mm.ptes.entries()) {
-    for (const [page, pte] of ptes.entries()) if (!pte) contents.write(process, region, page, 0);
+  const { mm } = state.processes[process]!;
+  for (const [region, length] of state.regions.entries()) {
+    for (let page = 0; page < length; page++) {
+      if (!entryAt(mm, region, page)) contents.write(process, region, page, 0);
+    }
+  }
+}
+
+type Remap = Extract<Step, { op: 'mremap' }>;
+
+/** Pages of the source, counted from its first, that are in some mapping. */
+function mappedPages(state: State, { by, at }: Remap): number[] {
+  const { mm } = state.processes[by]!;
+  return Array.from({ length: at.count }, (_, i) => i).filter((i) => findVma(mm, at.region, at.first + i));
+}
+
+function moveContents(contents: Contents, { by, at, to, how }: Remap, mapped: readonly number[]): void {
+  if (how === 'resize') {
+    for (let i = to.count; i < at.count; i++) contents.write(by, at.region, at.first + i, 0);
+    return;
+  }
+  const words = mapped.map((i) => contents.read(by, at.region, at.first + i));
+  for (const i of mapped) contents.write(by, at.region, at.first + i, 0);
+  if (at.count !== to.count)
+    for (let i = 0; i < to.count; i++) contents.write(by, to.region, to.first + i, 0);
+  for (const [n, i] of mapped.entries()) {
+    if (i < to.count) contents.write(by, to.region, to.first + i, words[n]!);
   }
 }
 

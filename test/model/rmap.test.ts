@@ -4,8 +4,8 @@ import { play, pte } from './play.ts';
 
 function walk(steps: string, process: number, page: number): string[] {
   const { state } = play(steps);
-  return rmapWalk(pte(state, process, page)!.frame, page).map(
-    (vma) => `p${vma.mm.id} ${vma.first}..${vma.end}`,
+  return rmapWalk(pte(state, process, page)!.frame).map(
+    ({ vma }) => `p${vma.mm.id} ${vma.first}..${vma.end}`,
   );
 }
 

@@ -128,6 +128,12 @@ static void set_up_huge_pages(void)
 }
 
 //---
+static int remap(uint64_t from, size_t old_pages, size_t pages, int flags, uint64_t to)
+{
+	return mremap((void *)from, old_pages * PAGE, pages * PAGE, flags, (void *)to) == MAP_FAILED ? errno : 0;
+}
+
+//---
 /* Pins for long, as a device's driver would: CONFIG_GUP_TEST (mm/gup_test.h, which is no header for user space). */
 struct pin_longterm_test {
 	uint64_t addr;

@@ -1,0 +1,103 @@
+/** mremap(2) (mm/mremap.c). */
+import { moveTables } from './move-tables.ts';
+import { type Expected, failWith, succeed } from './outcome.ts';
+import { indexAt } from './page-index.ts';
+import type { PageRange, Step } from './program.ts';
+import { unlinkAnonVmas } from './rmap.ts';
+import type { Mm, Process, State, Vma } from './state.ts';
+import { findVma, unmapRange } from './vma.ts';
+import { copyVma, extendVma } from './vma-copy.ts';
+
+type Remap = Extract<Step, { op: 'mremap' }>;
+
+/**
+ * 7.3 checks all arguments first, and moves any number of vmas in one call if they keep their size (remap_move); 6.12
+ * looks for the first vma before that, and fails at the border of it when it has already unmapped the target.
+ */
+export function mremap(state: State, { mm }: Process, step: Remap): Expected {
+  const { at, to, how, flaw } = step;
+  const { remapsManyVmas } = state.profile;
+  const early = flaw === undefined ? to.count === 0 : !remapsManyVmas && !isLate(flaw);
+  const resizesKept = how === 'keep' && at.count !== to.count;
+  if (early || resizesKept || (remapsManyVmas && isBad(step)))
+    return failWith('EINVAL', 'check_mremap_params');
+
+  const first = findVma(mm, at.region, at.first);
+  if (!first) return failWith('EFAULT', remapsManyVmas ? 'remap_move' : 'mremap');
+  if (isBad(step)) return failWith('EINVAL', 'mremap_to');
+  if (how === 'resize') return resize(state, first, at, to.count);
+  if (remapsManyVmas && at.count === to.count) return moveAll(state, mm, step);
+  return moveOne(state, first, step);
+}
+
+/** What 6.12 looks at in mremap_to() only. */
+function isLate(flaw: Remap['flaw']): boolean {
+  return flaw === 'misaligned-target' || flaw === 'beyond';
+}
+
+function isBad({ at, to, how, flaw }: Remap): boolean {
+  if (flaw) return true;
+  // vrm_overlaps()
+  const overlap = at.region === to.region && at.first < to.first + to.count && to.first < at.first + at.count;
+  return how !== 'resize' && overlap;
+}
+
+/** mremap_at(): a vma shrinks, or grows where it is; flags are 0, so that it may not move. */
+function resize(state: State, vma: Vma, { region, first, count }: PageRange, pages: number): Expected {
+  if (pages <= count) {
+    // shrink_vma(): whatever is mapped there goes, of other vmas too.
+    if (pages < count) unmapRange(state, vma.mm, region, first + pages, first + count);
+    return succeed('mremap_at');
+  }
+  if (first + count > vma.end) return failWith('EFAULT', 'check_prep_vma');
+  // vrm_can_expand_in_place()
+  const end = first + pages;
+  const blocked = vma.mm.vmas[region]!.some((other) => other.first >= vma.end && other.first < end);
+  if (first + count < vma.end || blocked) return failWith('ENOMEM', 'expand_vma');
+  extendVma(state, vma, end);
+  return succeed('expand_vma_in_place');
+}
+
+/** remap_move(): holes between vmas stay holes of the same size, but what was mapped there stays. */
+function moveAll(state: State, mm: Mm, { at, to, how }: Remap): Expected {
+  const end = at.first + at.count;
+  for (let page = at.first; page < end; ) {
+    const vma = mm.vmas[at.region]!.find((candidate) => candidate.end > page);
+    if (!vma || vma.first >= end) break;
+    const first = Math.max(page, vma.first);
+    const stop = Math.min(vma.end, end);
+    const place = { region: to.region, first: to.first + first - at.first, count: stop - first };
+    unmapRange(state, mm, place.region, place.first, place.first + place.count);
+    moveVma(state, mm, { region: at.region, first, count: stop - first }, place, how === 'keep');
+    page = stop;
+  }
+  return succeed('remap_move');
+}
+
+/** mremap_to() of one vma: the target goes first, then what the source shrinks by. */
+function moveOne(state: State, vma: Vma, { at, to, how }: Remap): Expected {
+  const { mm } = vma;
+  const length = Math.min(at.count, to.count);
+  const crosses = at.first + length > vma.end;
+  if (crosses && state.profile.remapsManyVmas) return failWith('EFAULT', 'check_prep_vma');
+  unmapRange(state, mm, to.region, to.first, to.first + to.count);
+  if (to.count < at.count) unmapRange(state, mm, at.region, at.first + to.count, at.first + at.count);
+  if (crosses) return failWith('EFAULT', 'vma_to_resize');
+  moveVma(state, mm, { ...at, count: length }, to, how === 'keep');
+  return succeed('mremap_to');
+}
+
+/** move_vma(): of one vma, to where nothing is mapped. */
+function moveVma(state: State, mm: Mm, at: PageRange, to: PageRange, keep: boolean): void {
+  const target = copyVma(state, findVma(mm, at.region, at.first)!, at.first, to, keep);
+  // The copy may have swallowed its source.
+  const source = findVma(mm, at.region, at.first)!;
+  moveTables(state, source, target, at, { region: to.region, page: to.first });
+  const end = at.first + at.count;
+  if (!keep) unmapRange(state, mm, at.region, at.first, end);
+  else if (source !== target && source.first === at.first && source.end === end) {
+    // dontunmap_complete(): nothing of it is mapped any more. 6.12 leaves its indices as they were.
+    unlinkAnonVmas(source);
+    if (state.profile.remapsManyVmas) source.pgoff = indexAt(state, at.region, at.first);
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * New ranges of an mm that are merged with their neighbours where they can be (mm/vma.c, vma_merge_new_range): those
+ * that mremap() moves pages to, and that it lets a vma grow by.
+ */
+import { endIndex, indexAt, linearIndex, moveStart } from './page-index.ts';
+import type { PageRange, RegionId } from './program.ts';
+import { anonVmaMove, anonVmaRemap, dupAnonVma, unlinkAnonVmas } from './rmap.ts';
+import type { Mm, State, Vma } from './state.ts';
+import { anonVmasMergeable, sameFlags } from './vma-modify.ts';
+
+/** Pages `first` to `end` (exclusive) of a region, where nothing is mapped, and which shall be like `like`. */
+interface NewRange {
+  region: RegionId;
+  first: number;
+  end: number;
+  /** Of the first page. */
+  pgoff: number;
+  like: Vma;
+  /** `like` is copied (copy_vma), and does not grow (vma_merge_extend). */
+  copied: boolean;
+}
+
+/** The neighbours of a range that is free. */
+function neighbours(mm: Mm, { region, first, end }: NewRange): { prev: Vma | null; next: Vma | null } {
+  const list = mm.vmas[region]!;
+  return {
+    prev: list.findLast((vma) => vma.end <= first) ?? null,
+    next: list.find((vma) => vma.first >= end) ?? null,
+  };
+}
+
+/**
+ * vma_merge_new_range() and vma_expand(): the lower neighbour grows, and swallows the upper one; or the upper one grows.
+ *
+ * @returns the vma that the range is in now; null when it cannot be merged with any
+ */
+function mergeNewRange(state: State, range: NewRange, prev: Vma | null, next: Vma | null): Vma | null {
+  const { first, end, pgoff, like, copied } = range;
+  const left = prev && prev.end === first && endIndex(prev) === pgoff && fits(state, prev, like, true);
+  const right =
+    next &&
+    next.first === end &&
+    pgoff + end - first === next.pgoff &&
+    fits(state, next, like, copied) &&
+    !(left && prev.anonVma && next.anonVma && prev.anonVma !== next.anonVma);
+  const target = left ? prev : right ? next : null;
+  if (!target) return null;
+
+  const swallows = left && right;
+  if (swallows) dupAnonVma(state, target, next);
+  if (copied) dupAnonVma(state, target, like);
+  if (state.profile.softDirtySticks) {
+    target.softDirty ||= like.softDirty || (swallows === true && next.softDirty);
+  }
+  anonVmaMove([target], () => {
+    if (left) target.end = swallows ? next.end : end;
+    else moveStart(target, first);
+  });
+  if (swallows) {
+    const list = target.mm.vmas[target.region]!;
+    list.splice(list.indexOf(next), 1);
+    unlinkAnonVmas(next);
+  }
+  return target;
+}
+
+/**
+ * is_mergeable_vma() and is_mergeable_anon_vma(). What a vma grows by has no source whose chain could be too long
+ * (vma_is_fork_child of vmg->copied_from and vmg->middle, which are null).
+ */
+function fits(state: State, target: Vma, like: Vma, chainMatters: boolean): boolean {
+  if (!sameFlags(target, like)) return false;
+  if (!chainMatters && !target.anonVma && like.anonVma) return state.profile.mergesIntoUnfaulted;
+  return anonVmasMergeable(state, target, like);
+}
+
+/**
+ * copy_vma(): a place for pages of `vma` from `page` on. One that has no anon_vma takes the indices of the new place.
+ *
+ * @param keep MREMAP_DONTUNMAP: in 7.3, the copy must not become a part of the source then
+ */
+export function copyVma(state: State, vma: Vma, page: number, to: PageRange, keep: boolean): Vma {
+  const range: NewRange = {
+    region: to.region,
+    first: to.first,
+    end: to.first + to.count,
+    pgoff: vma.anonVma ? linearIndex(vma, page) : indexAt(state, to.region, to.first),
+    like: vma,
+    copied: true,
+  };
+  let { prev, next } = neighbours(vma.mm, range);
+  if (keep && !vma.anonVma && state.profile.keptSourceStaysApart) {
+    if (prev === vma) prev = null;
+    if (next === vma) next = null;
+  }
+  const merged = mergeNewRange(state, range, prev, next);
+  if (merged) return merged;
+
+  const { region, first, end, pgoff } = range;
+  const copy: Vma = { ...vma, region, first, end, pgoff, chain: [] };
+  anonVmaRemap(state, copy, vma);
+  const list = vma.mm.vmas[region]!;
+  const after = list.findIndex((other) => other.first >= end);
+  list.splice(after < 0 ? list.length : after, 0, copy);
+  return copy;
+}
+
+/** vma_merge_extend(): `vma` grows up to `end` (exclusive), and swallows what is behind it if it can. */
+export function extendVma(state: State, vma: Vma, end: number): void {
+  const range: NewRange = {
+    region: vma.region,
+    first: vma.end,
+    end,
+    pgoff: endIndex(vma),
+    like: vma,
+    copied: false,
+  };
+  mergeNewRange(state, range, vma, neighbours(vma.mm, range).next);
+}
