@@ -161,6 +161,7 @@ static int gup_test(void)
 	return gup_test_fd;
 }
 
+//---
 static int pin_pages(uint64_t addr, unsigned int pages)
 {
 	struct pin_longterm_test test = { .addr = addr, .size = pages * PAGE, .flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE };
@@ -168,13 +169,15 @@ static int pin_pages(uint64_t addr, unsigned int pages)
 	return ioctl(gup_test(), PIN_LONGTERM_TEST_START, &test) ? errno : 0;
 }
 
+//---
 static int unpin_pages(void)
 {
 	return ioctl(gup_test(), PIN_LONGTERM_TEST_STOP) ? errno : 0;
 }
 
+//---
 /* In a child: what is pinned belongs to the parent. */
-static void __attribute__((unused)) forget_pins(void)
+static void forget_pins(void)
 {
 	if (gup_test_fd >= 0)
 		close(gup_test_fd);
