@@ -4,8 +4,10 @@ import { removeChunks, setFlags } from './device-memory.ts';
 import { toDevice, toSystem } from './device-migrate.ts';
 import { checkExclusive, exclusive } from './exclusive.ts';
 import { refuse } from './ioctl.ts';
+import { drainLru } from './lru.ts';
 import { madvise } from './madvise.ts';
 import { read, write } from './mirror.ts';
+import { mlock, munlock } from './mlock.ts';
 import { mremap } from './mremap.ts';
 import { type Expected, failWith } from './outcome.ts';
 import { pin, unpin } from './pin.ts';
@@ -31,6 +33,7 @@ export interface StepExpectation extends Expected {
 export function apply(state: State, step: Step, index: number): StepExpectation {
   state.events = [];
   const expected = dispatch(state, step, index);
+  if (state.settles) drainLru(state);
   return { ...expected, events: state.events };
 }
 
@@ -60,6 +63,10 @@ function dispatch(state: State, step: Step, index: number): Expected {
       return clearSoftDirty(state, process);
     case 'mprotect':
       return mprotect(state, process, step.at, step.protection);
+    case 'mlock':
+      return mlock(state, process, step.at);
+    case 'munlock':
+      return munlock(state, process, step.at);
     case 'mremap':
       return mremap(state, process, step);
     case 'munmap':

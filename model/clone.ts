@@ -92,6 +92,8 @@ export function cloneState(state: State): State {
       'entry' in event ? { ...event, entry: pteOf(event.entry) } : { ...event },
     ),
     batched: new Set([...state.batched].map(frameOf)),
+    mlocking: state.mlocking.map(({ frame, culls }) => ({ frame: frameOf(frame), culls })),
+    freeing: new Set([...state.freeing].map(frameOf)),
     activating: new Map([...state.activating].map(([frame, certain]) => [frameOf(frame), certain])),
   };
 }

@@ -5,12 +5,14 @@
  */
 import { getUserPage } from './gup.ts';
 import { copyOut } from './ioctl.ts';
+import { mlockFolio, munlockFolio } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { Flaw, PageRange, RegionId } from './program.ts';
 import { tracksWrites } from './protect.ts';
 import { rmapWalk } from './rmap.ts';
 import type { DeviceFile, Pte, State, Vma } from './state.ts';
+import { findVma } from './vma.ts';
 
 /** Page by page (6.12: all at once); pages before a failing one stay exclusive. Then they are read back. */
 export function exclusive(state: State, file: DeviceFile, at: PageRange, flaw?: Flaw): Expected {
@@ -39,7 +41,7 @@ export function checkExclusive(file: DeviceFile, { region, first, count }: PageR
 /** make_device_exclusive(), then dmirror_atomic_map(). */
 function makeEach(state: State, file: DeviceFile, { region, first, count }: PageRange): Expected | null {
   for (let page = first; page < first + count; page++) {
-    const gotten = getUserPage(state, file.mm, region, page);
+    const gotten = getUserPage(state, file.mm, region, page, 'exclusive');
     if ('errno' in gotten) return failWith(gotten.errno, gotten.rule);
     // MMU_NOTIFY_EXCLUSIVE without an owner: this file hears it as well.
     invalidate(file.mm, region, page, page + 1);
@@ -55,7 +57,7 @@ function makeEach(state: State, file: DeviceFile, { region, first, count }: Page
  */
 function makeGroup(state: State, file: DeviceFile, { region, first, count }: PageRange): Expected | null {
   let got = 0;
-  while (got < count && !('errno' in getUserPage(state, file.mm, region, first + got))) got++;
+  while (got < count && !('errno' in getUserPage(state, file.mm, region, first + got, 'exclusive'))) got++;
   const ptes = file.mm.ptes[region]!;
   for (let page = first; page < first + got; page++) {
     const pte = ptes[page]!;
@@ -65,6 +67,8 @@ function makeGroup(state: State, file: DeviceFile, { region, first, count }: Pag
       if (vma.mm.ptes[vma.region]![first] === pte) break;
     }
     setExclusive(pte, true, 'page_make_device_exclusive_one');
+    // Such an entry is no mapping for 6.12 (folio_remove_rmap_pte).
+    if (findVma(file.mm, region, page)!.locked) munlockFolio(state, pte.frame);
   }
   if (got < count) return failWith('EBUSY', 'dmirror_exclusive (make_device_exclusive_range)');
   for (let page = first; page < first + count; page++) enter(file, region, page, ptes[page]!);
@@ -105,6 +109,8 @@ export function restoreExclusive(state: State, vma: Vma, pte: Pte): void {
   if (profile.exclusiveInGroups) {
     pte.write = written && vma.write;
     pte.dirty = written;
+    // folio_add_anon_rmap_pte()
+    if (vma.locked) mlockFolio(state, frame);
   } else {
     pte.write = vma.write && frame.exclusive && !tracksWrites(state, vma, pte);
     pte.dirty = pte.write && frame.head.dirty === true;

@@ -2,7 +2,7 @@
 import { exclusiveFault } from './exclusive.ts';
 import { dropMapping } from './folio.ts';
 import { hugeFault, reuseLargeFolio } from './huge-fault.ts';
-import { addToLru, settleOnLru } from './lru.ts';
+import { addToLru, mlockNew, settleOnLru } from './lru.ts';
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
 import { setPte } from './page-table.ts';
@@ -47,7 +47,9 @@ function mapNewPage(state: State, vma: Vma, page: number, word: number, rule: Ru
   anonVmaPrepare(state, vma);
   const frame = newRamFrame(state, word);
   addNewAnonRmap(frame, vma, page);
-  addToLru(state, frame);
+  // folio_add_lru_vma()
+  if (vma.locked) mlockNew(state, frame);
+  else addToLru(state, frame);
   const pte = presentPte(frame, vma.write, rule);
   markDirty(pte);
   setPte(vma.mm, vma.region, page, pte);
@@ -90,7 +92,7 @@ function writeProtectFault(state: State, vma: Vma, page: number, pte: Pte): void
     anonVmaPrepare(state, vma);
     invalidate(vma.mm, vma.region, page, page + 1);
     mapNewPage(state, vma, page, frame.word, 'wp_page_copy');
-    dropMapping(state, vma.mm, frame);
+    dropMapping(state, vma, frame);
   }
 }
 

@@ -2,6 +2,7 @@
  * Folios of order 9: how many entries map them (mm/rmap.c, include/linux/rmap.h), and how they fall apart
  * (mm/huge_memory.c). A page of order 0 is its own head; what belongs to a whole folio is kept in its head.
  */
+import { freeUnmapped, munlockFolio } from './lru.ts';
 import { type DeviceMinor, PMD_PAGES } from './program.ts';
 import {
   type Device,
@@ -15,6 +16,7 @@ import {
   newFrame,
   type Pte,
   type State,
+  type Vma,
 } from './state.ts';
 
 /** The head of a folio of order 9. */
@@ -111,16 +113,17 @@ export function isMapped({ head }: Frame): boolean {
   return head.large ? head.large.entries > 0 : head.mapcount > 0;
 }
 
-/** folio_add_anon_rmap_pte() */
+/** folio_try_dup_anon_rmap_pte(), and the part of folio_add_anon_rmap_pte() that is like it. */
 export function addMapping(frame: Frame, mm: Mm): void {
   frame.mapcount++;
   if (frame.head.large) addEntries(frame.head.large, 1, mm);
 }
 
-/** folio_remove_rmap_pte() */
-export function removeMapping(frame: Frame, mm: Mm): void {
+/** folio_remove_rmap_pte(), with munlock_vma_folio(). */
+export function removeMapping(state: State, frame: Frame, { mm, locked }: Vma): void {
   frame.mapcount--;
   if (frame.head.large) removeEntries(frame.head.large, 1, mm);
+  if (locked) munlockFolio(state, frame.head);
 }
 
 /** folio_add_anon_rmap_pmd() */
@@ -143,10 +146,10 @@ export function addPteMappingsOfPmd(head: Frame, mm: Mm): void {
 }
 
 /** Removes one mapping of a page; its folio is freed with the last. Zero pages are not counted. */
-export function dropMapping(state: State, mm: Mm, frame: Frame): void {
+export function dropMapping(state: State, vma: Vma, frame: Frame): void {
   if (frame.kind === 'zero') return;
-  removeMapping(frame, mm);
-  if (!isMapped(frame)) freeFrame(state, frame.head);
+  removeMapping(state, frame, vma);
+  if (!isMapped(frame)) freeUnmapped(state, frame.head);
 }
 
 /** As {@link dropMapping}, of a PMD. */

@@ -7,33 +7,38 @@ import { splitPmd } from './split.ts';
 import type { Mm, Pte, State, Vma } from './state.ts';
 import { findVma } from './vma.ts';
 
+/**
+ * What pages are wanted for: make_device_exclusive() splits PMDs (FOLL_SPLIT_PMD); `write` and `read` are mlock()'s.
+ */
+export type Access = 'exclusive' | 'pin' | 'write' | 'read';
+
 /** The entry of a page that may be written, with its vma; or why there is none. */
 export type Gotten = { vma: Vma; pte: Pte } | { errno: 'EFAULT' | 'ENOMEM'; rule: string };
 
 /**
- * Faults until the page is mapped writable (can_follow_write_pte, can_follow_write_pmd).
- *
- * @param pin pin_user_pages(): neither FOLL_TOUCH nor FOLL_SPLIT_PMD, which make_device_exclusive() asks for
+ * Faults until the page is mapped, and writable (can_follow_write_pte, can_follow_write_pmd) unless it is only to be
+ * read (FOLL_FORCE). All but a pin touch it (FOLL_TOUCH).
  */
-export function getUserPage(state: State, mm: Mm, region: RegionId, page: number, pin = false): Gotten {
+export function getUserPage(state: State, mm: Mm, region: RegionId, page: number, how: Access): Gotten {
   const vma = findVma(mm, region, page);
   if (!vma) return { errno: 'EFAULT', rule: 'gup_vma_lookup' };
-  if (!vma.write) return { errno: 'EFAULT', rule: 'check_vma_flags' };
+  const write = how !== 'read';
+  if (write && !vma.write) return { errno: 'EFAULT', rule: 'check_vma_flags' };
   for (;;) {
     const pte = entryAt(mm, region, page);
-    if (pte?.huge && pte.kind === 'present' && !pin) {
+    if (pte?.huge && pte.kind === 'present' && how === 'exclusive') {
       // follow_pmd_mask() with FOLL_SPLIT_PMD
       splitPmd(state, vma, page);
       continue;
     }
-    if (pte?.kind === 'present' && pte.write) {
-      if (!pin) {
+    if (pte?.kind === 'present' && (pte.write || !write)) {
+      if (how !== 'pin') {
         // follow_page_pte(): the page may be written without the entry's becoming dirty.
-        if (!pte.dirty) pte.frame.head.dirty = true;
+        if (write && !pte.dirty) pte.frame.head.dirty = true;
         markAccessed(state, pte.frame.head);
       }
       return { vma, pte };
     }
-    if (!handleFault(state, vma, page, true)) return { errno: 'ENOMEM', rule: 'faultin_page' };
+    if (!handleFault(state, vma, page, write)) return { errno: 'ENOMEM', rule: 'faultin_page' };
   }
 }

@@ -76,9 +76,9 @@ function splitForMigration(state: State, vma: Vma, first: number, pmd: Pte): boo
 }
 
 /** split_huge_pmd_address() of a PMD migration entry: MMU_NOTIFY_CLEAR, and 512 migration PTEs. */
-export function splitUnmappedPmd(vma: Vma, { region, page }: Source): void {
+export function splitUnmappedPmd(state: State, vma: Vma, { region, page }: Source): void {
   invalidate(vma.mm, region, page, page + PMD_PAGES);
-  freezePmd(vma, page, hugeEntry(vma.mm, region, page)!);
+  freezePmd(state, vma, page, hugeEntry(vma.mm, region, page)!);
 }
 
 /**
@@ -87,7 +87,7 @@ export function splitUnmappedPmd(vma: Vma, { region, page }: Source): void {
  */
 export function inSmallPieces(state: State, vma: Vma, source: Source): Source[] {
   const { frame, region, page, write } = source;
-  if (frame) splitUnmappedPmd(vma, source);
+  if (frame) splitUnmappedPmd(state, vma, source);
   const frames = frame && breakUp(state, frame);
   return Array.from({ length: PMD_PAGES }, (_, index) => ({
     region,

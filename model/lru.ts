@@ -1,16 +1,31 @@
-/** The CPU's LRU batches (mm/folio.c): all test processes share one CPU, so there is one of each kind. */
-import type { Frame, State } from './state.ts';
+/**
+ * The CPU's LRU batches (mm/folio.c), and those of mlock (mm/mlock.c): all test processes share one CPU, so there is one
+ * of each kind.
+ */
+import { type Frame, freeFrame, type State } from './state.ts';
 
-/** lru_add_drain(): the pages of lru_add get PG_lru, those of lru_activate get PG_active. */
+/** lru_add_drain(): the pages of lru_add get PG_lru, those of lru_activate get PG_active; then mlock_drain_local(). */
 export function drainLru(state: State): void {
-  for (const frame of state.batched) frame.onLru = true;
-  state.batched.clear();
   settleActivating(state);
+  for (const frame of state.batched) enterLru(frame);
+  state.batched.clear();
+  drainMlock(state);
 }
 
 function settleActivating(state: State): void {
-  for (const [frame, certain] of state.activating) frame.active = certain ? true : undefined;
+  for (const [frame, certain] of state.activating) {
+    frame.active = frame.unevictable ? false : certain ? true : undefined;
+  }
   state.activating.clear();
+}
+
+/** lru_add(): an mlocked page goes to the unevictable list, and how often it is mlocked is counted from there on. */
+function enterLru(frame: Frame): void {
+  frame.onLru = true;
+  frame.unevictable = frame.mlocked;
+  if (!frame.mlocked) return;
+  frame.active = false;
+  frame.mlockCount = 0;
 }
 
 /** Pages that a batch holds before it is drained (FOLIO_BATCH_SIZE, include/linux/folio_batch.h). */
@@ -24,9 +39,11 @@ export function addToLru(state: State, head: Frame): void {
   head.onLru = false;
   state.batched.add(head);
   const most = head.pages ? 0 : BATCH - 1;
+  // Where it was empty when the step began, it is known when it is full.
+  const kept = state.settles && state.batched.size > most ? 0 : most;
   for (const earliest of state.batched) {
-    if (state.batched.size <= most) return;
-    earliest.onLru = true;
+    if (state.batched.size <= kept) return;
+    enterLru(earliest);
     state.batched.delete(earliest);
   }
 }
@@ -38,7 +55,7 @@ export function addToLru(state: State, head: Frame): void {
 export function settleOnLru(state: State, frame: Frame): void {
   if (frame.onLru) return;
   for (const earlier of state.batched) {
-    earlier.onLru = true;
+    enterLru(earlier);
     state.batched.delete(earlier);
     if (earlier === frame) return;
   }
@@ -52,13 +69,14 @@ export function settleActive(state: State, frame: Frame): void {
 
 /**
  * folio_mark_accessed(): PG_referenced at first, PG_active the second time: at once while the page waits in lru_add
- * (__lru_cache_activate_folio), else when lru_activate is drained.
+ * (__lru_cache_activate_folio), else when lru_activate is drained. An unevictable page has no use for the second; one that
+ * waits to be mlocked is none yet.
  */
 export function markAccessed(state: State, frame: Frame): void {
   if (frame.kind !== 'ram') return;
   if (frame.referenced === false) {
     frame.referenced = true;
-  } else if (frame.active !== true) {
+  } else if (frame.active !== true && !(frame.unevictable && !isHeld(state, frame))) {
     // Where one of the two is not known, so is the other from now on.
     const certain = frame.referenced === true && frame.active === false;
     frame.referenced = certain ? false : undefined;
@@ -67,4 +85,63 @@ export function markAccessed(state: State, frame: Frame): void {
     // A folio of order 9 never waits, and takes all who wait with it.
     if (frame.pages) settleActivating(state);
   }
+}
+
+/** mlock_new_folio(): a page that is born in an mlocked vma. */
+export function mlockNew(state: State, frame: Frame): void {
+  Object.assign(frame, { mlocked: true, unevictable: true, mlockCount: 1, onLru: true });
+  hold(state, frame, true);
+}
+
+/**
+ * mlock_folio(), by a mapping in an mlocked vma. While the page is off the LRU it is only marked, so that several
+ * mappings are counted as one.
+ */
+export function mlockFolio(state: State, frame: Frame): void {
+  frame.mlocked = true;
+  if (frame.onLru) {
+    frame.mlockCount = frame.unevictable ? frame.mlockCount + 1 : 1;
+    frame.unevictable = true;
+  }
+  hold(state, frame, frame.onLru);
+}
+
+/** munlock_folio(). While the page is off the LRU, it is no longer mlocked, however many other vmas have it so. */
+export function munlockFolio(state: State, frame: Frame): void {
+  const counted = frame.onLru && frame.unevictable;
+  if (counted) frame.mlockCount = Math.max(0, frame.mlockCount - 1);
+  if (!counted || frame.mlockCount === 0) {
+    frame.mlocked = false;
+    if (frame.onLru) frame.unevictable = false;
+  }
+  hold(state, frame, false);
+}
+
+/** The batch of mlock has a reference to each of its pages. */
+function hold(state: State, frame: Frame, culls: boolean): void {
+  state.mlocking.push({ frame, culls });
+  if (state.mlocking.length === BATCH) drainMlock(state);
+}
+
+/** mlock_drain_local(): what it does to the pages is done by now, but pages that nothing else holds go. */
+export function drainMlock(state: State): void {
+  const { mlocking } = state;
+  state.mlocking = [];
+  for (const { frame, culls } of mlocking) if (culls) frame.active = false;
+  if (state.freeing.size === 0) return;
+  for (const [index, { frame }] of mlocking.entries()) {
+    if (!state.freeing.has(frame) || mlocking.findLastIndex((held) => held.frame === frame) > index) continue;
+    state.freeing.delete(frame);
+    freeFrame(state, frame);
+  }
+}
+
+function isHeld({ mlocking }: State, frame: Frame): boolean {
+  return mlocking.some((held) => held.frame === frame);
+}
+
+/** Nothing maps `frame` any more. It is free at once, unless the batch of mlock holds it. */
+export function freeUnmapped(state: State, frame: Frame): void {
+  if (isHeld(state, frame)) state.freeing.add(frame);
+  else freeFrame(state, frame);
 }

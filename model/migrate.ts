@@ -95,7 +95,7 @@ function collectPtes(
       if (select.kind === 'system') sources.push({ region, page, huge: false, frame: null, write: false });
     } else if (isSelected(pte, select) && !isPinned(pte)) {
       sources.push({ region, page, huge: false, frame: pte.frame, write: pte.write });
-      ptes[page] = unmapForMigration(vma, pte, 'migrate_vma_collect_pmd');
+      ptes[page] = unmapForMigration(state, vma, pte, 'migrate_vma_collect_pmd');
     }
   }
 }
@@ -109,7 +109,12 @@ export function isSelected(pte: Pte, select: Selection): boolean {
 /** migrate_device_unmap(): what else maps the pages. No page is refused, since nothing else holds references. */
 function unmap(state: State, sources: readonly Moving[]): void {
   drainLru(state);
-  for (const { frame } of sources) if (frame !== null && isMapped(frame)) tryToMigrate(state, frame);
+  for (const { frame } of sources) {
+    if (frame === null) continue;
+    // folio_isolate_lru()
+    frame.onLru = false;
+    if (isMapped(frame)) tryToMigrate(state, frame);
+  }
 }
 
 /** folio_migrate_mapping() and folio_migrate_flags() */
@@ -124,6 +129,9 @@ function migrateFlags(state: State, from: Frame, to: Frame): void {
   to.referenced = stale && !from.referenced ? undefined : from.referenced;
   to.active = from.active || (to.active === false ? from.active : to.active);
   from.active = false;
+  // PG_unevictable, which stays with a page that was munlocked off the LRU.
+  if (from.unevictable) to.unevictable = true;
+  from.unevictable = false;
   // folio_migrate_mapping()
   to.swapBacked = from.swapBacked || (to.kind === 'device' ? to.swapBacked : from.swapBacked);
 }
@@ -224,6 +232,7 @@ function finalize(state: State, sources: readonly Moving[], targets: readonly (F
     if (kept.kind === 'ram') addToLru(state, kept);
     removeMigrationPtes(state, frame, kept);
     if (target) freeFrame(state, frame);
+    if (!isMapped(kept)) freeFrame(state, kept);
   });
 }
 
@@ -275,7 +284,7 @@ export function migrateToSystem(
  */
 function migrateInPieces(state: State, vma: Vma, source: Source, isFault: boolean): number {
   if (isFault) {
-    splitUnmappedPmd(vma, source);
+    splitUnmappedPmd(state, vma, source);
     removeMigrationPtes(state, source.frame!, source.frame!);
     return 0;
   }
@@ -313,6 +322,8 @@ export function evictDevice(state: State, minor: DeviceMinor): void {
 }
 
 function evictFrames(state: State, frames: readonly Frame[]): void {
+  // What only the batch of mlock holds is evicted as well, since it is held now; it goes with the others.
+  for (const frame of frames) state.freeing.delete(frame);
   const sources = frames.map((frame): Moving => ({ frame }));
   // migrate_device_range()
   unmap(state, sources);

@@ -10,6 +10,7 @@ import {
   removeMapping,
   removePmdMapping,
 } from './folio.ts';
+import { drainMlock, mlockFolio } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { hugeEntry, pmdEnd, setPmd } from './page-table.ts';
 import { rmapWalk } from './rmap.ts';
@@ -36,14 +37,14 @@ export function migrationEntry(pte: Pte, readExclusive: boolean, rule: Rule): Pt
 }
 
 /** Replaces the entry of one mapping by a migration entry; the mapping is no longer counted. */
-export function unmapForMigration(vma: Vma, pte: Pte, rule: Rule): Pte {
+export function unmapForMigration(state: State, vma: Vma, pte: Pte, rule: Rule): Pte {
   const { frame } = pte;
   if (pte.kind === 'present' && pte.dirty) frame.head.dirty = true;
   const entry = migrationEntry(pte, frame.exclusive, rule);
   // folio_try_share_anon_rmap_pte() and _pmd(); what is pinned was not selected (model/migrate.ts).
   frame.exclusive = false;
   if (pte.huge) removePmdMapping(frame, vma.mm);
-  else removeMapping(frame, vma.mm);
+  else removeMapping(state, frame, vma);
   return entry;
 }
 
@@ -69,7 +70,7 @@ function note(
 
 /** set_migration_pmd_entry(): also migrate_vma_collect_huge_pmd() leaves a trace, unlike its sibling for PTEs. */
 export function setPmdMigrationEntry(state: State, vma: Vma, page: number, pmd: Pte): void {
-  const entry = unmapForMigration(vma, pmd, 'set_pmd_migration_entry');
+  const entry = unmapForMigration(state, vma, pmd, 'set_pmd_migration_entry');
   setPmd(vma.mm, vma.region, page, entry);
   note(state, 'set_migration_pmd', vma, page, entry, 0);
 }
@@ -78,9 +79,9 @@ export function setPmdMigrationEntry(state: State, vma: Vma, page: number, pmd: 
  * __split_huge_pmd_locked() with `freeze`: 512 migration PTEs take the place of a PMD, or of its migration entry. No
  * trace event tells.
  */
-export function freezePmd(vma: Vma, page: number, pmd: Pte): void {
+export function freezePmd(state: State, vma: Vma, page: number, pmd: Pte): void {
   const entry =
-    pmd.kind === 'migration' ? pmd : unmapForMigration(vma, pmd, '__split_huge_pmd_locked (freeze)');
+    pmd.kind === 'migration' ? pmd : unmapForMigration(state, vma, pmd, '__split_huge_pmd_locked (freeze)');
   const ptes = vma.mm.ptes[vma.region]!;
   for (const [index, frame] of pmd.frame.pages!.entries()) {
     ptes[page + index] = { ...entry, huge: false, frame };
@@ -102,11 +103,12 @@ export function tryToMigrate(state: State, head: Frame, split = false): void {
       const pmd = hugeEntry(vma.mm, vma.region, page);
       if (pmd === null) unmapPtes(state, vma, head, page, stop);
       else if (pmd.frame === head && pmd.kind !== 'migration') {
-        if (split) freezePmd(vma, page, pmd);
+        if (split) freezePmd(state, vma, page, pmd);
         else setPmdMigrationEntry(state, vma, page, pmd);
       }
       page = stop;
     }
+    if (vma.locked) drainMlock(state);
     if (!isMapped(head)) return;
   }
 }
@@ -117,7 +119,7 @@ function unmapPtes(state: State, vma: Vma, head: Frame, first: number, end: numb
   for (let page = first; page < end; page++) {
     const pte = ptes[page]!;
     if (pte === null || pte.frame.head !== head || pte.kind === 'migration') continue;
-    const entry = unmapForMigration(vma, pte, 'try_to_migrate_one');
+    const entry = unmapForMigration(state, vma, pte, 'try_to_migrate_one');
     ptes[page] = entry;
     note(state, 'set_migration_pte', vma, page, entry, head.pages ? PMD_ORDER : 0);
   }
@@ -144,6 +146,7 @@ export function removeMigrationPtes(state: State, from: Frame, to: Frame, useZer
         else removeMigrationPte(state, vma, page, old, to);
       }
     }
+    if (vma.locked) drainMlock(state);
   }
 }
 
@@ -178,6 +181,8 @@ function removeMigrationPte(state: State, vma: Vma, page: number, old: Pte, to: 
   };
   if (old.write || old.readExclusive) frame.exclusive = true;
   addMapping(frame, vma.mm);
+  // mlock_vma_folio()
+  if (vma.locked && !to.pages) mlockFolio(state, frame);
   vma.mm.ptes[vma.region]![page] = entry;
   // compound_order() of a tail page is 0.
   note(state, 'remove_migration_pte', vma, page, entry, to.pages && frame === to ? PMD_ORDER : 0);

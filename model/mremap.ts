@@ -1,11 +1,12 @@
 /** mremap(2) (mm/mremap.c). */
+import { populate } from './mlock.ts';
 import { moveTables } from './move-tables.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { indexAt } from './page-index.ts';
 import type { PageRange, Step } from './program.ts';
 import { unlinkAnonVmas } from './rmap.ts';
 import type { Mm, Process, State, Vma } from './state.ts';
-import { findVma, unmapRange } from './vma.ts';
+import { findVma, splitVma, unmapRange } from './vma.ts';
 import { copyVma, extendVma } from './vma-copy.ts';
 
 type Remap = Extract<Step, { op: 'mremap' }>;
@@ -55,6 +56,7 @@ function resize(state: State, vma: Vma, { region, first, count }: PageRange, pag
   const blocked = vma.mm.vmas[region]!.some((other) => other.first >= vma.end && other.first < end);
   if (first + count < vma.end || blocked) return failWith('ENOMEM', 'expand_vma');
   extendVma(state, vma, end);
+  if (vma.locked) populate(state, vma.mm, region, first + count, end);
   return succeed('expand_vma_in_place');
 }
 
@@ -84,19 +86,31 @@ function moveOne(state: State, vma: Vma, { at, to, how }: Remap): Expected {
   if (to.count < at.count) unmapRange(state, mm, at.region, at.first + to.count, at.first + at.count);
   if (crosses) return failWith('EFAULT', 'vma_to_resize');
   moveVma(state, mm, { ...at, count: length }, to, how === 'keep');
+  if (vma.locked) populate(state, mm, to.region, to.first + length, to.first + to.count);
   return succeed('mremap_to');
 }
 
 /** move_vma(): of one vma, to where nothing is mapped. */
 function moveVma(state: State, mm: Mm, at: PageRange, to: PageRange, keep: boolean): void {
+  const end = at.first + at.count;
+  const whole = findVma(mm, at.region, at.first)!;
+  if (keep && whole.locked && state.profile.remapsManyVmas) {
+    // prep_move_vma()
+    if (whole.first < at.first) splitVma(state, whole, at.first, true);
+    if (whole.end > end) splitVma(state, whole, end, false);
+  }
   const target = copyVma(state, findVma(mm, at.region, at.first)!, at.first, to, keep);
   // The copy may have swallowed its source.
   const source = findVma(mm, at.region, at.first)!;
   moveTables(state, source, target, at, { region: to.region, page: to.first });
-  const end = at.first + at.count;
-  if (!keep) unmapRange(state, mm, at.region, at.first, end);
-  else if (source !== target && source.first === at.first && source.end === end) {
-    // dontunmap_complete(): nothing of it is mapped any more. 6.12 leaves its indices as they were.
+  if (!keep) {
+    unmapRange(state, mm, at.region, at.first, end);
+    return;
+  }
+  // dontunmap_complete()
+  source.locked = false;
+  if (source !== target && source.first === at.first && source.end === end) {
+    // Nothing of it is mapped any more. 6.12 leaves its indices as they were.
     unlinkAnonVmas(source);
     if (state.profile.remapsManyVmas) source.pgoff = indexAt(state, at.region, at.first);
   }

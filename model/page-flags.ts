@@ -104,7 +104,8 @@ export function pageFlags(frame: Frame, { profile, activating }: State): Expecte
     3 * (tristate(head.swapBacked) + 3 * (tristate(head.dirty) + 3 * tristate(head.referenced))) +
     81 * tristate(head.active) +
     243 * (Number(isActivating) + 2 * Number(profile.anonShowsKsm)) +
-    972 * (Number(head.exclusive) + 2 * Number(head.onLru));
+    972 * (Number(head.exclusive) + 2 * Number(head.onLru)) +
+    3888 * (Number(head.mlocked) + 2 * Number(head.unevictable));
   const known = MADE.get(key);
   if (known) return known;
   const made = anonFlags(frame, isActivating, profile);
@@ -125,6 +126,8 @@ function anonFlags(frame: Frame, isActivating: boolean, profile: Profile): Expec
   else if (head.swapBacked === undefined) free.push({ flag: 'SWAPBACKED', slack: STALE_SLACK });
   if (profile.anonShowsKsm) set.push('KSM');
   if (head.exclusive) set.push('ANON_EXCLUSIVE');
+  if (head.mlocked) set.push('MLOCKED');
+  if (head.unevictable) set.push('UNEVICTABLE');
   for (const [flag, isSet] of [
     ['DIRTY', head.dirty],
     ['REFERENCED', head.referenced],

@@ -18,7 +18,7 @@ export function pin(state: State, process: Process, { region, first, count }: Pa
   const frames: Frame[] = [];
   let call = 0;
   while (frames.length < count) {
-    const gotten = getUserPage(state, process.mm, region, first + frames.length, true);
+    const gotten = getUserPage(state, process.mm, region, first + frames.length, 'pin');
     if ('pte' in gotten) {
       frames.push(gotten.pte.frame.head);
     } else if (frames.length === call) {

@@ -96,6 +96,7 @@ export type RemapFlaw = (typeof REMAP_FLAWS)[number];
  * - `madvise` calls madvise(2); `clear-refs` writes 4 to the process's own /proc/self/clear_refs.
  * - `pin` pins pages for writing, for long (gup_test); `unpin` gives up all that the process has pinned.
  * - `mprotect` gives pages another protection.
+ * - `mlock` faults pages in and keeps them in RAM, as far as reclaim is concerned; `munlock` takes that back.
  * - `mremap` moves pages to `to` with mremap(2) (`move`), which unmaps what was there; leaves their mapping behind, empty
  *   (`keep`: MREMAP_DONTUNMAP); or has the mapping end where `to` ends, which begins where `at` does (`resize`).
  * - `cpu-read` reads each page of `at`, lowest first; `cpu-write` fills each page with its {@link pageToken}.
@@ -117,6 +118,8 @@ export type Step =
   | { op: 'unpin'; by: ProcessId }
   | { op: 'mprotect'; by: ProcessId; at: PageRange; protection: Protection }
   | { op: 'madvise'; by: ProcessId; at: PageRange; advice: Advice }
+  | { op: 'mlock'; by: ProcessId; at: PageRange }
+  | { op: 'munlock'; by: ProcessId; at: PageRange }
   | { op: 'mremap'; by: ProcessId; at: PageRange; to: PageRange; how: RemapKind; flaw?: RemapFlaw }
   | { op: 'cpu-read'; by: ProcessId; at: PageRange }
   | { op: 'cpu-write'; by: ProcessId; at: PageRange }

@@ -1,4 +1,5 @@
 /** mprotect(2) (mm/mprotect.c). */
+import { populateVma } from './mlock.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { hugeEntry, pmdEnd } from './page-table.ts';
@@ -29,7 +30,11 @@ function fixup(state: State, vma: Vma, first: number, end: number, protection: P
   const flags: VmaFlags = { ...flagsOf(vma), read, write };
   if (write) flags.account = true;
   else if (!vma.anonVma) flags.account = false;
-  changeProtection(state, modifyVma(state, vma, first, end, flags), first, end);
+  const becomesWritable = write && !vma.write;
+  const changed = modifyVma(state, vma, first, end, flags);
+  changeProtection(state, changed, first, end);
+  // Without regard to what cannot be had.
+  if (becomesWritable && changed.locked) populateVma(state, changed, first, end);
 }
 
 /** change_protection(): MMU_NOTIFY_PROTECTION_VMA; a PMD that is changed in a part is split (change_pmd_range). */

@@ -129,7 +129,7 @@ function tryToUnmap(state: State, vma: Vma, page: number, pte: Pte): boolean {
     return false;
   }
   vma.mm.ptes[vma.region]![page] = null;
-  dropMapping(state, vma.mm, frame);
+  dropMapping(state, vma, frame);
   return true;
 }
 

@@ -4,8 +4,10 @@
  */
 import { fileOf } from './apply.ts';
 import { isHazardous } from './mirror.ts';
+import { touchesZeroPage } from './mlock.ts';
 import { isHugeRegion, type RegionId, type Step } from './program.ts';
 import { processOf, type State } from './state.ts';
+import { findVma } from './vma.ts';
 
 /**
  * Why `step` must not be taken in `state`; undefined when it may. The step must be possible: its process lives.
@@ -23,6 +25,10 @@ import { processOf, type State } from './state.ts';
  *   PTEs and pages of order 0 only.
  * - `mremap` does not move between a small region and a huge one: the model does not know whether the small one has a
  *   page table, and so whether the huge one gets one.
+ * - `mlock`, or what makes an mlocked mapping longer, must not touch the zero page, whose PG_referenced would be seen by
+ *   all programs that come after it. It is left out of programs with huge regions, like `clear-refs`.
+ * - `mremap` with MREMAP_DONTUNMAP of a part of an mlocked mapping is left out for 6.12, which then forgets that the rest
+ *   is mlocked, but leaves its pages so (mm/mremap.c, move_vma).
  * - `exclusive` on huge regions of 6.12 is left out, since the model does not have it: page_make_device_exclusive_one()
  *   takes a whole folio for its first page, and refuses the others.
  */
@@ -32,10 +38,19 @@ export function hazardOf(state: State, step: Step): string | undefined {
       ? 'EXCLUSIVE of large folios is not modelled'
       : undefined;
   }
+  if (wouldTouchZeroPage(state, step)) return 'the zero page would be marked accessed for good';
+  if (step.op === 'mremap' && step.how === 'keep' && !state.profile.remapsManyVmas) {
+    const { at } = step;
+    const vma = findVma(processOf(state, step.by).mm, at.region, at.first);
+    if (vma?.locked && (vma.first < at.first || vma.end > at.first + at.count)) {
+      return 'pages would stay mlocked in a mapping that is not';
+    }
+  }
   if (step.op === 'mremap' && isHuge(state, step.at.region) !== isHuge(state, step.to.region)) {
     return 'page tables of small regions are not modelled, and would be made or not in the huge one';
   }
   if (state.regions.some(isHugeRegion)) {
+    if (step.op === 'mlock') return 'mlock of large folios is not modelled';
     if (step.op === 'clear-refs') return 'clear_refs of PMDs is not modelled';
     if (step.op === 'madvise' && ['free', 'cold', 'pageout'].includes(step.advice)) {
       return 'reclaim of large folios is not modelled';
@@ -60,6 +75,16 @@ export function hazardOf(state: State, step: Step): string | undefined {
   return file && isHazardous(state.profile, file, step.at, step.op === 'write')
     ? `device ${step.device} would enter one of its own pages untranslated, or never return`
     : undefined;
+}
+
+/** What is faulted in because it is mlocked, and cannot be written to, is the zero page. */
+function wouldTouchZeroPage(state: State, step: Step): boolean {
+  if (step.op !== 'mlock' && step.op !== 'mremap') return false;
+  const { mm } = processOf(state, step.by);
+  const { region, first, count } = step.at;
+  if (step.op === 'mlock') return touchesZeroPage(mm, region, first, first + count);
+  const vma = findVma(mm, region, first);
+  return vma?.locked === true && !vma.write && step.to.count > count;
 }
 
 function isHuge(state: State, region: RegionId): boolean {

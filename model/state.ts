@@ -89,6 +89,12 @@ export interface Frame {
   active: boolean | undefined;
   /** PG_lru: certainly set, or still in a per-CPU batch of mm/folio.c that may be drained at any time. */
   onLru: boolean;
+  /** PG_mlocked */
+  mlocked: boolean;
+  /** PG_unevictable. */
+  unevictable: boolean;
+  /** folio->mlock_count of an unevictable page on the LRU. */
+  mlockCount: number;
   /** Device frames: the dmirror that the backing page points to, which is the file that migrated the page. */
   migrator: DeviceFile | null;
   /** Device frames: the page's place among all pages of its minor, chunk by chunk; decides the order of eviction. */
@@ -254,6 +260,15 @@ export interface State {
    * those that certainly are active once it is drained.
    */
   activating: Map<Frame, boolean>;
+  /**
+   * The CPU's batch of mlock, which has a reference to each frame for each time that it is in it; `culls` where the frame
+   * is mlocked, which makes it inactive.
+   */
+  mlocking: { frame: Frame; culls: boolean }[];
+  /** Those of them that nothing else holds. */
+  freeing: Set<Frame>;
+  /** The agent drains the CPU's batches after each step: since the first mlock of the program. */
+  settles: boolean;
 }
 
 export const PRIVATE_MINORS: readonly DeviceMinor[] = [0, 1];
@@ -282,6 +297,9 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
     events: [],
     batched: new Set(),
     activating: new Map(),
+    mlocking: [],
+    freeing: new Set(),
+    settles: false,
   };
   state.processes.push(newProcess(state, 0));
   return state;
@@ -325,6 +343,9 @@ export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame
     swapBacked: true,
     active: false,
     onLru: false,
+    mlocked: false,
+    unevictable: false,
+    mlockCount: 0,
     migrator: null,
     position: -1,
     generation: 0,

@@ -111,7 +111,7 @@ export function zapRange(state: State, vma: Vma, first: number, end: number): vo
       const pte = ptes[page];
       if (!pte) continue;
       ptes[page] = null;
-      dropMapping(state, mm, pte.frame);
+      dropMapping(state, vma, pte.frame);
     }
   }
 }

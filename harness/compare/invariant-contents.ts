@@ -32,6 +32,8 @@ const KEEPS: ReadonlySet<Step['op']> = new Set([
   'flags',
   'pin',
   'unpin',
+  'mlock',
+  'munlock',
 ] as Step['op'][]);
 
 /**
@@ -59,6 +61,8 @@ export class ContentInvariant {
       this.#know(step.by, step.at, (page) => pageToken(seen.step, step.at.region, page));
     } else if (step.op === 'munmap' && succeeded) {
       this.#know(step.by, step.at, () => 0n);
+    } else if (step.op === 'mremap' && succeeded) {
+      this.#move(step);
     } else if (!KEEPS.has(step.op)) {
       // Also a write through a device, which may belong to another process.
       for (const { process } of seen.processes) for (const { present } of this.#of(process)) present.fill(0);
@@ -74,6 +78,25 @@ export class ContentInvariant {
   #know(process: ProcessId, { region, first, count }: PageRange, word: (page: number) => bigint): void {
     const known = this.#of(process)[region]!;
     for (let page = first; page < first + count; page++) setWord(known, page, word(page));
+  }
+
+  /** Pages of zeroes may be holes, which leave what is at the new place. */
+  #move({ by, at, to, how }: Extract<Step, { op: 'mremap' }>): void {
+    const end = at.first + at.count;
+    if (how === 'resize') {
+      for (let page = at.first + to.count; page < end; page++) setWord(this.#of(by)[at.region]!, page, 0n);
+      return;
+    }
+    const from = this.#of(by)[at.region]!;
+    const into = this.#of(by)[to.region]!;
+    for (let i = 0; i < to.count; i++) {
+      const page = at.first + i;
+      const known =
+        i < at.count && from.present[page] === 1 && (from.low[page] !== 0 || from.high[page] !== 0);
+      if (known) take(into, from, to.first + i, page);
+      else into.present[to.first + i] = 0;
+    }
+    for (let page = at.first; page < end; page++) setWord(from, page, 0n);
   }
 
   #check(step: number, region: SeenRegion): void {
@@ -103,9 +126,9 @@ function copyOf({ low, high, present }: Words): Words {
   return { low: low.slice(), high: high.slice(), present: present.slice() };
 }
 
-function take(into: Words, from: Words, page: number): void {
-  into.low[page] = from.low[page]!;
-  into.high[page] = from.high[page]!;
+function take(into: Words, from: Words, page: number, source = page): void {
+  into.low[page] = from.low[source]!;
+  into.high[page] = from.high[source]!;
   into.present[page] = 1;
 }
 

@@ -20,6 +20,14 @@ export function readsData(step: Step): boolean {
 
 /** Statements that take step `index` and leave its result in `err`: 0, an errno, or FAULT(). */
 export function stepStatements(program: Program, step: Step, index: number): string[] {
+  const statements = statementsOf(program, step, index);
+  // From the first mlock on, what waits in the CPU's batches is done before anything is looked at.
+  const settles = program.steps.slice(0, index + 1).some(({ op }) => op === 'mlock');
+  const drained = statements.includes('drain_lru();') || statements.length === 0;
+  return settles && !drained ? [...statements, 'drain_lru();'] : statements;
+}
+
+function statementsOf(program: Program, step: Step, index: number): string[] {
   switch (step.op) {
     case 'mmap':
       return map(program, step.region, step.protection);
@@ -35,6 +43,11 @@ export function stepStatements(program: Program, step: Step, index: number): str
         `err = madvise(${start}, ${size}, MADV_${step.advice.toUpperCase()}) ? errno : 0;`,
         'drain_lru();',
       ];
+    }
+    case 'mlock':
+    case 'munlock': {
+      const start = `(void *)(${addressOf(program, step.at.region, step.at.first)})`;
+      return [`err = ${step.op}(${start}, ${pagesOf(program, step.at)} * PAGE) ? errno : 0;`];
     }
     case 'mremap':
       return [remap(program, step)];

@@ -25,6 +25,9 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} unmaps ${printRange(step.at, regions)}`;
     case 'madvise':
       return `${by} advises ${step.advice.toUpperCase()} for ${printRange(step.at, regions)}`;
+    case 'mlock':
+    case 'munlock':
+      return `${by} ${step.op}s ${printRange(step.at, regions)}`;
     case 'mremap':
       return `${by} ${remapInWords(step, regions)}`;
     case 'pin':

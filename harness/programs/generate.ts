@@ -45,6 +45,8 @@ export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
   mmap: 4,
   munmap: 5,
   mremap: 5,
+  mlock: 2,
+  munlock: 1,
   mprotect: 5,
   madvise: 6,
   'clear-refs': 1,
@@ -253,6 +255,8 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
       return [{ op, by, at, protection }];
     case 'mremap':
       return remaps(state, wish, by, at);
+    case 'mlock':
+    case 'munlock':
     case 'munmap':
     case 'pin':
     case 'cpu-read':

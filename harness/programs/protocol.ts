@@ -80,6 +80,8 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   pin: 22,
   unpin: 23,
   mremap: 24,
+  mlock: 25,
+  munlock: 26,
 };
 
 export const FLAGS_NUMBERS: Readonly<Record<DeviceFlags, number>> = { none: 0, 'fail-alloc': 1, other: 2 };

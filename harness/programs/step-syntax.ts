@@ -35,6 +35,8 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   mprotect: ['protection'],
   madvise: ['advice'],
   'clear-refs': [],
+  mlock: [],
+  munlock: [],
   mremap: ['to', 'pages', 'keep', 'flaw'],
   pin: [],
   unpin: [],
@@ -108,6 +110,8 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
       return { op, by, at: rangeIn(fields, op, regions), advice: oneOf(ADVICE, fields, 'advice') };
     case 'mremap':
       return mremapOf(fields, by, rangeIn(fields, op, regions), regions);
+    case 'mlock':
+    case 'munlock':
     case 'pin':
     case 'munmap':
     case 'cpu-read':

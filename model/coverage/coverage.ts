@@ -24,7 +24,7 @@ import { TABLES } from './tables.ts';
  * - `operations`: each operation with each of its outcomes
  * - `states`: what a page can be
  * - `transitions`: what an operation makes of a page in its range, of other pages that change with it (`elsewhere`),
- *   and of a page in the copy that a fork makes (`child`)
+ *   of a page in the copy that a fork makes (`child`), and of a page that mremap moves (`moved`)
  * - `rules`: kernel functions that decide an outcome, make an entry or fire an event
  */
 export const TABLE_NAMES = ['operations', 'states', 'transitions', 'rules'] as const;
@@ -72,6 +72,7 @@ export class CoverageRecorder {
       step,
       device: this.#device,
       actor: this.#actor,
+      moves: step.op === 'mremap' && step.how !== 'resize' && expected.outcome.kind === 'ok',
       before: this.#before,
       after,
     });
@@ -139,6 +140,8 @@ interface Change {
   /** Through which the step acts, and the process that it acts on. */
   device: DeviceMinor | undefined;
   actor: ProcessId | undefined;
+  /** An mremap that moved pages. */
+  moves: boolean;
   before: PageStates;
   after: PageStates;
 }
@@ -154,6 +157,28 @@ function notePages(coverage: Coverage, change: Change): void {
       noteRegion(coverage, change, { process, region, isChild, within, old: old[region]!, codes });
     }
   }
+  if (change.moves && step.op === 'mremap') noteMoved(coverage, change, step);
+}
+
+/** What has become of each page at its new place. A hole leaves what is there. */
+function noteMoved(
+  coverage: Coverage,
+  { device, before, after }: Change,
+  { by, at, to }: Extract<Step, { op: 'mremap' }>,
+): void {
+  const old = before[by]![at.region]!;
+  const codes = after[by]![to.region]!;
+  for (let i = 0; i < Math.min(at.count, to.count); i++) {
+    const was = stateName(old[at.first + i]!, device);
+    const now = stateName(codes[to.first + i]!, device);
+    if (was !== 'unmapped') reach(coverage, 'transitions', `mremap moved: ${was} > ${now}`);
+  }
+}
+
+/** What was where mremap moves pages to is gone (noteMoved). */
+function isTarget(moves: boolean, step: Step, process: ProcessId, region: RegionId, page: number): boolean {
+  if (!moves || step.op !== 'mremap' || process !== step.by || region !== step.to.region) return false;
+  return step.to.first <= page && page < step.to.first + step.to.count;
 }
 
 interface RegionChange {
@@ -167,7 +192,7 @@ interface RegionChange {
 
 function noteRegion(
   coverage: Coverage,
-  { state, step, device }: Change,
+  { state, step, device, moves }: Change,
   { process, region, isChild, within, old, codes }: RegionChange,
 ): void {
   const name = isChild ? 'fork child' : 'at' in step ? `${step.op} elsewhere` : step.op;
@@ -176,6 +201,7 @@ function noteRegion(
     const [was, now] = [old[page]!, codes[page]!];
     const direct = within !== undefined && within.first <= page && page < within.first + within.count;
     if (was === now && !direct && !isChild) continue;
+    if (isTarget(moves, step, process, region, page)) continue;
     // Of a huge region, pages that go the same way one after the other count once.
     const way = was * 512 + now * 2 + Number(direct);
     if (codes.length >= PMD_PAGES && way === last) continue;

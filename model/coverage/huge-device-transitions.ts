@@ -44,7 +44,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-device-write': 'device-exclusive',
     'huge-other-device-shared': 'device-exclusive',
     'huge-other-device-write': 'device-exclusive',
-    'huge-ram-read': 'device-exclusive',
+    'huge-ram-read': 'device-exclusive huge-ram-read',
     'huge-ram-shared': 'device-exclusive huge-ram-shared',
     'huge-ram-write': 'device-exclusive huge-ram-write',
     'huge-zero': 'device-exclusive huge-zero',
@@ -123,7 +123,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-ram-read': 'huge-ram-read',
   },
   'migrate-to-sys elsewhere': {
-    'huge-device-shared': 'device-shared huge-ram-shared ram-shared',
+    'huge-device-shared': 'device-read device-shared huge-ram-shared ram-shared',
     'huge-device-write': 'device-write',
   },
   mprotect: {

@@ -127,7 +127,7 @@ export const HUGE_TRANSITIONS: Transitions = {
     'huge-zero': 'huge-zero',
   },
   write: {
-    'huge-ram-read': 'huge-ram-write',
+    'huge-ram-read': 'huge-ram-read huge-ram-write',
     'huge-ram-shared': 'huge-ram-shared ram-write',
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',

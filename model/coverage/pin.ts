@@ -4,11 +4,11 @@ import { type Transitions, transitionRows } from './transitions.ts';
 
 const PIN_TRANSITIONS: Transitions = {
   fork: {
-    'device-exclusive': 'ram-write',
+    'device-exclusive': 'ram-read-exclusive ram-write',
     'huge-ram-write': 'ram-write',
   },
   'fork child': {
-    'device-exclusive': 'ram-write',
+    'device-exclusive': 'ram-read-exclusive ram-write',
     'huge-ram-write': 'ram-write',
     'ram-read-exclusive': 'ram-read-exclusive',
     'ram-write': 'ram-write',
@@ -41,9 +41,6 @@ const PIN_TRANSITIONS: Transitions = {
 };
 
 const PIN_TRANSITIONS_7_3: Transitions = {
-  fork: {
-    'device-exclusive': 'ram-read-exclusive',
-  },
   'fork child': {
     'ram-read-exclusive': 'ram-write',
   },

@@ -1,6 +1,8 @@
 import type { KernelVersion } from '../profile.ts';
 import type { TableName } from './coverage.ts';
 import { HUGE } from './huge.ts';
+import { MLOCK } from './mlock.ts';
+import { MREMAP } from './mremap.ts';
 import { ORDER_0 } from './order-0.ts';
 import { PIN } from './pin.ts';
 
@@ -14,7 +16,7 @@ export interface Rows {
 export type CoverageTables = Partial<Record<TableName, readonly Rows[]>>;
 
 /** A part of the model declares its rows in a file of its own and is entered here. */
-const PARTS: readonly CoverageTables[] = [ORDER_0, HUGE, PIN];
+const PARTS: readonly CoverageTables[] = [ORDER_0, HUGE, PIN, MREMAP, MLOCK];
 
 export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {
   operations: PARTS.flatMap((part) => part.operations ?? []),

@@ -9,6 +9,7 @@
 
 #include "guard.h"
 #include "observe.h"
+#include "ops.h"
 #include "pages.h"
 #include "page_scan.h"
 #include "process.h"
@@ -204,6 +205,8 @@ void observe_self(void)
 	struct process_record *record = transcript_append(sizeof(*record));
 
 	*record = (struct process_record){ .process = self.number };
+	if (shared->control.settles)
+		drain_lru();
 	if (observe & OBSERVE_STATUS)
 		record->rss = read_rss();
 	/* Before the pages are read, which makes them young. */

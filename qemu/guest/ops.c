@@ -97,8 +97,8 @@ static void do_mmap(const struct program_step *s)
 		record_errno(errno);
 }
 
-/* What the advice leaves to the CPU's LRU batches is done when the step is over: MADV_COLD begins with lru_add_drain(). */
-static void drain_lru(void)
+/* What a step leaves to the CPU's LRU batches is done when it is over: MADV_COLD begins with lru_add_drain(). */
+void drain_lru(void)
 {
 	static char page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 
@@ -346,6 +346,13 @@ bool run_step(unsigned int step)
 		break;
 	case OP_UNPIN:
 		succeeded(unpin_pages());
+		break;
+	case OP_MLOCK:
+		shared->control.settles = true;
+		succeeded(mlock((void *)start_of(s), s->count * PAGE_BYTES));
+		break;
+	case OP_MUNLOCK:
+		succeeded(munlock((void *)start_of(s), s->count * PAGE_BYTES));
 		break;
 	case OP_MREMAP:
 		do_mremap(s);

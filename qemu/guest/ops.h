@@ -8,4 +8,7 @@
  */
 _Bool run_step(unsigned int step);
 
+/* Has the CPU do what waits in its LRU batches, those of mlock too. */
+void drain_lru(void);
+
 #endif

@@ -96,6 +96,8 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_RELEASE]		= IOCTL,
 	[OP_PIN]		= ON_RANGE,
 	[OP_UNPIN]		= { .argument = "argument", .most = 0 },
+	[OP_MLOCK]		= ON_RANGE,
+	[OP_MUNLOCK]		= ON_RANGE,
 	[OP_MREMAP]		= { .region = true, .range = true, .argument = "region of the target", .most = MAX_REGIONS - 1,
 				    .option_most = REMAP_FLAW_UNKNOWN_FLAG << 8 | REMAP_RESIZE },
 	[OP_CLEAR_REFS]		= { .argument = "argument", .most = 0 },

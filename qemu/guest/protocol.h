@@ -150,7 +150,9 @@ enum step_op {
 	OP_PIN		= 22,
 	OP_UNPIN	= 23,
 	OP_MREMAP	= 24,	/* argument: region of the target; option: enum remap_kind, | enum remap_flaw << 8 */
-	OP_LAST		= OP_MREMAP,
+	OP_MLOCK	= 25,
+	OP_MUNLOCK	= 26,
+	OP_LAST		= OP_MUNLOCK,
 };
 
 /* What FLAGS is given as npages. */

@@ -1,0 +1,80 @@
+/** Rows of the model of mlocked memory, which is faulted in when it is locked and when it becomes writable. */
+import type { CoverageTables } from './tables.ts';
+import { type Transitions, transitionRows } from './transitions.ts';
+
+const MLOCK_TRANSITIONS: Transitions = {
+  mlock: {
+    'device-exclusive': 'device-exclusive ram-read-exclusive ram-write',
+    'device-read': 'device-read ram-write',
+    'device-read-exclusive': 'device-read-exclusive ram-read-exclusive ram-write',
+    'device-shared': 'device-shared ram-write',
+    'device-write': 'device-write ram-write',
+    none: 'none ram-write',
+    'none-no-access': 'none-no-access',
+    'ram-read': 'ram-read ram-write',
+    'ram-read-exclusive': 'ram-read-exclusive ram-write',
+    'ram-shared': 'ram-shared ram-write',
+    'ram-write': 'ram-write',
+    unmapped: 'unmapped',
+    zero: 'ram-write zero',
+  },
+  'mlock elsewhere': {
+    'device-shared': 'ram-read ram-shared',
+    'ram-shared': 'ram-read',
+  },
+  mprotect: {
+    'ram-read': 'ram-write',
+    'device-shared': 'ram-write',
+    'none-no-access': 'ram-write',
+    'ram-shared': 'ram-write',
+  },
+  'mprotect elsewhere': {
+    'device-shared': 'ram-read',
+    'ram-shared': 'ram-read',
+  },
+  munlock: {
+    'device-exclusive': 'device-exclusive',
+    'device-read': 'device-read',
+    'device-read-exclusive': 'device-read-exclusive',
+    'device-shared': 'device-shared',
+    'device-write': 'device-write',
+    'huge-ram-write': 'huge-ram-write',
+    none: 'none',
+    'none-no-access': 'none-no-access',
+    'none-read-only': 'none-read-only',
+    'ram-read': 'ram-read',
+    'ram-read-exclusive': 'ram-read-exclusive',
+    'ram-shared': 'ram-shared',
+    'ram-write': 'ram-write',
+    unmapped: 'unmapped',
+    zero: 'zero',
+  },
+};
+
+const MLOCK_TRANSITIONS_7_3: Transitions = {
+  munlock: {
+    'huge-device-write': 'huge-device-write',
+  },
+};
+
+export const MLOCK: CoverageTables = {
+  operations: [
+    { rows: ['madvise: EINVAL', 'mlock: ENOMEM', 'mlock: ok', 'munlock: ENOMEM', 'munlock: ok'] },
+    { only: '7.3', rows: ['mlock: EAGAIN'] },
+  ],
+  transitions: [
+    { rows: transitionRows(MLOCK_TRANSITIONS) },
+    { only: '7.3', rows: transitionRows(MLOCK_TRANSITIONS_7_3) },
+  ],
+  rules: [
+    {
+      rows: [
+        'apply_vma_lock_flags',
+        'can_madv_lru_vma',
+        'do_mlock',
+        'madvise_dontneed_free_valid_vma',
+        'populate_vma_page_range',
+      ],
+    },
+  ],
+};

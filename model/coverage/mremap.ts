@@ -1,0 +1,102 @@
+/** Rows of the model of mremap: of the old place, of the new one (`moved`), and of all others. */
+import type { CoverageTables } from './tables.ts';
+import { type Transitions, transitionRows } from './transitions.ts';
+
+const MREMAP_TRANSITIONS: Transitions = {
+  mremap: {
+    'device-exclusive': 'device-exclusive none none-no-access unmapped',
+    'device-read': 'device-read none unmapped',
+    'device-read-exclusive': 'device-read-exclusive none-read-only unmapped',
+    'device-shared': 'device-shared none none-read-only unmapped',
+    'device-write': 'device-write none unmapped',
+    'huge-ram-shared': 'huge-ram-shared unmapped',
+    'huge-ram-write': 'huge-ram-write none ram-write unmapped',
+    'huge-zero': 'huge-zero none unmapped',
+    none: 'none unmapped',
+    'none-no-access': 'none-no-access unmapped',
+    'none-read-only': 'none-read-only unmapped',
+    'ram-read': 'none none-no-access ram-read unmapped',
+    'ram-read-exclusive': 'none none-no-access none-read-only ram-read-exclusive unmapped',
+    'ram-shared': 'none none-read-only ram-shared unmapped',
+    'ram-write': 'none ram-write unmapped',
+    unmapped: 'unmapped',
+    zero: 'none none-no-access none-read-only unmapped zero',
+  },
+  'mremap elsewhere': {
+    'device-shared': 'device-read',
+    'huge-ram-shared': 'ram-shared',
+    'huge-ram-write': 'ram-write',
+    'huge-zero': 'zero',
+    'ram-shared': 'ram-read',
+    unmapped: 'none none-no-access ram-write',
+  },
+  'mremap moved': {
+    'device-exclusive': 'device-exclusive',
+    'device-read': 'device-read',
+    'device-read-exclusive': 'device-read-exclusive',
+    'device-shared': 'device-shared',
+    'device-write': 'device-write',
+    'huge-ram-shared': 'huge-ram-shared ram-shared',
+    'huge-ram-write': 'huge-ram-write ram-write',
+    'huge-zero': 'zero',
+    none: 'none',
+    'none-no-access': 'none-no-access',
+    'none-read-only': 'none-read-only',
+    'ram-read': 'ram-read',
+    'ram-read-exclusive': 'ram-read-exclusive',
+    'ram-shared': 'ram-shared',
+    'ram-write': 'ram-write',
+    zero: 'zero',
+  },
+};
+
+const MREMAP_TRANSITIONS_7_3: Transitions = {
+  mremap: {
+    'huge-device-shared': 'none',
+    'huge-device-write': 'unmapped',
+  },
+  'mremap moved': {
+    'huge-device-shared': 'huge-device-shared',
+    'huge-device-write': 'device-write huge-device-write',
+  },
+};
+
+const MREMAP_TRANSITIONS_6_12: Transitions = {
+  'mremap elsewhere': {
+    'device-exclusive': 'unmapped',
+    'device-read-exclusive': 'unmapped',
+    'device-shared': 'unmapped',
+    'device-write': 'unmapped',
+    none: 'unmapped',
+    'none-no-access': 'unmapped',
+    'none-read-only': 'unmapped',
+    'ram-read': 'unmapped',
+    'ram-shared': 'unmapped',
+    'ram-write': 'unmapped',
+    zero: 'unmapped',
+  },
+};
+
+export const MREMAP: CoverageTables = {
+  operations: [{ rows: ['mremap: EFAULT', 'mremap: EINVAL', 'mremap: ENOMEM', 'mremap: ok'] }],
+  transitions: [
+    { rows: transitionRows(MREMAP_TRANSITIONS) },
+    { only: '7.3', rows: transitionRows(MREMAP_TRANSITIONS_7_3) },
+    { only: '6.12', rows: transitionRows(MREMAP_TRANSITIONS_6_12) },
+  ],
+  rules: [
+    {
+      rows: [
+        'check_mremap_params',
+        'check_prep_vma',
+        'expand_vma',
+        'expand_vma_in_place',
+        'move_ptes',
+        'mremap_at',
+        'mremap_to',
+      ],
+    },
+    { only: '7.3', rows: ['move_huge_pmd', 'remap_move'] },
+    { only: '6.12', rows: ['mremap', 'vma_to_resize'] },
+  ],
+};

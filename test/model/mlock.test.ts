@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { makeProfile } from '../../model/profile.ts';
+import { outcomes, pages, play, pte, STOCK } from './play.ts';
+
+const old = makeProfile({ kernel: '6.12', design: 'pfn', arch: 'x86_64' });
+
+const READY = `
+  {mmap: a}
+  {cpu-write: a}
+  {open: 0}`;
+
+/** One word per page of region a: how often it is mlocked on the unevictable list, or that it is not. */
+function locks(steps: string, process = 0, profile = STOCK): string {
+  const { state } = play(steps, profile);
+  return state.processes[process]!.mm.ptes[0]!.map((entry) => {
+    if (!entry) return '-';
+    const { mlocked, unevictable, mlockCount } = entry.frame;
+    return mlocked && unevictable ? String(mlockCount) : mlocked ? 'marked' : unevictable ? 'stranded' : 'no';
+  }).join(' ');
+}
+
+describe('mlock', () => {
+  it('writes to what may be written to, so that nothing is shared or missing: populate_vma_page_range()', () => {
+    const steps = '{mmap: a}\n{cpu-write: "a[0..1]"}\n{cpu-read: "a[2]"}\n{fork: p1}\n{mlock: a}';
+    expect(pages(play(steps).state)).toBe('ram+ ram+ ram+ ram+');
+    expect(locks(steps)).toBe('1 1 1 1');
+    expect(locks(steps, 1)).toBe('no no no -');
+  });
+
+  it('takes pages back from devices, and they may go there again: munlock_vma_folio()', () => {
+    const steps = `${READY}\n{migrate-to-dev: "a[0]", device: 0}\n{mlock: a}`;
+    expect(pages(play(steps).state)).toBe('ram+ ram+ ram+ ram+');
+    // What comes back was off the LRU when it was mlocked: lru_add() begins to count at 0.
+    expect(locks(steps)).toBe('0 1 1 1');
+    const there = `${steps}\n{migrate-to-dev: "a[1]", device: 0}`;
+    expect(pages(play(there).state)).toBe('ram+ dev0+ ram+ ram+');
+    expect(locks(`${there}\n{migrate-to-sys: a, device: 0}\n{munlock: a}`)).toBe('no no no no');
+  });
+
+  it('counts the mappings of a page on the LRU, and only those: __mlock_folio(), __munlock_folio()', () => {
+    const shared = `${READY}\n{mprotect: a, protection: read}\n{mlock: a}\n{fork: p1}\n{mlock: a, by: p1}`;
+    expect(locks(shared)).toBe('2 2 2 2');
+    expect(locks(`${shared}\n{munlock: "a[0]"}\n{munlock: "a[0..1]", by: p1}`)).toBe('no 1 2 2');
+    const back = `${shared}\n{migrate-to-dev: "a[0]", device: 0}\n{migrate-to-sys: a, device: 0}`;
+    expect(locks(back)).toBe('0 2 2 2');
+    expect(locks(`${back}\n{munlock: a}`)).toBe('no 1 1 1');
+  });
+
+  it('stops at a hole, and tells of PROT_NONE and of missing memory by other names', () => {
+    const last = (steps: string) => outcomes(play(`${READY}\n${steps}`)).at(-1);
+    expect(last('{munmap: "a[2]"}\n{mlock: a}')).toBe('ENOMEM');
+    expect(last('{munmap: "a[2]"}\n{munlock: a}')).toBe('ENOMEM');
+    expect(last('{mprotect: "a[2]", protection: none}\n{mlock: a}')).toBe('ENOMEM');
+    const fails = '{migrate-to-dev: a, device: 0}\n{flags: fail-alloc, device: 0}';
+    expect(last(`${fails}\n{mlock: a}`)).toBe('EAGAIN');
+    expect(
+      last(
+        `{mlock: "a[0]"}\n{migrate-to-dev: "a[1..3]", device: 0}\n{flags: fail-alloc, device: 0}\n{mlock: a}`,
+      ),
+    ).toBe('success');
+    expect(locks(`${READY}\n{munmap: "a[2]"}\n{mlock: a}`)).toBe('1 1 - no');
+  });
+
+  it('refuses reclaim, which gives up what comes before: madvise_dontneed_free_valid_vma()', () => {
+    const played = play(`${READY}\n{mlock: "a[2]"}\n{madvise: a, advice: dontneed}`);
+    expect(outcomes(played).at(-1)).toBe('EINVAL');
+    expect(pages(played.state)).toBe('- - ram+ ram+');
+  });
+
+  it('is of the mapping when it becomes writable, moves or grows', () => {
+    const copied = play(
+      `${READY}\n{mprotect: a, protection: read}\n{mlock: a}\n{fork: p1}\n{mprotect: "a[0..1]", protection: read-write}`,
+    );
+    expect(pages(copied.state)).toBe('ram+ ram+ ram ram');
+    expect(pte(copied.state, 0, 0)!.rule).toBe('wp_page_copy');
+    const moved = play(`${READY}\n{mlock: a}\n{mremap: a, to: b, keep: true}\n{cpu-write: "a[0]"}`);
+    expect(pte(moved.state, 0, 0)!.frame.mlocked).toBe(false);
+    expect(pte(moved.state, 0, 0, 1)!.frame.mlocked).toBe(true);
+    const grown = play(`${READY}\n{munmap: "a[2..3]"}\n{mlock: "a[0..1]"}\n{mremap: "a[0..1]", pages: 4}`);
+    expect(pages(grown.state)).toBe('ram+ ram+ ram+ ram+');
+  });
+
+  it('is taken back in 6.12 from a page whose entry is made device-exclusive', () => {
+    const steps = `${READY}\n{mlock: a}\n{exclusive: "a[0..1]", device: 0}\n{cpu-read: "a[1]"}`;
+    expect(locks(steps)).toBe('1 1 1 1');
+    expect(locks(steps, 0, old)).toBe('no 1 1 1');
+  });
+
+  it('has the batch hold a device page that was unmapped, so that it is free after others: munlock_folio()', () => {
+    const order = (steps: string) => {
+      const { state } = play(`${READY}\n${steps}\n{migrate-to-dev: a, device: 0}\n{munmap: a}`);
+      return state.devices[0]!.free.map(({ position }) => position - 65532).join(' ');
+    };
+    expect(order('{cpu-read: a}')).toBe('3 2 1 0');
+    expect(order('{mlock: "a[0..1]"}')).toBe('1 0 3 2');
+  });
+});
