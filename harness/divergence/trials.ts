@@ -40,7 +40,7 @@ export interface TrialsOptions {
 }
 
 /** Small programs are run again and again here, and some of them hang each time. */
-const STEP_LIMIT_MS = 2000;
+const STEP_LIMIT_MS = 1000;
 const ANNOUNCEMENT = /hmmdiff: program (\d+) step (\d+) op /;
 
 /** Runs programs on demand, in guests that it boots when it needs them. */

@@ -15,7 +15,7 @@ describe('hmmdiff run', () => {
 
   beforeAll(async () => {
     out = join(repositoryRoot, 'hmmdiff-out', 'e2e');
-    const result = await execa(process.execPath, [hmmdiff, 'run', '--json', '--out', out], {
+    const result = await execa(process.execPath, [hmmdiff, 'run', '--against', '--json', '--out', out], {
       stderr: 'inherit',
       reject: false,
     });
@@ -78,6 +78,24 @@ describe('hmmdiff run', () => {
 
   it('has compared /proc/iomem and the span of zone Device with the design', () => {
     for (const lane of verdict.lanes) expect(lane.system).toEqual({ fieldsCompared: 2, divergences: [] });
+  });
+
+  it('has set stock against series and x86_64 against aarch64: only what aarch64 has not differs', () => {
+    const pairs = verdict.against!;
+    expect(pairs.map(({ lanes }) => lanes.join(' / '))).toEqual([
+      'debian-7.3 x86_64 / debian-7.3 aarch64',
+      'debian-7.3 x86_64 / debian-7.3+offset x86_64',
+      'debian-7.3 aarch64 / debian-7.3+offset aarch64',
+      'debian-7.3+offset x86_64 / debian-7.3+offset aarch64',
+    ]);
+    for (const { programs, differences } of pairs) {
+      expect(programs).toBeGreaterThanOrEqual(112);
+      expect(differences).toEqual([]);
+    }
+    const differ = pairs.map(({ explained }) =>
+      Object.entries(explained).flatMap(([view, count]) => (count > 0 ? [view] : [])),
+    );
+    expect(differ).toEqual([['soft-dirty', 'faults'], [], [], ['soft-dirty', 'faults']]);
   });
 
   it('keeps the verdict, the consoles and the transcripts in the run folder', async () => {
