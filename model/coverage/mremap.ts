@@ -64,6 +64,7 @@ const MREMAP_TRANSITIONS_7_3: Transitions = {
 const MREMAP_TRANSITIONS_6_12: Transitions = {
   'mremap elsewhere': {
     'device-exclusive': 'unmapped',
+    'device-read': 'unmapped',
     'device-read-exclusive': 'unmapped',
     'device-shared': 'unmapped',
     'device-write': 'unmapped',
@@ -71,6 +72,7 @@ const MREMAP_TRANSITIONS_6_12: Transitions = {
     'none-no-access': 'unmapped',
     'none-read-only': 'unmapped',
     'ram-read': 'unmapped',
+    'ram-read-exclusive': 'unmapped',
     'ram-shared': 'unmapped',
     'ram-write': 'unmapped',
     zero: 'unmapped',
