@@ -12,11 +12,12 @@ import { mremap } from './mremap.ts';
 import { type Expected, failWith } from './outcome.ts';
 import { pin, unpin } from './pin.ts';
 import { exit, fork } from './process.ts';
-import type { DeviceOp, ProcessId, Step } from './program.ts';
+import type { DeviceStep, OrdinaryStep, ProcessId, Step, Together } from './program.ts';
 import { mprotect } from './protect.ts';
 import { snapshot } from './snapshot.ts';
 import { clearSoftDirty } from './soft-dirty.ts';
 import { type DeviceFile, type ExpectedEvent, processOf, type State } from './state.ts';
+import { type Ending, inTurn, together } from './together.ts';
 
 /** What a step must yield at once. What can be observed after it is {@link observe}'s. */
 export interface StepExpectation extends Expected {
@@ -24,13 +25,23 @@ export interface StepExpectation extends Expected {
   events: ExpectedEvent[];
 }
 
+/** Everything that can come of a `together` step of one round. @throws as {@link together} */
+export function endingsOf(state: State, step: Together, index: number): Ending[] {
+  return together(state, step, index, dispatch);
+}
+
 /**
- * Applies one step to `state`, in place.
+ * Applies one step to `state`, in place. Of a `together` step the ending is taken in which one actor acts after the other,
+ * once; the frames of the state are then others.
  *
  * @param index 0-based index of the step in its program, which the words that it writes depend on
  * @throws HazardError for a device access that oopses or warns on a real kernel (model/safe.ts)
  */
 export function apply(state: State, step: Step, index: number): StepExpectation {
+  if (step.op === 'together') {
+    Object.assign(state, inTurn(state, step, index, dispatch).state);
+    return TOGETHER;
+  }
   state.events = [];
   const expected = dispatch(state, step, index);
   if (state.settles) drainLru(state);
@@ -48,7 +59,10 @@ export function applyEnd(state: State): ExpectedEvent[] {
   return state.events;
 }
 
-function dispatch(state: State, step: Step, index: number): Expected {
+/** What a `together` step yields beside what its parts do. */
+export const TOGETHER: StepExpectation = { outcome: { kind: 'ok' }, rule: 'together', events: [] };
+
+function dispatch(state: State, step: OrdinaryStep, index: number): Expected {
   const process = processOf(state, step.by);
   switch (step.op) {
     case 'mmap':
@@ -90,7 +104,7 @@ function dispatch(state: State, step: Step, index: number): Expected {
   }
 }
 
-function deviceStep(state: State, step: Extract<Step, { op: DeviceOp }>, index: number): Expected {
+function deviceStep(state: State, step: DeviceStep, index: number): Expected {
   const file = fileOf(state, step.by, step.device);
   if (!file) return failWith('EBADF', 'ioctl');
   const { at, flaw } = step;

@@ -2,6 +2,11 @@ import type { AnonVma, DeviceFile, DevicePte, Frame, Mm, Process, Pte, State, Vm
 
 /** An independent copy of a state: frames keep their ids, and what is shared in `state` is shared in the copy. */
 export function cloneState(state: State): State {
+  return cloneWithFrames(state).state;
+}
+
+/** The same, and which frame of the copy stands for which of the original. */
+export function cloneWithFrames(state: State): { state: State; frames: ReadonlyMap<Frame, Frame> } {
   const anonVmas = new Map<AnonVma, AnonVma>();
   const vmas = new Map<Vma, Vma>();
   const frames = new Map<Frame, Frame>();
@@ -77,7 +82,7 @@ export function cloneState(state: State): State {
     devices: old.devices.map((descriptor) => descriptor && { ...descriptor, file: fileOf(descriptor.file) }),
   });
 
-  return {
+  const copy: State = {
     ...state,
     zero: frameOf(state.zero),
     hugeZero: state.hugeZero && frameOf(state.hugeZero),
@@ -96,4 +101,5 @@ export function cloneState(state: State): State {
     freeing: new Set([...state.freeing].map(frameOf)),
     activating: new Map([...state.activating].map(([frame, certain]) => [frameOf(frame), certain])),
   };
+  return { state: copy, frames };
 }

@@ -44,6 +44,22 @@ type Moving = Pick<Source, 'frame'>;
 /** What migrate_vma_collect_pmd() takes: everything in RAM and holes, or the device pages of one minor. */
 export type Selection = { kind: 'system' } | { kind: 'device'; minor: DeviceMinor };
 
+/** Pages that are left where they are, since somebody else has them at the moment (model/together.ts). */
+export interface Contention {
+  /** By page: locked by another when it is to be collected, or referenced by another when it is to be unmapped. */
+  readonly refused: ReadonlyMap<number, 'locked' | 'busy'>;
+}
+
+const NO_CONTENTION: Contention = { refused: new Map() };
+
+/** Runs what can be interrupted without an interruption. */
+function atOnce<T>(phases: Generator<void, T, unknown>): T {
+  for (;;) {
+    const { done, value } = phases.next();
+    if (done) return value;
+  }
+}
+
 /** migrate_vma_collect(): by PMD. */
 function collect(
   state: State,
@@ -52,12 +68,13 @@ function collect(
   end: number,
   select: Selection,
   isFault = false,
+  { refused }: Contention = NO_CONTENTION,
 ): Source[] {
   const sources: Source[] = [];
   for (let page = first; page < end; ) {
     const stop = pmdEnd(page, end);
     if (!collectPmd(state, vma, page, stop, select, sources)) {
-      collectPtes(state, vma, page, stop, select, isFault, sources);
+      collectPtes(state, vma, page, stop, select, isFault, sources, refused);
     }
     page = stop;
   }
@@ -72,6 +89,7 @@ function collectPtes(
   select: Selection,
   isFault: boolean,
   sources: Source[],
+  refused: Contention['refused'],
 ): void {
   const { region } = vma;
   const ptes = vma.mm.ptes[region]!;
@@ -93,7 +111,7 @@ function collectPtes(
       sources.push({ region, page, huge: false, frame: null, write: false });
     } else if (pte.frame === state.zero) {
       if (select.kind === 'system') sources.push({ region, page, huge: false, frame: null, write: false });
-    } else if (isSelected(pte, select) && !isPinned(pte)) {
+    } else if (isSelected(pte, select) && !isPinned(pte) && refused.get(page) !== 'locked') {
       sources.push({ region, page, huge: false, frame: pte.frame, write: pte.write });
       ptes[page] = unmapForMigration(state, vma, pte, 'migrate_vma_collect_pmd');
     }
@@ -106,8 +124,16 @@ export function isSelected(pte: Pte, select: Selection): boolean {
     : pte.kind === 'device' && pte.frame.minor === select.minor;
 }
 
-/** migrate_device_unmap(): what else maps the pages. No page is refused, since nothing else holds references. */
-function unmap(state: State, sources: readonly Moving[]): void {
+/**
+ * migrate_device_unmap(): what else maps the pages. A page that others hold references to is put back at once.
+ *
+ * @returns those that were not
+ */
+function unmap<T extends Moving>(
+  state: State,
+  sources: readonly T[],
+  { refused }: Contention = NO_CONTENTION,
+): readonly T[] {
   drainLru(state);
   for (const { frame } of sources) {
     if (frame === null) continue;
@@ -115,6 +141,16 @@ function unmap(state: State, sources: readonly Moving[]): void {
     frame.onLru = false;
     if (isMapped(frame)) tryToMigrate(state, frame);
   }
+  if (refused.size === 0) return sources;
+  const isBusy = (source: T) =>
+    source.frame !== null && 'page' in source && refused.get(source.page as number) === 'busy';
+  const busy = sources.filter(isBusy);
+  finalize(
+    state,
+    busy,
+    busy.map(() => null),
+  );
+  return sources.filter((source) => !isBusy(source));
 }
 
 /** folio_migrate_mapping() and folio_migrate_flags() */
@@ -149,6 +185,11 @@ function insertPage(state: State, vma: Vma, page: number, frame: Frame): void {
   setPte(vma.mm, vma.region, page, insertedEntry(vma, frame, 'migrate_vma_insert_page'));
 }
 
+function isFilled(state: State, vma: Vma, page: number): boolean {
+  const pte = vma.mm.ptes[vma.region]![page]!;
+  return pte !== null && pte.frame !== state.zero;
+}
+
 /** migrate_vma_insert_huge_pmd_page(), whatever THP settings say. */
 function insertFolio(state: State, vma: Vma, page: number, head: Frame): void {
   anonVmaPrepare(state, vma);
@@ -178,12 +219,25 @@ function insertedEntry(vma: Vma, frame: Frame, rule: Rule): Pte {
  * of `file`, whose page table gets them.
  */
 export function migrateToDevice(state: State, file: DeviceFile, vma: Vma, first: number, end: number): void {
+  atOnce(toDevicePhases(state, file, vma, first, end));
+}
+
+/** The same, with an interruption where pages are unmapped, and holes are not locked. */
+export function* toDevicePhases(
+  state: State,
+  file: DeviceFile,
+  vma: Vma,
+  first: number,
+  end: number,
+  contention?: Contention,
+): Generator<void, void, unknown> {
   const { region } = vma;
   const { minor } = file;
   // migrate_vma_collect()
   invalidate(vma.mm, region, first, end, minor);
-  const collected = collect(state, vma, first, end, { kind: 'system' });
-  if (collected.length > 0) unmap(state, collected);
+  const all = collect(state, vma, first, end, { kind: 'system' }, false, contention);
+  const collected = all.length > 0 ? unmap(state, all, contention) : all;
+  yield;
 
   // dmirror_migrate_alloc_and_copy(): a page for which there is no memory stays where it is; a folio goes in pages.
   const sources: Source[] = [];
@@ -198,13 +252,23 @@ export function migrateToDevice(state: State, file: DeviceFile, vma: Vma, first:
     }
   }
 
-  // migrate_vma_pages(). It notifies once more for holes, which repeats a part of the notification above.
+  // migrate_vma_pages(). It notifies once more from the first hole on.
+  const hole = sources.find(({ frame }) => frame === null);
+  if (hole) invalidate(vma.mm, region, hole.page, end, minor);
   sources.forEach(({ frame, page, huge }, i) => {
     const target = targets[i]!;
     if (target === null) return;
-    if (frame !== null) migrateFlags(state, frame, target);
-    else if (huge) insertFolio(state, vma, page, target);
-    else insertPage(state, vma, page, target);
+    if (frame !== null) {
+      migrateFlags(state, frame, target);
+    } else if (huge) {
+      insertFolio(state, vma, page, target);
+    } else if (isFilled(state, vma, page)) {
+      // migrate_vma_insert_page(), abort: it is no hole any more.
+      targets[i] = null;
+      freeFrame(state, target);
+    } else {
+      insertPage(state, vma, page, target);
+    }
   });
 
   // dmirror_migrate_finalize_and_map(): writable as the source entry was, which a hole is not.
@@ -232,6 +296,7 @@ function finalize(state: State, sources: readonly Moving[], targets: readonly (F
     if (kept.kind === 'ram') addToLru(state, kept);
     removeMigrationPtes(state, frame, kept);
     if (target) freeFrame(state, frame);
+    // Unmapped by others meanwhile.
     if (!isMapped(kept)) freeFrame(state, kept);
   });
 }
@@ -252,10 +317,24 @@ export function migrateToSystem(
   end: number,
   isFault = false,
 ): number | null {
+  return atOnce(toSystemPhases(state, file, vma, first, end, isFault));
+}
+
+/** The same, with an interruption where pages are unmapped. */
+export function* toSystemPhases(
+  state: State,
+  file: DeviceFile,
+  vma: Vma,
+  first: number,
+  end: number,
+  isFault = false,
+  contention?: Contention,
+): Generator<void, number | null, unknown> {
   const { region } = vma;
   invalidate(vma.mm, region, first, end, file.minor);
-  const collected = collect(state, vma, first, end, { kind: 'device', minor: file.minor }, isFault);
-  if (collected.length > 0) unmap(state, collected);
+  const all = collect(state, vma, first, end, { kind: 'device', minor: file.minor }, isFault, contention);
+  const collected = all.length > 0 ? unmap(state, all, contention) : all;
+  yield;
   const sources = collected.filter(({ frame }) => frame !== null);
 
   // dmirror_devmem_fault_alloc_and_copy()
@@ -311,22 +390,28 @@ function copyToRam(state: State, frame: Frame): Frame {
  * touched but through MMU_NOTIFY_CLEAR.
  */
 export function evictDevice(state: State, minor: DeviceMinor): void {
+  atOnce(evictPhases(state, minor));
+}
+
+/** The same, with an interruption for each chunk, where its pages are unmapped. */
+export function* evictPhases(state: State, minor: DeviceMinor): Generator<void, void, unknown> {
   const device = state.devices[minor]!;
   for (let chunk = 0; chunk < device.chunks; chunk++) {
     const frames = [...device.live].filter(({ position }) => Math.trunc(position / CHUNK_PAGES) === chunk);
-    evictFrames(
+    yield* evictFrames(
       state,
       frames.sort((a, b) => a.position - b.position),
     );
   }
 }
 
-function evictFrames(state: State, frames: readonly Frame[]): void {
+function* evictFrames(state: State, frames: readonly Frame[]): Generator<void, void, unknown> {
   // What only the batch of mlock holds is evicted as well, since it is held now; it goes with the others.
   for (const frame of frames) state.freeing.delete(frame);
   const sources = frames.map((frame): Moving => ({ frame }));
   // migrate_device_range()
   unmap(state, sources);
+  yield;
   const targets = frames.map((frame) => copyToRam(state, frame));
   frames.forEach((frame, i) => {
     migrateFlags(state, frame, targets[i]!);

@@ -69,7 +69,7 @@ function mirrored(
 }
 
 /** dmirror_fault(): pieces that were done before a failing one stay entered. */
-function fault(
+export function fault(
   state: State,
   file: DeviceFile,
   region: RegionId,

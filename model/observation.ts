@@ -157,6 +157,14 @@ export interface TraceEvent {
   order: number;
 }
 
+/** One part of a `together` step; of its last round, where there were several. */
+export type PartObservation = Pick<StepObservation, 'outcome' | 'cpages' | 'faults' | 'data'> & {
+  /** How often the part was made. */
+  rounds: number;
+  /** How often a page had lost what the part wrote to it the round before, and nobody else writes to it. */
+  lost: number;
+};
+
 export interface StepObservation {
   /** 0-based index of the step in its program. */
   step: number;
@@ -166,6 +174,8 @@ export interface StepObservation {
   faults?: number;
   /** Pages that the call read, in order: `cpu-read`, `read`, `migrate-to-dev`, when they succeeded. */
   data?: PageBytes[];
+  /** Of a `together` step: each part, those of one actor after the other. */
+  parts?: PartObservation[];
   /** What the step `snapshot` returned, one byte per page of `at`, when it succeeded. */
   bytes?: Uint8Array;
   /** Trace events since the step before, in the order of the ring buffer. */

@@ -118,8 +118,15 @@ function copyPinned(state: State, to: Vma, page: number, pte: Pte): Pte {
   };
 }
 
-/** copy_nonpresent_pte(): a write entry becomes a read entry on both sides, and loses its soft-dirty bit. */
+/**
+ * copy_nonpresent_pte(): a write entry becomes a read entry on both sides, and loses its soft-dirty bit. That of a page
+ * which somebody else migrates meanwhile keeps it, and is no mapping.
+ */
 function copyNonpresent(pte: Pte, child: Mm): Pte {
+  if (pte.kind === 'migration') {
+    pte.write = pte.readExclusive = false;
+    return { ...pte, rule: 'copy_nonpresent_pte' };
+  }
   share(pte, child);
   if (pte.write) {
     pte.write = false;

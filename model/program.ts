@@ -110,7 +110,9 @@ export type RemapFlaw = (typeof REMAP_FLAWS)[number];
  * - Device ops act through the fd that `by` has for `device`. `write` writes {@link pageToken}s. `release` needs its pages
  *   for the checks that all commands make, and takes away the whole device.
  */
-export type Step =
+export type Step = OrdinaryStep | Together;
+
+export type OrdinaryStep =
   | { op: 'mmap'; by: ProcessId; region: RegionId; protection: Protection }
   | { op: 'munmap'; by: ProcessId; at: PageRange }
   | { op: 'clear-refs'; by: ProcessId }
@@ -128,7 +130,56 @@ export type Step =
   | { op: 'open'; by: ProcessId; device: DeviceMinor }
   | { op: 'close'; by: ProcessId; device: DeviceMinor }
   | { op: 'flags'; by: ProcessId; device: DeviceMinor; flags: DeviceFlags }
-  | { op: DeviceOp; by: ProcessId; device: DeviceMinor; at: PageRange; flaw?: Flaw };
+  | DeviceStep;
+
+export interface DeviceStep {
+  op: DeviceOp;
+  by: ProcessId;
+  device: DeviceMinor;
+  at: PageRange;
+  flaw?: Flaw;
+}
+
+/** Steps that may be parts of a {@link Together}, on regions that are not huge and without flaws. */
+export const PART_DEVICE_OPERATIONS = ['read', 'write', 'migrate-to-dev', 'migrate-to-sys'] as const;
+export const PART_OPERATIONS = [
+  'mmap',
+  'munmap',
+  'mprotect',
+  'madvise',
+  'cpu-read',
+  'cpu-write',
+  'fork',
+  'close',
+  ...PART_DEVICE_OPERATIONS,
+] as const;
+export type PartDeviceStep = DeviceStep & { op: (typeof PART_DEVICE_OPERATIONS)[number] };
+export type Part =
+  | Extract<Exclude<OrdinaryStep, DeviceStep>, { op: (typeof PART_OPERATIONS)[number] }>
+  | PartDeviceStep;
+
+/** At most this many actors, and parts of each (qemu/guest/protocol.h). */
+export const MAX_ACTORS = 3;
+export const MAX_ACTOR_PARTS = 4;
+export const MAX_APART_MS = 1000;
+
+/**
+ * Actors that make their parts at the same time, on different CPUs as far as there are enough: each is one process
+ * (`by` of all its parts); a further actor of the same process is a thread of it.
+ *
+ * With one round, what comes of it must be explained by some order of the parts (model/together.ts). With more, actors
+ * repeat their parts until all have done so many rounds; what they leave is not known to the model any more.
+ */
+export interface Together {
+  op: 'together';
+  /** The process of the first actor. */
+  by: ProcessId;
+  actors: Part[][];
+  /** 1..65535 */
+  rounds: number;
+  /** ms: a part is begun up to so much later than it could be; 0..MAX_APART_MS. */
+  apart: number;
+}
 
 export const DEVICE_FLAGS = ['fail-alloc', 'other', 'none'] as const;
 export type DeviceFlags = (typeof DEVICE_FLAGS)[number];
@@ -175,4 +226,9 @@ export function pageAddress(region: RegionId, page: number, pages = 1): number {
  */
 export function pageToken(step: number, region: RegionId, page: number): bigint {
   return (BigInt(step + 1) << 32n) | (BigInt(region + 1) << 16n) | BigInt(page + 1);
+}
+
+/** The step that a part's tokens name: no ordinary step's, and another for each part (qemu/guest/protocol.h). */
+export function partTokenStep(step: number, actor: number, part: number): number {
+  return (1 + actor * MAX_ACTOR_PARTS + part) * MAX_STEPS + step;
 }

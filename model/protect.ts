@@ -85,6 +85,8 @@ export function tracksWrites({ profile }: State, vma: Vma, pte: Pte): boolean {
  */
 function downgrade(pte: Pte): void {
   pte.write = false;
+  // One that somebody else migrates meanwhile stays that of an exclusive page.
+  if (pte.kind === 'migration') pte.readExclusive = true;
   if (pte.kind === 'device') pte.softDirty = false;
   pte.rule = pte.huge ? 'change_non_present_huge_pmd' : 'change_softleaf_pte';
 }

@@ -6,6 +6,7 @@ import { fileOf } from './apply.ts';
 import { isHazardous } from './mirror.ts';
 import { touchesZeroPage } from './mlock.ts';
 import { isHugeRegion, type RegionId, type Step } from './program.ts';
+import { togetherHazard } from './safe-together.ts';
 import { processOf, type State } from './state.ts';
 import { findVma } from './vma.ts';
 
@@ -33,6 +34,7 @@ import { findVma } from './vma.ts';
  *   takes a whole folio for its first page, and refuses the others.
  */
 export function hazardOf(state: State, step: Step): string | undefined {
+  if (step.op === 'together') return togetherHazard(state, step);
   if (step.op === 'exclusive' && state.profile.exclusiveInGroups) {
     return isHugeRegion(state.regions[step.at.region]!)
       ? 'EXCLUSIVE of large folios is not modelled'

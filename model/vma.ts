@@ -111,7 +111,8 @@ export function zapRange(state: State, vma: Vma, first: number, end: number): vo
       const pte = ptes[page];
       if (!pte) continue;
       ptes[page] = null;
-      dropMapping(state, vma, pte.frame);
+      // zap_nonpresent_ptes(): a migration entry is no mapping.
+      if (pte.kind !== 'migration') dropMapping(state, vma, pte.frame);
     }
   }
 }

@@ -27,6 +27,7 @@ import {
 interface RunCommandOptions extends KernelOptions {
   suite: Suite | 'all';
   programs: number;
+  concurrent: number;
   steps: number;
   seed: number;
   accel: 'auto' | 'kvm' | 'tcg';
@@ -56,6 +57,12 @@ export function runCommand(signal: AbortSignal): Command {
         .default('all'),
     )
     .option('--programs <n>', 'programs to generate beside the library', count, 100)
+    .option(
+      '--concurrent <n>',
+      'programs to generate whose processes and threads act at the same time',
+      count,
+      10,
+    )
     .option('--steps <n>', 'steps of a generated program, about', positiveInteger, 25)
     .option('--seed <n>', 'seed of the generated programs', seed, 1)
     .option(
@@ -101,6 +108,7 @@ Examples:
   hmmdiff run
   hmmdiff run --arch x86_64 --suite programs --programs 1000 --seed 7
   hmmdiff run --programs 5000 --steps 40
+  hmmdiff run --suite programs --programs 0 --concurrent 200
   hmmdiff run --kernel ~/linux --config debug
   hmmdiff run --series offset
   hmmdiff run --suite programs --against
@@ -141,6 +149,7 @@ function planFrom(options: RunCommandOptions): Plan {
           ? ['programs', 'hmm-tests']
           : [options.suite],
     programs: options.programs,
+    concurrent: options.concurrent,
     steps: options.steps,
     seed: options.seed,
     ...(length === undefined ? {} : { exhaustive: { length, pages, devices, processes, operations } }),

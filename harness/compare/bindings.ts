@@ -41,6 +41,19 @@ export class Bindings {
     this.#environment = environment;
   }
 
+  /** The same of a copy of the frames. @param frames which frame of the copy stands for which */
+  copyFor(frames: ReadonlyMap<Frame, Frame>): Bindings {
+    const copy = new Bindings(this.#environment);
+    for (const [old, number] of this.#numbers) {
+      const frame = frames.get(old);
+      if (!frame) continue;
+      copy.#numbers.set(frame, number);
+      copy.#ownersOf(frame).set(number, frame);
+    }
+    copy.#newChunks.push(...this.#newChunks);
+    return copy;
+  }
+
   /** Begins a step: `live` are the folios, by their heads, that exist after it. What others had is free again. */
   begin(live: ReadonlySet<Frame>): void {
     if (this.#departed.size > 0) this.#departed.clear();

@@ -1,5 +1,5 @@
 /** Drives the model through a program beside the transcript of a real run, and compares the two step by step. */
-import { apply, applyEnd, type StepExpectation } from '../../model/apply.ts';
+import { applyEnd, type StepExpectation } from '../../model/apply.ts';
 import { type Coverage, CoverageRecorder } from '../../model/coverage/coverage.ts';
 import { violations } from '../../model/invariants.ts';
 import type { ProgramTranscript, StepObservation } from '../../model/observation.ts';
@@ -20,9 +20,12 @@ import { InvariantChecker } from './invariants.ts';
 import { compareOutcome } from './outcome.ts';
 import { compareProcesses } from './processes.ts';
 import { compareRegions } from './regions.ts';
+import { RoundsChecker } from './rounds.ts';
 import { SeenSteps } from './seen-region.ts';
 import { compareSmaps } from './smaps.ts';
 import { type Comparison, type Divergence, Tally } from './tally.ts';
+import { compareParts, isLong, TOGETHER_EVENT_SLACK } from './together.ts';
+import { choose, type Future, futures, ORDER_SLACK, type World } from './worlds.ts';
 
 /** A transcript with what says how far its trace can be trusted, where that is known. */
 export type ComparableTranscript = ProgramTranscript & { strayEvents?: number; lostEvents?: number };
@@ -58,9 +61,9 @@ export function compare(
 ): Comparison {
   const tally = new Tally();
   const state = initialState(environment.profile, program.regions);
-  const context = { tally, state, environment, bindings: new Bindings(environment) };
+  let worlds: World[] = [{ state, bindings: new Bindings(environment) }];
   const seenSteps = new SeenSteps(environment.profile);
-  const recorder = options.coverage && new CoverageRecorder(options.coverage, state);
+  let recorder = options.coverage && new CoverageRecorder(options.coverage, state);
   const checker =
     (options.invariants ?? true) ? new InvariantChecker(program, transcript, environment) : undefined;
 
@@ -68,12 +71,10 @@ export function compare(
   for (const [index, step] of program.steps.entries()) {
     const seen = transcript.steps[index];
     if (!seen) break;
+    if (step.op === 'together') recorder = undefined;
+    if (step.op === 'together' && step.rounds > 1) break;
     steps++;
     recorder?.begin(step);
-    const expected = apply(state, step, index);
-    recorder?.end(step, expected);
-    const regions = observe(state);
-    context.bindings.begin(foliosOf(regions));
     tally.check(
       seen.step === index,
       { step: index },
@@ -82,25 +83,51 @@ export function compare(
       () => `step ${index}`,
       () => `step ${seen.step}`,
     );
-    compareOutcome(tally, index, expected, seen);
-    compareProcesses(context, index, observeProcesses(state), seen.processes, transcript.base);
     seenSteps.take(seen);
     checker?.step(seen, seenSteps.regions, seenSteps.before);
-    compareRegions(context, index, regions, seenSteps.regions);
-    compareSmaps(context, index, seen.processes);
-    compareEvents(context, index, [...expected.events, ...observationFaults(state)], seen.events);
-    onStep?.({ index, expected, regions, seen, divergences: tally.divergences });
-    markObserved(state);
-    if (index % MODEL_CHECK_EVERY === MODEL_CHECK_EVERY - 1) checkModel(context, index);
+    const tried = futures(worlds, step, index).map((future) => {
+      recorder?.end(step, future.expected);
+      const own = new Tally();
+      const regions = observe(future.state);
+      compareStep(
+        { ...future, tally: own, environment },
+        index,
+        future,
+        regions,
+        seen,
+        seenSteps,
+        transcript,
+      );
+      return { future, own, regions };
+    });
+    const chosen = choose(tried);
+    const { future, own, regions } = chosen[0]!;
+    if (step.op === 'together') own.note(ORDER_SLACK);
+    tally.merge(own);
+    worlds = chosen.map(({ future: { state, bindings } }) => ({ state, bindings }));
+    onStep?.({ index, expected: future.expected, regions, seen, divergences: tally.divergences });
+    for (const { state } of worlds) markObserved(state);
+    if (index % MODEL_CHECK_EVERY === MODEL_CHECK_EVERY - 1)
+      for (const world of worlds) checkModel(tally, world, index);
     if (tally.divergences.length > 0) break;
   }
 
-  checkModel(context, steps);
-  if (tally.divergences.length === 0) compareEnd(context, program, transcript);
+  for (const world of worlds) checkModel(tally, world, steps);
+  const next = program.steps[steps];
+  const rounds =
+    next && isLong(next) && tally.divergences.length === 0 ? new RoundsChecker(tally, program) : undefined;
+  for (let index = 0; index < steps; index++) rounds?.note(index);
   // The kernel goes on where the model does not.
-  for (const seen of checker ? transcript.steps.slice(steps) : []) {
+  for (const seen of checker || rounds ? transcript.steps.slice(steps) : []) {
     seenSteps.take(seen);
     checker?.step(seen, seenSteps.regions, seenSteps.before);
+    if (!rounds || tally.divergences.length > 0) continue;
+    rounds.note(seen.step);
+    rounds.check(seen.step, seen, seenSteps.regions);
+    steps++;
+  }
+  if (tally.divergences.length === 0) {
+    compareEnd(tally, rounds ? [] : worlds, environment, program, transcript);
   }
   if (checker) tally.add(checker.end());
   const { fieldsCompared, slack, slackByField, invariants, divergences } = tally;
@@ -108,7 +135,7 @@ export function compare(
 }
 
 /** The model is at fault when its own state breaks an invariant (model/invariants.ts). */
-function checkModel({ tally, state }: Context, step: number): void {
+function checkModel(tally: Tally, { state }: World, step: number): void {
   const found = violations(state);
   const checks = new InvariantTally();
   checks.check('model-state', found.length === 0, { step }, () => found.join('; '));
@@ -133,6 +160,31 @@ export interface Context {
   bindings: Bindings;
 }
 
+/** Everything of a step but what holds without the model. */
+function compareStep(
+  context: Context,
+  index: number,
+  { expected, parts, order }: Future,
+  regions: readonly ExpectedRegion[],
+  seen: StepObservation,
+  { regions: seenRegions }: SeenSteps,
+  { base }: ComparableTranscript,
+): void {
+  const { tally, state } = context;
+  context.bindings.begin(foliosOf(regions));
+  compareOutcome(tally, index, expected, seen);
+  compareProcesses(context, index, observeProcesses(state), seen.processes, base);
+  compareRegions(context, index, regions, seenRegions);
+  compareSmaps(context, index, seen.processes);
+  if (parts) {
+    compareParts(tally, index, parts, seen.parts);
+    if (seen.events.length > 0) tally.note(TOGETHER_EVENT_SLACK, seen.events.length);
+    for (const divergence of tally.divergences) divergence.rule += `; the nearest order is ${order}`;
+  } else {
+    compareEvents(context, index, [...expected.events, ...observationFaults(state)], seen.events);
+  }
+}
+
 /** The heads of all folios that are mapped; one keeps all of its pages, also those that nothing maps. */
 function foliosOf(regions: readonly ExpectedRegion[]): Set<Frame> {
   const heads = new Set<Frame>();
@@ -147,8 +199,13 @@ function foliosOf(regions: readonly ExpectedRegion[]): Set<Frame> {
   return heads;
 }
 
-function compareEnd(context: Context, program: Program, transcript: ComparableTranscript): void {
-  const { tally } = context;
+function compareEnd(
+  tally: Tally,
+  worlds: readonly World[],
+  environment: Environment,
+  program: Program,
+  transcript: ComparableTranscript,
+): void {
   const { end, strayEvents = 0, lostEvents = 0 } = transcript;
   const place = { step: end.kind === 'done' ? program.steps.length : end.step };
   const ended = tally.check(
@@ -170,8 +227,15 @@ function compareEnd(context: Context, program: Program, transcript: ComparableTr
     () => `${length} steps`,
   );
   if (!whole) return;
-  context.bindings.begin(new Set());
-  compareEvents(context, program.steps.length, applyEnd(context.state), transcript.finalEvents);
+  const tried = worlds.map((world) => {
+    const own = new Tally();
+    world.bindings.begin(new Set());
+    const context = { ...world, tally: own, environment };
+    compareEvents(context, program.steps.length, applyEnd(world.state), transcript.finalEvents);
+    return { future: world, own };
+  });
+  const [fitting] = choose(tried);
+  if (fitting) tally.merge(fitting.own);
   tally.check(
     lostEvents === 0,
     place,

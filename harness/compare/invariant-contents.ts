@@ -46,6 +46,9 @@ export class ContentInvariant {
   /** By process and region; a page without a number is not known. */
   readonly #known: Words[][] = [];
 
+  /** There was a step together. */
+  #together = false;
+
   constructor(tally: InvariantTally, program: Program) {
     this.#tally = tally;
     this.#program = program;
@@ -54,6 +57,7 @@ export class ContentInvariant {
   step(seen: StepObservation, regions: readonly SeenRegion[]): void {
     const step = this.#program.steps[seen.step];
     if (!step) return;
+    this.#together ||= step.op === 'together';
     const succeeded = seen.outcome.kind === 'ok';
     if (step.op === 'fork') {
       this.#known[step.child] = this.#of(step.by).map(copyOf);
@@ -106,7 +110,11 @@ export class ContentInvariant {
     let kept = 0;
     for (let page = 0; page < region.length; page++) {
       if (first.present[page] === 0) continue;
-      if (known.present[page] === 0) take(known, first, page);
+      if (known.present[page] === 0) {
+        // Several wrote to it at once, or it was forked in the middle of a write.
+        if (this.#together && !sameWord(first, last, page)) continue;
+        take(known, first, page);
+      }
       if (sameWord(known, first, page) && sameWord(known, last, page)) kept++;
       else {
         this.#tally.broken('content-is-kept', placeOf(step, region, page), describe(region, page, known));

@@ -1,11 +1,21 @@
 import type { Outcome, PageBytes, StepObservation } from '../../model/observation.ts';
 import type { Expected } from '../../model/outcome.ts';
-import { MAX_REGION_PMDS, PMD_PAGES } from '../../model/program.ts';
+import { MAX_ACTOR_PARTS, MAX_ACTORS, MAX_REGION_PMDS, MAX_STEPS, PMD_PAGES } from '../../model/program.ts';
+import { firstWord, isTorn } from '../../model/torn.ts';
+import { ROUND_SHIFT } from '../programs/protocol.ts';
 import { describeNumber } from './bindings.ts';
 import type { Tally } from './tally.ts';
 
+/** Slack: a page was copied while somebody wrote to it. */
+export const TORN_SLACK = 'page-being-written';
+
 /** The result of the call of a step, and what it handed back. */
-export function compareOutcome(tally: Tally, step: number, expected: Expected, seen: StepObservation): void {
+export function compareOutcome(
+  tally: Tally,
+  step: number,
+  expected: Expected,
+  seen: Pick<StepObservation, 'outcome' | 'cpages' | 'faults' | 'data' | 'bytes'>,
+): void {
   const { rule } = expected;
   const place = { step };
   const same = tally.check(
@@ -61,7 +71,8 @@ function compareData(
   let same = 0;
   for (const [page, word] of data.entries()) {
     const bytes = seen[page]!;
-    if (bytes.uniform && Number(bytes.word) === word) {
+    if (isTorn(word)) tally.note(TORN_SLACK);
+    if (isTorn(word) ? bytes.word === firstWord(word) : bytes.uniform && Number(bytes.word) === word) {
       same++;
       continue;
     }
@@ -70,7 +81,8 @@ function compareData(
       { step },
       'data',
       rule,
-      () => `page ${page} of the range: ${describeWord(BigInt(word))} throughout`,
+      () =>
+        `page ${page} of the range: ${describeWord(firstWord(word))}${isTorn(word) ? ' and others' : ' throughout'}`,
       () =>
         `page ${page} of the range: ${describeWord(bytes.word)}${bytes.uniform ? ' throughout' : ' and others'}`,
     );
@@ -86,11 +98,21 @@ export function describeOutcome(outcome: Outcome): string {
 /** A word that a page was filled with: which step wrote it, for people (model/program.ts, pageToken). */
 export function describeWord(word: bigint): string {
   if (word === 0n) return 'zeroes';
-  const step = (word >> 32n) - 1n;
+  const round = word >> ROUND_SHIFT;
+  const token = ((word & ((1n << ROUND_SHIFT) - 1n)) >> 32n) - 1n;
+  const step = token % BigInt(MAX_STEPS);
+  const part = token / BigInt(MAX_STEPS) - 1n;
+  const actor = part / BigInt(MAX_ACTOR_PARTS);
   const region = ((word >> 16n) & 0xffffn) - 1n;
   const page = (word & 0xffffn) - 1n;
-  const token = step >= 0n && step < 1024n && region >= 0n && region < 4n && page >= 0n && page < MOST_PAGES;
-  return token ? `what step ${step} wrote to region ${region} page ${page}` : describeNumber(word);
+  const known =
+    token >= 0n && actor < MAX_ACTORS && region >= 0n && region < 4n && page >= 0n && page < MOST_PAGES;
+  if (!known) return describeNumber(word);
+  const who =
+    part < 0n
+      ? `step ${step}`
+      : `part ${part % BigInt(MAX_ACTOR_PARTS)} of list ${actor} of step ${step}${round > 0n ? ` in round ${round}` : ''}`;
+  return `what ${who} wrote to region ${region} page ${page}`;
 }
 
 const MOST_PAGES = BigInt(MAX_REGION_PMDS * PMD_PAGES);

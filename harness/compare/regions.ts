@@ -1,8 +1,9 @@
 import type { PageObservation, RegionObservation, SnapshotObservation } from '../../model/observation.ts';
 import type { ExpectedPage, ExpectedRegion, ExpectedSnapshot } from '../../model/observe.ts';
+import { firstWord, isTorn } from '../../model/torn.ts';
 import type { Context } from './compare.ts';
 import { compareKpage } from './kpage.ts';
-import { describeBytes, describeOutcome, describeWord, sameBytes } from './outcome.ts';
+import { describeBytes, describeOutcome, describeWord, sameBytes, TORN_SLACK } from './outcome.ts';
 import { comparePageScans } from './page-scan.ts';
 import { comparePagemap } from './pagemap.ts';
 import { isSamePage, PAGE_FIELDS } from './same-page.ts';
@@ -81,6 +82,19 @@ function comparePage(context: Context, place: Place, expected: ExpectedPage, see
   // The rest is about the page behind the entry.
   if (!same) return;
   compareKpage(context, place, expected, seen);
+  if (expected.word !== undefined && isTorn(expected.word)) {
+    // Forked in the middle of a write.
+    context.tally.note(TORN_SLACK);
+    context.tally.check(
+      seen.words?.[0] === firstWord(expected.word),
+      place,
+      'words',
+      'the content of the page',
+      () => `${describeWord(firstWord(expected.word!))} … anything`,
+      () => (seen.words ? seen.words.map(describeWord).join(' … ') : 'not readable'),
+    );
+    return;
+  }
   const word = expected.word === undefined ? undefined : BigInt(expected.word);
   context.tally.check(
     seen.words?.[0] === word && seen.words?.[1] === word,

@@ -144,6 +144,15 @@ export class Tally {
     this.divergences.push(...divergences);
   }
 
+  /** Adds all that another has. */
+  merge(other: Tally): void {
+    addCounts(this.fieldsCompared, other.fieldsCompared);
+    addCounts(this.slack, other.slack);
+    addCounts(this.slackByField as Record<string, number>, other.slackByField as Record<string, number>);
+    addCounts(this.invariants, other.invariants);
+    this.divergences.push(...other.divergences);
+  }
+
   /** Counts a comparison in which what was seen is taken as the truth. */
   adopt(field: FieldName, slack: string): void {
     this.fieldsCompared[field]++;
@@ -154,4 +163,8 @@ export class Tally {
   note(slack: string, times = 1): void {
     this.slack[slack] = (this.slack[slack] ?? 0) + times;
   }
+}
+
+function addCounts(into: Record<string, number>, from: Readonly<Record<string, number>>): void {
+  for (const [name, times] of Object.entries(from)) into[name] = (into[name] ?? 0) + times;
 }

@@ -2,7 +2,13 @@
  * Smaller programs. Every reduction yields a program that can be run: steps that have become impossible go with what
  * made them possible, and processes are numbered anew.
  */
-import { isHugeRegion, type PageRange, type Program, type Step } from '../../model/program.ts';
+import {
+  isHugeRegion,
+  type OrdinaryStep,
+  type PageRange,
+  type Program,
+  type Step,
+} from '../../model/program.ts';
 import { Lives } from '../programs/lives.ts';
 
 /** What a step may have, whatever its operation. */
@@ -42,10 +48,12 @@ function* candidates(program: Program): Generator<Program | undefined> {
   }
   for (let step = 0; step < length; step++) yield* narrowed(program, step);
   for (let step = 0; step < length; step++) {
-    const { by } = program.steps[step]!;
-    if (by !== 0) yield settled(program, replaced(program, step, { by: 0 }));
+    const { op, by } = program.steps[step]!;
+    if (by !== 0 && op !== 'together') yield settled(program, replaced(program, step, { by: 0 }));
   }
   yield withFirstDevice(program);
+  for (const [step, { op }] of program.steps.entries())
+    if (op === 'together') yield* simplerTogether(program, step);
 }
 
 /** Every program that is `program` with one step less; where it needs that step for another, with both less. */
@@ -76,22 +84,28 @@ function withoutSteps(program: Program, from: number, to: number): Program {
 }
 
 function processesOf({ steps }: Program): number[] {
-  return steps.flatMap((step) => (step.op === 'fork' ? [step.child] : []));
+  return steps.flatMap(partsOf).flatMap((step) => (step.op === 'fork' ? [step.child] : []));
 }
 
 function withoutProcess(program: Program, process: number): Program {
   return settled(
     program,
-    program.steps.filter((step) => step.by !== process && !(step.op === 'fork' && step.child === process)),
+    program.steps.flatMap((step) =>
+      mapStep(step, (part) =>
+        part.by === process || (part.op === 'fork' && part.child === process) ? undefined : part,
+      ),
+    ),
   );
 }
 
 function withoutRegion(program: Program, region: number): Program | undefined {
   if (program.regions.length === 1) return undefined;
   const steps = program.steps.flatMap((step) => {
-    const used = regionsIn(step);
-    if (used.includes(region)) return [];
-    return [mapRegions(step, (other) => (other > region ? other - 1 : other))];
+    return mapStep(step, (part) =>
+      regionsIn(part).includes(region)
+        ? undefined
+        : mapRegions(part, (other) => (other > region ? other - 1 : other)),
+    );
   });
   return settled({ ...program, regions: program.regions.filter((_, index) => index !== region) }, steps);
 }
@@ -101,17 +115,19 @@ function withoutPages(program: Program, region: number, from: number, to: number
   const { name, pages } = program.regions[region]!;
   if (to - from >= pages || isHugeRegion(pages - (to - from))) return undefined;
   const place = (page: number) => (page < from ? page : Math.max(from, page - (to - from)));
-  const steps = program.steps.flatMap((step): Step[] => {
-    let empty = false;
-    const smaller = mapRanges(step, (range) => {
-      if (range.region !== region) return range;
-      const first = place(range.first);
-      const count = place(range.first + range.count) - first;
-      if (count === 0) empty = true;
-      return { region, first, count };
-    });
-    return empty ? [] : [smaller];
-  });
+  const steps = program.steps.flatMap((step) =>
+    mapStep(step, (part) => {
+      let empty = false;
+      const smaller = mapRanges(part, (range) => {
+        if (range.region !== region) return range;
+        const first = place(range.first);
+        const count = place(range.first + range.count) - first;
+        if (count === 0) empty = true;
+        return { region, first, count };
+      });
+      return empty ? undefined : smaller;
+    }),
+  );
   const regions = program.regions.map((other, index) =>
     index === region ? { name, pages: pages - (to - from) } : other,
   );
@@ -121,6 +137,7 @@ function withoutPages(program: Program, region: number, from: number, to: number
 /** The step on fewer pages: the first, the last, either half. */
 function* narrowed(program: Program, step: number): Generator<Program> {
   const original = program.steps[step]!;
+  if (original.op === 'together') return;
   const ranges = rangesIn(original);
   // Operations on two ranges want them of the same length.
   const count = ranges[0]?.count ?? 0;
@@ -148,10 +165,13 @@ function* narrowed(program: Program, step: number): Generator<Program> {
 
 /** Every use of another device becomes one of device 0. */
 function withFirstDevice(program: Program): Program | undefined {
-  if (program.steps.every((step) => !('device' in step) || step.device === 0)) return undefined;
+  if (program.steps.flatMap(partsOf).every((step) => !('device' in step) || step.device === 0))
+    return undefined;
   return settled(
     program,
-    program.steps.map((step) => ('device' in step ? { ...step, device: 0 } : step)),
+    program.steps.flatMap((step) =>
+      mapStep(step, (part) => ('device' in part ? { ...part, device: 0 } : part)),
+    ),
   );
 }
 
@@ -164,40 +184,88 @@ function settled(program: Program, steps: readonly Step[]): Program {
   const lives = new Lives();
   const numbers = new Map([[0, 0]]);
   const kept: Step[] = [];
-  for (const step of steps) {
+  const settle = <T extends OrdinaryStep>(step: T): T | undefined => {
     const by = numbers.get(step.by);
-    if (by === undefined) continue;
-    const renumbered: Step =
-      step.op === 'fork' ? { ...step, by, child: numbers.size } : ({ ...step, by } as Step);
-    if (lives.take(renumbered) !== undefined) continue;
+    if (by === undefined) return undefined;
+    const renumbered: T = step.op === 'fork' ? { ...step, by, child: numbers.size } : { ...step, by };
+    if (lives.take(renumbered) !== undefined) return undefined;
     if (step.op === 'fork') numbers.set(step.child, numbers.size);
-    kept.push(renumbered);
-  }
+    return renumbered;
+  };
+  for (const step of steps) kept.push(...mapStep(step, settle));
   return { ...program, steps: kept };
+}
+
+/** The step itself, or its parts. */
+function partsOf(step: Step): OrdinaryStep[] {
+  return step.op === 'together' ? step.actors.flat() : [step];
+}
+
+/**
+ * The step, or each of its parts, as `map` makes it; undefined leaves it out. What is left of a `together` step when one
+ * actor alone is left is ordinary steps.
+ */
+function mapStep(step: Step, map: <T extends OrdinaryStep>(part: T) => T | undefined): Step[] {
+  if (step.op !== 'together') {
+    const mapped = map(step);
+    return mapped ? [mapped] : [];
+  }
+  const actors = step.actors
+    .map((parts) => parts.flatMap((part) => map(part) ?? []))
+    .filter(({ length }) => length > 0);
+  if (actors.length < 2) return actors.flat();
+  return [{ ...step, by: actors[0]![0]!.by, actors }];
+}
+
+/** Without an actor or a part, with fewer rounds, with less time between parts, and parts on fewer pages. */
+function* simplerTogether(program: Program, index: number): Generator<Program> {
+  const step = program.steps[index]!;
+  if (step.op !== 'together') return;
+  const { actors, rounds, apart } = step;
+  const instead = (steps: readonly Step[]) => settled(program, program.steps.toSpliced(index, 1, ...steps));
+  const parts = actors.flat();
+  for (const actor of actors)
+    yield instead(mapStep(step, (part) => (actor.includes(part as never) ? undefined : part)));
+  for (const gone of parts)
+    yield instead(mapStep(step, (part) => (part === (gone as unknown) ? undefined : part)));
+  if (apart > 0) yield instead([{ ...step, apart: 0 }]);
+  for (const fewer of [1, rounds >> 2, rounds >> 1]) {
+    if (fewer >= 1 && fewer < rounds) yield instead([{ ...step, rounds: fewer }]);
+  }
+  for (const wide of parts) {
+    for (const range of rangesIn(wide)) {
+      if (range.count < 2) continue;
+      for (const first of [range.first, range.first + range.count - 1]) {
+        yield instead(
+          mapStep(step, (part) =>
+            part === (wide as unknown) ? mapRanges(part, (other) => ({ ...other, first, count: 1 })) : part,
+          ),
+        );
+      }
+    }
+  }
 }
 
 function isRange(value: unknown): value is PageRange {
   return typeof value === 'object' && value !== null && 'region' in value && 'first' in value;
 }
 
-function rangesIn(step: Step): PageRange[] {
-  return Object.values(step as LooseStep).filter(isRange);
+function rangesIn(step: OrdinaryStep): PageRange[] {
+  return Object.values(step as unknown as LooseStep).filter(isRange);
 }
 
-function regionsIn(step: Step): number[] {
-  const { region } = step as LooseStep;
+function regionsIn(step: OrdinaryStep): number[] {
+  const { region } = step as unknown as LooseStep;
   return [...rangesIn(step).map((range) => range.region), ...(typeof region === 'number' ? [region] : [])];
 }
 
-function mapRanges(step: Step, map: (range: PageRange) => PageRange): Step {
+function mapRanges<T extends OrdinaryStep>(step: T, map: (range: PageRange) => PageRange): T {
   return Object.fromEntries(
     Object.entries(step).map(([key, value]) => [key, isRange(value) ? map(value) : value]),
-  ) as unknown as Step;
+  ) as unknown as T;
 }
 
-function mapRegions(step: Step, map: (region: number) => number): Step {
-  const moved = mapRanges(step, (range) => ({ ...range, region: map(range.region) })) as LooseStep;
-  return (typeof moved.region === 'number'
-    ? { ...moved, region: map(moved.region) }
-    : moved) as unknown as Step;
+function mapRegions<T extends OrdinaryStep>(step: T, map: (region: number) => number): T {
+  const moved = mapRanges(step, (range) => ({ ...range, region: map(range.region) })) as unknown as LooseStep;
+  return (typeof moved.region === 'number' ? { ...moved, region: map(moved.region) } : moved) as unknown as T;
 }

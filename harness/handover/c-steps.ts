@@ -75,6 +75,8 @@ function statementsOf(program: Program, step: Step, index: number): string[] {
         'err = pid < 0 ? errno : 0;',
         `shared->pid[${step.child}] = pid;`,
       ];
+    case 'together':
+      throw new RangeError('there is no C for steps together');
     // It does not return: what comes after it is another's turn (c-turns.ts).
     case 'exit':
       return [];

@@ -1,5 +1,5 @@
 /** Steps and places in words, for comments and captions. */
-import type { DeviceOp, Program, Region, Step } from '../../model/program.ts';
+import type { DeviceOp, Program, Region, Step, Together } from '../../model/program.ts';
 import type { Divergence, Place } from '../compare/tally.ts';
 import { printProcess, printRange } from '../programs/range.ts';
 
@@ -42,6 +42,8 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} reads ${printRange(step.at, regions)}`;
     case 'cpu-write':
       return `${by} writes ${printRange(step.at, regions)}`;
+    case 'together':
+      return togetherInWords(step, regions);
     case 'fork':
       return `${by} forks ${printProcess(step.child)}`;
     case 'exit':
@@ -68,6 +70,12 @@ function remapInWords(
   const kept = how === 'keep' ? ', and keeps the mapping' : '';
   const wrong = flaw ? `, with a wrong argument (${flaw})` : '';
   return `moves ${range} to ${printRange(to, regions)}${kept}${wrong}`;
+}
+
+function togetherInWords({ actors, rounds, apart }: Together, regions: readonly Region[]): string {
+  const lists = actors.map((parts) => parts.map((part) => stepInWords(part, regions)).join(', then '));
+  const often = rounds > 1 ? `, ${rounds} rounds` : '';
+  return `at the same time: ${lists.join('; ')}${often}${apart > 0 ? `, up to ${apart} ms apart` : ''}`;
 }
 
 /** Such as "p1 a[2]"; the step is not part of it. Empty for what is not about a process or a page. */

@@ -1,14 +1,19 @@
 import {
   isHugeRegion,
+  MAX_ACTOR_PARTS,
+  MAX_ACTORS,
+  MAX_APART_MS,
   MAX_PROCESSES,
   MAX_REGION_PAGES,
   MAX_REGION_PMDS,
   MAX_REGIONS,
   MAX_STEPS,
   type PageRange,
+  type Part,
   PMD_PAGES,
   type Program,
   type Step,
+  type Together,
 } from '../../model/program.ts';
 import { type HmmdiffError, inputError } from '../errors.ts';
 import { Lives } from './lives.ts';
@@ -22,11 +27,13 @@ import {
   OBSERVATIONS,
   type ObservationKind,
   OPERATIONS,
+  PART_ALONE,
   PROTECTIONS,
   ProgramFlag,
   REMAP_FLAWS,
   REMAP_KINDS,
   StructSize,
+  togetherOption,
 } from './protocol.ts';
 
 export const ALL_OBSERVATIONS = Object.keys(OBSERVATIONS) as ObservationKind[];
@@ -66,7 +73,9 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
   checkNumber(program, 'the number of regions', program.regions.length, 1, MAX_REGIONS);
   checkNumber(program, 'the number of steps', program.steps.length, 1, MAX_STEPS);
 
-  const length = StructSize.program_header + program.steps.length * StructSize.program_step;
+  const records = program.steps.flatMap((step, index) => recordsOf(program, step, index));
+  checkNumber(program, 'the number of steps and parts', records.length, 1, MAX_STEPS);
+  const length = StructSize.program_header + records.length * StructSize.program_step;
   const frame = Buffer.alloc(StructSize.frame_header + length);
   frame.writeUInt32LE(FRAME_MAGIC, 0);
   frame.writeUInt16LE(FrameType.program, 4);
@@ -78,7 +87,7 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
   header.writeUInt32LE(options.announce ? ProgramFlag.announce : 0, 4);
   header.writeUInt32LE(options.limitMs, 8);
   header.writeUInt16LE(program.regions.length, 12);
-  header.writeUInt16LE(program.steps.length, 14);
+  header.writeUInt16LE(records.length, 14);
   for (const [index, region] of program.regions.entries()) {
     const most = isHugeRegion(region.pages) ? MAX_REGION_PMDS * PMD_PAGES : MAX_REGION_PAGES;
     checkNumber(program, `the number of pages of region ${index}`, region.pages, 1, most);
@@ -91,8 +100,7 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
   header.writeUInt32LE(smapsEvery, 24);
 
   let offset = StructSize.program_header;
-  for (const [index, step] of program.steps.entries()) {
-    const where = `step ${index} (${step.op})`;
+  for (const { step, where, actor, option } of records) {
     checkNumber(program, `${where}: process`, step.by, 0, MAX_PROCESSES - 1);
     const impossible = lives.take(step);
     if (impossible !== undefined) throw invalid(program, `${where}: ${impossible}`);
@@ -103,7 +111,8 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
     header.writeUInt8(range.region, offset + 3);
     header.writeUInt16LE(range.first, offset + 4);
     header.writeUInt16LE(range.count, offset + 6);
-    header.writeUInt32LE(optionOf(step), offset + 8);
+    header.writeUInt32LE(option, offset + 8);
+    header.writeUInt16LE(actor, offset + 12);
     if (step.op === 'mremap') {
       const target = targetOf(program, where, step.to);
       header.writeUInt16LE(target.first, offset + 12);
@@ -113,6 +122,55 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
   }
   return frame;
 }
+
+interface StepRecord {
+  step: Step;
+  where: string;
+  option: number;
+  /** Of a part. */
+  actor: number;
+}
+
+/** The step, and behind it its parts, those of one actor after the other. */
+function recordsOf(program: Program, step: Step, index: number): StepRecord[] {
+  const where = `step ${index} (${step.op})`;
+  const record = { step, where, option: optionOf(step), actor: 0 };
+  if (step.op !== 'together') return [record];
+  checkNumber(program, `${where}: the number of actors`, step.actors.length, 1, MAX_ACTORS);
+  checkNumber(program, `${where}: rounds`, step.rounds, 1, 0xffff);
+  checkNumber(program, `${where}: ms apart`, step.apart, 0, MAX_APART_MS);
+  const parts = step.actors.flatMap((list, actor) => {
+    checkNumber(program, `${where}: the number of parts of list ${actor}`, list.length, 1, MAX_ACTOR_PARTS);
+    return list.map((part, place) => ({
+      step: part,
+      where: `${where}: part ${place} of list ${actor} (${part.op})`,
+      option: isAlone(step, part) ? PART_ALONE : optionOf(part),
+      actor,
+    }));
+  });
+  return [record, ...parts];
+}
+
+/** Whether a part writes to pages whose content no other part changes. */
+export function isAlone(step: Together, part: Part): boolean {
+  if (part.op !== 'cpu-write') return false;
+  const { region, first, count } = part.at;
+  return step.actors.flat().every((other) => {
+    if (other === part || CHANGES_NOTHING.includes(other.op)) return true;
+    if (!('at' in other)) return false;
+    const { at } = other;
+    return at.region !== region || at.first >= first + count || first >= at.first + at.count;
+  });
+}
+
+const CHANGES_NOTHING: readonly Part['op'][] = [
+  'cpu-read',
+  'fork',
+  'close',
+  'read',
+  'migrate-to-dev',
+  'migrate-to-sys',
+];
 
 function invalid(program: Program, message: string): HmmdiffError {
   return inputError('program-invalid', `program "${program.name}": ${message}`);
@@ -137,6 +195,7 @@ function rangeOf(program: Program, where: string, step: Step): PageRange {
     checkNumber(program, `${where}: region`, step.region, 0, program.regions.length - 1);
     return { region: step.region, first: 0, count: 0 };
   }
+  if (step.op === 'together') return { region: 0, first: 0, count: step.actors.flat().length };
   if (!('at' in step)) return { region: 0, first: 0, count: 0 };
 
   checkNumber(program, `${where}: region`, step.at.region, 0, program.regions.length - 1);
@@ -165,6 +224,7 @@ function argumentOf(program: Program, where: string, step: Step): number {
   if (step.op === 'madvise') return ADVICE[step.advice];
   if (step.op === 'mremap') return step.to.region;
   if (step.op === 'fork') return step.child;
+  if (step.op === 'together') return step.actors.length;
   if (!('device' in step)) return 0;
   checkNumber(program, `${where}: device`, step.device, 0, MAX_DEVICES - 1);
   return step.device;
@@ -176,5 +236,6 @@ function optionOf(step: Step): number {
   if (step.op === 'mremap') {
     return REMAP_KINDS[step.how] | ((step.flaw ? REMAP_FLAWS[step.flaw] : 0) << 8);
   }
+  if (step.op === 'together') return togetherOption(step);
   return 'flaw' in step && step.flaw ? FLAW_NUMBERS[step.flaw] : 0;
 }

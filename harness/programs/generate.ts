@@ -16,6 +16,7 @@ import {
   type Flaw,
   isHugeRegion,
   MAX_PROCESSES,
+  type OrdinaryStep,
   type PageRange,
   PMD_PAGES,
   type ProcessId,
@@ -36,12 +37,12 @@ export interface GenerateOptions {
   /** Steps that a program has about. @default 40 */
   steps?: number;
   /** How often each operation is wished for. @default {@link WEIGHTS} */
-  weights?: Readonly<Record<Step['op'], number>>;
+  weights?: Readonly<Record<OrdinaryStep['op'], number>>;
   /** Share of programs with a huge region, 0..1. @default 0.02: a step of one costs as much as a small program */
   huge?: number;
 }
 
-export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
+export const WEIGHTS: Readonly<Record<OrdinaryStep['op'], number>> = {
   mmap: 4,
   munmap: 5,
   mremap: 5,
@@ -72,7 +73,7 @@ export const WEIGHTS: Readonly<Record<Step['op'], number>> = {
 
 /** What is wished for at one point of a program. Numbers are taken modulo what there is to choose from. */
 interface Wish {
-  op: Step['op'];
+  op: OrdinaryStep['op'];
   process: number;
   device: number;
   region: number;
@@ -136,9 +137,9 @@ function smallRegionsArbitrary(): fc.Arbitrary<Region[]> {
     .map((sizes) => sizes.map((pages, index) => ({ name: 'abc'[index]!, pages })));
 }
 
-function wishArbitrary(weights: Readonly<Record<Step['op'], number>>): fc.Arbitrary<Wish> {
+function wishArbitrary(weights: Readonly<Record<OrdinaryStep['op'], number>>): fc.Arbitrary<Wish> {
   const op = fc.oneof(
-    ...(Object.keys(weights) as Step['op'][]).map((name) => ({
+    ...(Object.keys(weights) as OrdinaryStep['op'][]).map((name) => ({
       arbitrary: fc.constant(name),
       weight: weights[name],
     })),

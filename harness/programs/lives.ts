@@ -6,8 +6,13 @@ export class Lives {
   readonly #open = new Map<number, Set<number>>([[0, new Set()]]);
   #created = 1;
 
-  /** Takes the step if it is possible. @returns why it is not */
+  /**
+   * Takes the step if it is possible; the parts of a `together` step are taken behind it, in their order.
+   *
+   * @returns why it is not
+   */
   take(step: Step): string | undefined {
+    if (step.op === 'together') return undefined;
     const open = this.#open.get(step.by);
     if (!open) {
       const what = step.by < this.#created ? 'has ended' : 'was never forked';
@@ -24,6 +29,21 @@ export class Lives {
       return `${printProcess(step.by)} does not have device ${step.device} open`;
     } else if (step.op === 'close') {
       open.delete(step.device);
+    }
+    return undefined;
+  }
+
+  /** Whether anybody has a device open. */
+  anyOpen(): boolean {
+    return [...this.#open.values()].some((devices) => devices.size > 0);
+  }
+
+  /** Takes a step with its parts. @returns why it is not possible */
+  takeWhole(step: Step): string | undefined {
+    if (step.op !== 'together') return this.take(step);
+    for (const part of step.actors.flat()) {
+      const problem = this.take(part);
+      if (problem !== undefined) return problem;
     }
     return undefined;
   }

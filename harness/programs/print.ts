@@ -1,11 +1,13 @@
 import { stringify } from 'yaml';
 import {
   isHugeRegion,
+  type OrdinaryStep,
   type PageRange,
   PMD_PAGES,
   type Program,
   type Region,
   type Step,
+  type Together,
 } from '../../model/program.ts';
 import { printProcess, printRange } from './range.ts';
 
@@ -23,6 +25,7 @@ export function printProgram(program: Program): string {
 
 /** One step as it stands in a program file. */
 export function printStep(step: Step, regions: readonly Region[]): string {
+  if (step.op === 'together') return printTogether(step, regions);
   const fields = [`${step.op}: ${operand(step, regions)}`];
   if ((step.op === 'mmap' || step.op === 'mprotect') && step.protection !== 'read-write')
     fields.push(`protection: ${step.protection}`);
@@ -42,7 +45,13 @@ function isByItself({ op }: Step): boolean {
   return op === 'exit' || op === 'clear-refs' || op === 'unpin';
 }
 
-function operand(step: Step, regions: readonly Region[]): string {
+function printTogether({ actors, rounds, apart }: Together, regions: readonly Region[]): string {
+  const lists = actors.map((parts) => `[${parts.map((part) => printStep(part, regions)).join(', ')}]`);
+  const more = `${rounds > 1 ? `, rounds: ${rounds}` : ''}${apart > 0 ? `, apart: ${apart}` : ''}`;
+  return `{together: [${lists.join(', ')}]${more}}`;
+}
+
+function operand(step: OrdinaryStep, regions: readonly Region[]): string {
   switch (step.op) {
     case 'mmap':
       return regions[step.region]!.name;

@@ -11,6 +11,7 @@ import type {
   RemapFlaw,
   RemapKind,
   Step,
+  Together,
 } from '../../model/program.ts';
 
 export const PROTOCOL_VERSION = 3;
@@ -55,6 +56,17 @@ export type ObservationKind = keyof typeof OBSERVATIONS;
 
 export const ProgramFlag = { announce: 1 } as const;
 
+/** The option of `together`. */
+export function togetherOption({ rounds, apart }: Pick<Together, 'rounds' | 'apart'>): number {
+  return apart * 0x10000 + rounds;
+}
+
+/** The option of a part that writes, and whose pages nothing else changes. */
+export const PART_ALONE = 1;
+
+/** Parts write something else in each round: what of a word is the round (TOKEN_ROUND_SHIFT). */
+export const ROUND_SHIFT = 48n;
+
 export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   mmap: 1,
   munmap: 2,
@@ -82,6 +94,7 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   mremap: 24,
   mlock: 25,
   munlock: 26,
+  together: 27,
 };
 
 export const FLAGS_NUMBERS: Readonly<Record<DeviceFlags, number>> = { none: 0, 'fail-alloc': 1, other: 2 };
@@ -120,7 +133,7 @@ export const ADVICE: Readonly<Record<Advice, number>> = {
 export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;
 export const TranscriptFlag = { stuck: 1 } as const;
 export const OutcomeKind = { ok: 0, errno: 1, signal: 2 } as const;
-export const StepFlag = { counts: 1, data: 2, bytes: 4 } as const;
+export const StepFlag = { counts: 1, data: 2, bytes: 4, parts: 8 } as const;
 export const ProcessFlag = { smaps: 1, rollup: 2 } as const;
 /** Bytes of the line VmFlags in a smaps_record. */
 export const VM_FLAGS_BYTES = 64;

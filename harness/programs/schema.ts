@@ -28,6 +28,11 @@
  *       - {read: a, device: 0, flaw: wraps}   # with one bad argument; those that there are: model/program.ts, FLAWS
  *       - {fork: p1}                          # processes are p0, p1, ... in order of creation; at most 4
  *       - {cpu-write: "a[2]", by: p1}         # any step may say who acts; default p0
+ *       - together:                         # lists of steps, one for each actor, that begin at the same time, on different
+ *           - [{migrate-to-dev: a, device: 0}] # CPUs; an actor is a process, a second one of the same process a thread of it
+ *           - [{cpu-write: "a[0]"}, {fork: p2}] # what may be here: model/program.ts, PART_OPERATIONS
+ *         rounds: 100                       # again and again, until each list was done so often; default 1
+ *         apart: 20                         # each step is begun up to so many ms later, at random; default 0
  *       - {close: 0, by: p1}                  # p1 inherited it
  *       - {exit: p1}                          # what is left at the end exits in ascending order
  */
@@ -81,7 +86,7 @@ export const ProgramFileSchema = z
         issue(step.message, ['steps', index, ...(step.key === undefined ? [] : [step.key])]);
         return z.NEVER;
       }
-      const problem = lives.take(step);
+      const problem = lives.takeWhole(step);
       if (problem) {
         issue(problem, ['steps', index]);
         return z.NEVER;

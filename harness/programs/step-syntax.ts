@@ -3,7 +3,13 @@ import {
   ADVICE,
   DEVICE_FLAGS,
   FLAWS,
+  isHugeRegion,
+  MAX_ACTOR_PARTS,
+  MAX_ACTORS,
+  MAX_APART_MS,
+  PART_OPERATIONS,
   type PageRange,
+  type Part,
   REMAP_FLAWS,
   type Region,
   type Step,
@@ -40,6 +46,7 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   mremap: ['to', 'pages', 'keep', 'flaw'],
   pin: [],
   unpin: [],
+  together: ['rounds', 'apart'],
   'cpu-read': [],
   'cpu-write': [],
   fork: [],
@@ -59,7 +66,7 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
 };
 const OPERATIONS = Object.keys(MORE_KEYS) as Operation[];
 /** Operations whose operand is the process that acts. */
-const ACTS_BY_ITSELF: readonly Operation[] = ['exit', 'clear-refs', 'unpin'];
+const ACTS_BY_ITSELF: readonly Operation[] = ['together', 'exit', 'clear-refs', 'unpin'];
 const PROTECTIONS = ['none', 'read', 'read-write'] as const;
 const DEVICES = [0, 1] as const;
 
@@ -85,6 +92,7 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
       );
     }
   }
+  if (op === 'together') return togetherOf(fields, regions);
   const by = fields.by === undefined ? 0 : processIn(fields, 'by');
   switch (op) {
     case 'mmap': {
@@ -147,6 +155,60 @@ function mremapOf(fields: Fields, by: number, at: PageRange, regions: readonly R
     throw new Problem('pages', `pages is a number, 0..${most}`);
   }
   return { op: 'mremap', by, at, to: { ...at, count: pages }, how: 'resize' };
+}
+
+const MAX_ROUNDS = 65_535;
+/** What a part may do again and again. */
+const REPEATABLE: readonly Operation[] = PART_OPERATIONS.filter((op) => op !== 'fork' && op !== 'close');
+
+function togetherOf(fields: Fields, regions: readonly Region[]): Step {
+  const op = 'together';
+  const lists = fields[op];
+  if (!Array.isArray(lists) || lists.length < 1 || lists.length > MAX_ACTORS) {
+    throw new Problem(op, `together needs 1..${MAX_ACTORS} lists of steps, one for each actor`);
+  }
+  const rounds = numberIn(fields, 'rounds', 1, MAX_ROUNDS, 1);
+  const apart = numberIn(fields, 'apart', 0, MAX_APART_MS, 0);
+  const actors = lists.map((list): Part[] => {
+    if (!Array.isArray(list) || list.length < 1 || list.length > MAX_ACTOR_PARTS) {
+      throw new Problem(op, `an actor has a list of 1..${MAX_ACTOR_PARTS} steps`);
+    }
+    const parts = list.map((part: unknown) => partOf(part, regions, rounds));
+    if (parts.some(({ by }) => by !== parts[0]!.by)) {
+      throw new Problem(op, 'an actor is one process: all of its steps are by the same');
+    }
+    return parts;
+  });
+  return { op, by: actors[0]![0]!.by, actors, rounds, apart };
+}
+
+function partOf(fields: unknown, regions: readonly Region[], rounds: number): Part {
+  if (typeof fields !== 'object' || fields === null) throw new Problem('together', 'a part is a step');
+  const step = stepOf(fields as Fields, regions);
+  const problem = partProblem(step, regions, rounds);
+  if (problem !== undefined) throw new Problem('together', problem);
+  return step as Part;
+}
+
+/** Why a step cannot be a part of a `together` step of so many rounds. */
+export function partProblem(step: Step, regions: readonly Region[], rounds: number): string | undefined {
+  const names: readonly Operation[] = rounds > 1 ? REPEATABLE : PART_OPERATIONS;
+  if (!names.includes(step.op)) {
+    return `${step.op} cannot be done together with others${rounds > 1 ? ' in rounds' : ''}; ${names.join(', ')} can`;
+  }
+  if ('flaw' in step && step.flaw) return 'the arguments of a part have no flaw';
+  if (step.op === 'madvise' && step.advice !== 'dontneed') return 'the advice of a part is dontneed';
+  const region = 'at' in step ? step.at.region : 'region' in step ? step.region : undefined;
+  if (region !== undefined && isHugeRegion(regions[region]!.pages)) return 'a part has no huge region';
+  return undefined;
+}
+
+function numberIn(fields: Fields, key: string, least: number, most: number, usual: number): number {
+  const value = fields[key] ?? usual;
+  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+    throw new Problem(key, `${key} is ${least}..${most}`);
+  }
+  return value as number;
 }
 
 function operationOf(fields: Fields): Operation {

@@ -2,6 +2,7 @@ import type {
   MappingObservation,
   Outcome,
   PageBytes,
+  PartObservation,
   ProcessObservation,
   ProgramEnd,
   ProgramTranscript,
@@ -119,6 +120,8 @@ function decodeStep(reader: ByteReader, index: number): StepObservation {
 
   const data = flags & StepFlag.data ? times(dataCount, () => decodePageBytes(reader, what)) : undefined;
   const bytes = flags & StepFlag.bytes ? reader.bytes(dataCount, 'bytes', what) : undefined;
+  const parts =
+    flags & StepFlag.parts ? times(dataCount, (part) => decodePart(reader, what, part)) : undefined;
   const regions: RegionObservation[] = [];
   const processes = times(processCount, () => decodeProcess(reader, what, regions));
   const events = times(eventCount, () => decodeEvent(reader));
@@ -128,9 +131,33 @@ function decodeStep(reader: ByteReader, index: number): StepObservation {
     ...(flags & StepFlag.counts ? { cpages, faults } : {}),
     ...(data ? { data } : {}),
     ...(bytes ? { bytes } : {}),
+    ...(parts ? { parts } : {}),
     events,
     processes,
     regions,
+  };
+}
+
+function decodePart(reader: ByteReader, step: string, index: number): PartObservation {
+  const what = `${step}, part ${index}`;
+  const offset = reader.offset;
+  const number = reader.u32(what);
+  if (number !== index) throw corrupt(offset, `expected part ${index}, not ${number}`);
+  const kind = reader.u8('outcome', what);
+  const flags = reader.u8('flags', what);
+  const code = reader.u16('errno or signal', what);
+  const page = reader.u32('page', what);
+  const dataCount = reader.u32('amount of data', what);
+  const lost = reader.u32('lost writes', what);
+  const rounds = reader.u32('rounds', what);
+  const cpages = reader.count('cpages', what);
+  const faults = reader.count('faults', what);
+  return {
+    outcome: outcome(offset, kind, code, page),
+    ...(flags & StepFlag.counts ? { cpages, faults } : {}),
+    ...(flags & StepFlag.data ? { data: times(dataCount, () => decodePageBytes(reader, what)) } : {}),
+    rounds,
+    lost,
   };
 }
 

@@ -19,6 +19,8 @@ export const planSchema = z.strictObject({
   suites: z.array(z.enum(['hmm-tests', 'programs', 'lifecycle'])),
   /** How many programs to generate, beside the library. */
   programs: count,
+  /** How many programs with steps together to generate, beside those. */
+  concurrent: count,
   /** How many steps a generated program has, about. */
   steps: z.int().positive(),
   seed: z.int(),

@@ -15,6 +15,7 @@ import type { SourceContext } from '../kernels/source.ts';
 import { kernelConfigsDir } from '../paths.ts';
 import { exhaustivePrograms } from '../programs/exhaustive.ts';
 import { generatePrograms } from '../programs/generate.ts';
+import { generateConcurrentPrograms } from '../programs/generate-concurrent.ts';
 import { findHazard } from '../programs/hazards.ts';
 import { loadLibrary } from '../programs/load.ts';
 import { AllowList } from '../report/allow.ts';
@@ -169,7 +170,11 @@ async function choosePrograms(
   const profile = makeProfile({ kernel: rules, design, arch });
   if (options.exhaustive) return [...exhaustivePrograms({ profile, ...options.exhaustive })];
   const library = (await loadLibrary()).filter((program) => findHazard(program, profile) === undefined);
-  return [...library, ...generatePrograms(options.seed, options.programs, { profile, steps: options.steps })];
+  return [
+    ...library,
+    ...generatePrograms(options.seed, options.programs, { profile, steps: options.steps }),
+    ...generateConcurrentPrograms(options.seed, options.concurrent, { profile }),
+  ];
 }
 
 async function inParallel(

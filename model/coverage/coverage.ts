@@ -89,6 +89,8 @@ export function cover(coverage: Coverage, program: Program, profile: Profile): v
   const state = initialState(profile, program.regions);
   const recorder = new CoverageRecorder(coverage, state);
   for (const [index, step] of program.steps.entries()) {
+    // Behind it there are several states, and the recorder follows one.
+    if (step.op === 'together') return;
     recorder.begin(step);
     recorder.end(step, apply(state, step, index));
     markObserved(state);

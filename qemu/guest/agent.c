@@ -30,6 +30,7 @@
 #include "runner.h"
 #include "shared.h"
 #include "thp.h"
+#include "together.h"
 #include "status.h"
 #include "trace.h"
 
@@ -162,6 +163,8 @@ static enum status prepare_and_run(const char *port)
 		return unable("transparent huge pages");
 	if (observe_init())
 		return unable("/proc/kpageflags, /proc/kpagecount");
+	if (together_init(runner_cpu()))
+		return unable("threads");
 	touch_own_memory();
 	return run();
 }

@@ -33,7 +33,7 @@ void announce_step(unsigned int step)
 	char line[96];
 	/* 5: KERN_NOTICE, which the default console log level shows. */
 	const int length = snprintf(line, sizeof(line), "<5>hmmdiff: program %u step %u op %u by %u\n",
-				    shared->control.sequence, step, s->op, s->by);
+				    shared->control.sequence, shared->control.steps, s->op, s->by);
 
 	if (write(kmsg, line, length) != length)
 		note_failure("/dev/kmsg");

@@ -7,7 +7,7 @@
 /* Large enough for the vector state of any CPU that QEMU offers; only touched when a signal comes. */
 #define SIGNAL_STACK	65536
 
-struct guard guard;
+_Thread_local struct guard guard;
 
 static char signal_stack[SIGNAL_STACK];
 

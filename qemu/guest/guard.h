@@ -25,7 +25,7 @@ struct guard {
 	sigjmp_buf	back;
 };
 
-extern struct guard guard;
+extern _Thread_local struct guard guard;
 
 /* Installs the handlers, for this process and those that it forks. Returns 0, -1 with errno. */
 int guard_init(void);

@@ -21,6 +21,7 @@
 #include "process.h"
 #include "program.h"
 #include "shared.h"
+#include "together.h"
 
 /* Not in every kernel's header; one that does not know it says EINVAL. */
 #ifndef HMM_DMIRROR_FLAGS
@@ -79,7 +80,29 @@ static struct page_record *append_data(unsigned int pages)
 
 	record->flags |= STEP_HAS_DATA;
 	record->data = pages;
-	return transcript_append(pages * sizeof(struct page_record));
+	return own_part ? own_part->data : transcript_append(pages * sizeof(struct page_record));
+}
+
+static void drop_data(struct page_record *data)
+{
+	current_record()->flags &= ~STEP_HAS_DATA;
+	current_record()->data = 0;
+	if (!own_part)
+		transcript_trim(data, 0);
+}
+
+/* Where system calls copy pages to and from. */
+static uint8_t *bounce(void)
+{
+	return own_part ? own_part->bounce : shared->bounce;
+}
+
+/* What this step writes into a page; parts write something else in each round. */
+static uint64_t token_of(const struct program_step *s, unsigned int page, unsigned int round)
+{
+	const unsigned int step = own_part ? own_part->token_step : shared->control.steps;
+
+	return page_token(step, s->region, s->first + page) ^ (uint64_t)round << TOKEN_ROUND_SHIFT;
 }
 
 static const int protections[] = {
@@ -97,7 +120,6 @@ static void do_mmap(const struct program_step *s)
 		record_errno(errno);
 }
 
-/* What a step leaves to the CPU's LRU batches is done when it is over: MADV_COLD begins with lru_add_drain(). */
 void drain_lru(void)
 {
 	static char page[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
@@ -117,6 +139,7 @@ static void do_madvise(const struct program_step *s)
 	};
 
 	succeeded(madvise((void *)start_of(s), s->count * PAGE_BYTES, advice[s->argument]));
+	/* What the advice leaves to the CPU's LRU batches is done when the step is over. */
 	drain_lru();
 }
 
@@ -174,22 +197,34 @@ static void do_cpu_read(const struct program_step *s)
 			data[i] = look_at((const uint64_t *)(start + i * PAGE_BYTES));
 		guard_off();
 	} else {
-		current_record()->flags &= ~STEP_HAS_DATA;
-		current_record()->data = 0;
-		transcript_trim(data, 0);
+		drop_data(data);
 		record_guard(s);
 	}
 }
 
-static void do_cpu_write(const struct program_step *s, unsigned int step)
+/* Whether a page that nothing else writes to has lost what this part wrote to it the round before. */
+static bool has_lost(const struct program_step *s, unsigned int page, const volatile uint64_t *words)
 {
+	uint64_t last;
+
+	if (!own_part || !own_part->round || !(s->option & PART_ALONE))
+		return false;
+	last = token_of(s, page, own_part->round - 1);
+	return words[0] != last || words[PAGE_WORDS - 1] != last;
+}
+
+static void do_cpu_write(const struct program_step *s)
+{
+	const unsigned int round = own_part ? own_part->round : 0;
 	const uint64_t start = start_of(s);
 
 	if (GUARD(start, start + s->count * PAGE_BYTES)) {
 		for (unsigned int i = 0; i < s->count; i++) {
 			volatile uint64_t *words = (uint64_t *)(start + i * PAGE_BYTES);
-			const uint64_t token = page_token(step, s->region, s->first + i);
+			const uint64_t token = token_of(s, i, round);
 
+			if (has_lost(s, i, words))
+				own_part->record.processes++;
 			for (unsigned int w = 0; w < PAGE_WORDS; w++)
 				words[w] = token;
 		}
@@ -209,7 +244,7 @@ static bool do_fork(const struct program_step *s)
 		return true;
 	}
 	if (succeeded(pid))
-		c->alive |= 1u << s->argument;
+		__atomic_fetch_or(&c->alive, 1u << s->argument, __ATOMIC_SEQ_CST);
 	return false;
 }
 
@@ -231,7 +266,7 @@ static void do_close(const struct program_step *s)
 }
 
 /*
- * One test_hmm ioctl on the step's pages, with `shared->bounce` as its buffer, and with the flaw that the step has. A
+ * One test_hmm ioctl on the step's pages, with bounce() as its buffer, and with the flaw that the step has. A
  * device that is not open is EBADF.
  */
 static bool do_ioctl(const struct program_step *s, unsigned long request)
@@ -239,7 +274,7 @@ static bool do_ioctl(const struct program_step *s, unsigned long request)
 	struct step_record *record = current_record();
 	struct hmm_dmirror_cmd cmd = {
 		.addr = start_of(s),
-		.ptr = (uintptr_t)shared->bounce,
+		.ptr = (uintptr_t)bounce(),
 		.npages = s->count,
 	};
 	void *argument = &cmd;
@@ -282,7 +317,7 @@ static void do_flags(const struct program_step *s)
 	struct step_record *record = current_record();
 	struct hmm_dmirror_cmd cmd = {
 		.addr = REGION_BASE,
-		.ptr = (uintptr_t)shared->bounce,
+		.ptr = (uintptr_t)bounce(),
 		.npages = s->option,
 	};
 
@@ -298,21 +333,22 @@ static void do_device_read(const struct program_step *s, unsigned long request)
 
 	/* Pages that the kernel should have filled and did not must not look like those of the step before. */
 	for (unsigned int i = 0; i < s->count; i++)
-		memset(shared->bounce + i * PAGE_BYTES, 0xa5, PAGE_BYTES);
+		memset(bounce() + i * PAGE_BYTES, 0xa5, PAGE_BYTES);
 	if (!do_ioctl(s, request))
 		return;
 	data = append_data(s->count);
 	for (unsigned int i = 0; i < s->count; i++)
-		data[i] = look_at((const uint64_t *)(shared->bounce + i * PAGE_BYTES));
+		data[i] = look_at((const uint64_t *)(bounce() + i * PAGE_BYTES));
 }
 
-static void do_device_write(const struct program_step *s, unsigned int step)
+static void do_device_write(const struct program_step *s)
 {
-	uint64_t *words = (uint64_t *)shared->bounce;
+	const unsigned int round = own_part ? own_part->round : 0;
+	uint64_t *words = (uint64_t *)bounce();
 
 	for (unsigned int i = 0; i < s->count; i++)
 		for (unsigned int w = 0; w < PAGE_WORDS; w++)
-			*words++ = page_token(step, s->region, s->first + i);
+			*words++ = token_of(s, i, round);
 	do_ioctl(s, HMM_DMIRROR_WRITE);
 }
 
@@ -367,7 +403,7 @@ bool run_step(unsigned int step)
 		do_cpu_read(s);
 		break;
 	case OP_CPU_WRITE:
-		do_cpu_write(s, step);
+		do_cpu_write(s);
 		break;
 	case OP_FORK:
 		return do_fork(s);
@@ -384,7 +420,7 @@ bool run_step(unsigned int step)
 		do_device_read(s, HMM_DMIRROR_READ);
 		break;
 	case OP_WRITE:
-		do_device_write(s, step);
+		do_device_write(s);
 		break;
 	case OP_MIGRATE_TO_DEV:
 		do_device_read(s, HMM_DMIRROR_MIGRATE_TO_DEV);
@@ -410,6 +446,9 @@ bool run_step(unsigned int step)
 	case OP_RELEASE:
 		shared->control.released |= 1u << s->argument;
 		do_ioctl(s, HMM_DMIRROR_RELEASE);
+		break;
+	case OP_TOGETHER:
+		play_together(step);
 		break;
 	}
 	return false;

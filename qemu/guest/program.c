@@ -75,11 +75,17 @@ struct operands {
 #define IOCTL		{ .region = true, .range = true, .argument = "device", .most = MAX_DEVICES - 1,	\
 			  .option_most = FLAW_UNKNOWN }
 
+/* Steps that may be parts of OP_TOGETHER: on small regions, and none that another's end would be needed for. */
+#define IS_PART(op)	((op) == OP_MMAP || (op) == OP_MUNMAP || (op) == OP_CPU_READ || (op) == OP_CPU_WRITE ||	\
+			 (op) == OP_FORK || (op) == OP_CLOSE || (op) == OP_READ || (op) == OP_WRITE ||		\
+			 (op) == OP_MIGRATE_TO_DEV || (op) == OP_MIGRATE_TO_SYS ||				\
+			 (op) == OP_MPROTECT || (op) == OP_MADVISE)
+
 static const struct operands operands[OP_LAST + 1] = {
 	[OP_MMAP]		= { .region = true, .argument = "protection", .most = PROTECTION_READ_WRITE },
 	[OP_MUNMAP]		= ON_RANGE,
 	[OP_CPU_READ]		= ON_RANGE,
-	[OP_CPU_WRITE]		= ON_RANGE,
+	[OP_CPU_WRITE]		= { .region = true, .range = true, .option_most = PART_ALONE },
 	[OP_FORK]		= { .argument = "process", .most = MAX_PROCESSES - 1 },
 	[OP_EXIT]		= { .argument = "argument", .most = 0 },
 	[OP_OPEN]		= ON_DEVICE,
@@ -103,6 +109,7 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_CLEAR_REFS]		= { .argument = "argument", .most = 0 },
 	[OP_MPROTECT]		= { .region = true, .range = true, .argument = "protection",
 				    .most = PROTECTION_READ_WRITE },
+	[OP_TOGETHER]		= { .argument = "actors", .most = MAX_ACTORS, .option_most = UINT32_MAX },
 	[OP_MADVISE]		= { .region = true, .range = true, .argument = "advice", .most = ADVICE_NOHUGEPAGE },
 };
 
@@ -167,6 +174,27 @@ static const char *check_lives(unsigned int i, const struct program_step *s, str
 	return NULL;
 }
 
+/* The parts of step `i` are there and may be parts. */
+static const char *check_parts(unsigned int i, const struct program_step *s)
+{
+	if (!s->argument || !s->count || s->count > MAX_PARTS || i + s->count >= program.header.steps)
+		return wrong("step %u: %u actors with %u parts", i, s->argument, s->count);
+	if (!TOGETHER_ROUNDS(s->option))
+		return wrong("step %u: no rounds", i);
+	for (unsigned int part = 0; part < s->count; part++) {
+		const struct program_step *p = &s[1 + part];
+
+		if (!IS_PART(p->op) || p->to_first >= s->argument)
+			return wrong("step %u: part %u: operation %u of actor %u", i, part, p->op, p->to_first);
+		if (p->region < program.header.regions && is_huge(program.header.pages[p->region]))
+			return wrong("step %u: part %u: a huge region", i, part);
+		for (unsigned int other = 0; other < part; other++)
+			if (s[1 + other].to_first == p->to_first && s[1 + other].by != p->by)
+				return wrong("step %u: actor %u is two processes", i, p->to_first);
+	}
+	return NULL;
+}
+
 const char *check_program(size_t length)
 {
 	struct lives lives = { .alive = { true }, .used = { true } };
@@ -176,6 +204,8 @@ const char *check_program(size_t length)
 		error = check_operands(i, &program.steps[i]);
 		if (!error)
 			error = check_lives(i, &program.steps[i], &lives);
+		if (!error && program.steps[i].op == OP_TOGETHER)
+			error = check_parts(i, &program.steps[i]);
 	}
 	return error;
 }

@@ -13,7 +13,8 @@
  * with zeros), so that both sides may overlay the structs.
  *
  * HELLO	payload: JSON text, see hello.c.
- * PROGRAM	payload: struct program_header, then `steps` times struct program_step.
+ * PROGRAM	payload: struct program_header, then `steps` times struct program_step. A step OP_TOGETHER has its parts
+ *		behind it, `count` of them, those of one actor after the other; all of them are one step of the transcript.
  * TRANSCRIPT	payload: struct transcript_header, then
  *		`steps` times a step: struct step_record and what follows it (below),
  *		`stacks` times a text: u64 length, bytes, padding,
@@ -25,6 +26,7 @@
  *	struct step_record
  *	if STEP_HAS_DATA: `data` times struct page_record
  *	if STEP_HAS_BYTES: `data` bytes and padding (what SNAPSHOT returned)
+ *	if STEP_HAS_PARTS: `data` times a part: struct step_record, and `data` times struct page_record if STEP_HAS_DATA
  *	`processes` times a process observation, in ascending order
  *	`events` times struct event_record
  *
@@ -152,7 +154,8 @@ enum step_op {
 	OP_MREMAP	= 24,	/* argument: region of the target; option: enum remap_kind, | enum remap_flaw << 8 */
 	OP_MLOCK	= 25,
 	OP_MUNLOCK	= 26,
-	OP_LAST		= OP_MUNLOCK,
+	OP_TOGETHER	= 27,	/* argument: actors; count: parts; option: TOGETHER_ROUNDS and TOGETHER_APART */
+	OP_LAST		= OP_TOGETHER,
 };
 
 /* What FLAGS is given as npages. */
@@ -205,6 +208,18 @@ enum step_advice {
 	ADVICE_NOHUGEPAGE = 5,
 };
 
+/* Processes or threads that act at the same time, and steps of each. */
+#define MAX_ACTORS		3
+#define MAX_ACTOR_STEPS		4
+#define MAX_PARTS		(MAX_ACTORS * MAX_ACTOR_STEPS)
+
+/* The option of OP_TOGETHER: rounds in the lower half; above, the most ms that an actor waits before a part. */
+#define TOGETHER_ROUNDS(option)	((option) & 0xffff)
+#define TOGETHER_APART(option)	((option) >> 16)
+
+/* The option of an OP_CPU_WRITE that is a part: nothing else changes its pages. */
+#define PART_ALONE		1
+
 struct program_step {
 	uint8_t		op;		/* enum step_op */
 	uint8_t		by;		/* the process that acts */
@@ -213,7 +228,7 @@ struct program_step {
 	uint16_t	first;		/* page of the region */
 	uint16_t	count;		/* pages; 0 for steps without a range */
 	uint32_t	option;		/* by operation; 0 for those without */
-	/* MREMAP: where to, and the new length; else 0. */
+	/* MREMAP: where to, and the new length; else 0. Of a part of OP_TOGETHER, to_first is its actor. */
 	uint16_t	to_first;
 	uint16_t	to_count;
 };
@@ -261,6 +276,7 @@ enum step_flag {
 	STEP_HAS_COUNTS	= 1 << 0,	/* cpages and faults: the ioctl returned 0 */
 	STEP_HAS_DATA	= 1 << 1,
 	STEP_HAS_BYTES	= 1 << 2,
+	STEP_HAS_PARTS	= 1 << 3,
 };
 
 struct step_record {
@@ -270,8 +286,8 @@ struct step_record {
 	uint16_t	code;
 	uint32_t	page;
 	uint32_t	data;
-	uint32_t	processes;
-	uint32_t	events;
+	uint32_t	processes;	/* of a part: how often its pages had lost what it wrote the round before */
+	uint32_t	events;		/* of a part: rounds */
 	uint64_t	cpages;
 	uint64_t	faults;
 };
@@ -388,10 +404,20 @@ _Static_assert(sizeof(struct event_record) == 24, "event_record");
 _Static_assert(MAX_REGION_PAGES <= 64, "the masks of a region_record have 64 bits");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is written as the structs lie in memory");
 
-/* The word that step `step` writes into every word of a page; never 0 and different for each page and step. */
+/*
+ * The word that step `step` writes into every word of a page; never 0 and different for each page and step. Part `part`
+ * of actor `actor` of a step writes as if it were step part_token_step(), and shifts the round into the highest bits.
+ */
 static inline uint64_t page_token(unsigned int step, unsigned int region, unsigned int page)
 {
 	return (uint64_t)(step + 1) << 32 | (uint64_t)(region + 1) << 16 | (page + 1);
 }
+
+static inline unsigned int part_token_step(unsigned int step, unsigned int actor, unsigned int part)
+{
+	return (1 + actor * MAX_ACTOR_STEPS + part) * MAX_STEPS + step;
+}
+
+#define TOKEN_ROUND_SHIFT	48
 
 #endif

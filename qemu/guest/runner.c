@@ -96,12 +96,12 @@ static bool note_end(unsigned int process, int status, struct transcript_header 
 		header->end = END_CRASHED;
 		header->process = process;
 		header->signal = WTERMSIG(status);
-		header->step = c->step;
+		header->step = c->steps;
 		return false;
 	}
 	if (WEXITSTATUS(status) || c->leaving != process) {
 		errno = 0;
-		note_failure("process %u ended with status %d in step %u", process, WEXITSTATUS(status), c->step);
+		note_failure("process %u ended with status %d in step %u", process, WEXITSTATUS(status), c->steps);
 		return false;
 	}
 	sequence_after_exit();
@@ -166,7 +166,7 @@ static void supervise(struct transcript_header *header)
 			since = now;
 		} else if (now - since >= limit) {
 			header->end = END_HUNG;
-			header->step = c->step;
+			header->step = c->steps;
 			return;
 		}
 		/* `since` may be late by one wait: "hung" comes after limit to twice the limit. */

@@ -13,6 +13,7 @@
 #include "program.h"
 #include "sequence.h"
 #include "shared.h"
+#include "together.h"
 #include "trace.h"
 
 static unsigned int traced_cpu;
@@ -24,18 +25,19 @@ static void begin_record(void)
 
 	c->record = c->used;
 	record = transcript_append(sizeof(*record));
-	*record = (struct step_record){ .step = c->step };
+	*record = (struct step_record){ .step = c->steps };
 }
 
 static void end_record(void)
 {
 	struct control *c = &shared->control;
+	const uint8_t op = program.steps[c->step].op;
 
 	if (program.header.observe & OBSERVE_TRACE)
-		current_record()->events = trace_append(traced_cpu);
+		current_record()->events = op == OP_TOGETHER ? trace_append_all() : trace_append(traced_cpu);
 	c->committed = c->used;
 	c->steps++;
-	c->step++;
+	c->step += op == OP_TOGETHER ? 1 + program.steps[c->step].count : 1;
 }
 
 /* Sets the turn to the actor of the current step, or to the first process to leave when there are no more steps. */
@@ -93,6 +95,8 @@ static void take_turn(void)
 			return;		/* the child; its parent sets the turn */
 		turn_to_observer(0);
 		break;
+	case PHASE_TOGETHER:
+		break;
 	case PHASE_OBSERVE:
 		observe_self();
 		turn_to_observer(self.number + 1);
@@ -105,7 +109,7 @@ static void take_turn(void)
 	atomic_fetch_add(&c->progress, 1);
 }
 
-static void wake(unsigned int process)
+void wake(unsigned int process)
 {
 	atomic_uint *go = &shared->control.go[process];
 
@@ -135,6 +139,13 @@ void sequence_play(void)
 	for (;;) {
 		bool forked;
 
+		if (c->phase == PHASE_TOGETHER) {
+			/* The turn is another's. */
+			take_part();
+			wait_for_turn();
+			continue;
+		}
+
 		/* Only the holder of the turn may look at it, so this process reads it before it hands it on. */
 		do {
 			const unsigned int number = self.number;
@@ -147,6 +158,12 @@ void sequence_play(void)
 			wake(c->turn);
 		wait_for_turn();
 	}
+}
+
+void sequence_follow(void)
+{
+	wait_for_turn();
+	sequence_play();
 }
 
 void sequence_after_exit(void)

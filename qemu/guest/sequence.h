@@ -13,6 +13,13 @@ void sequence_start(unsigned int cpu);
 __attribute__((noreturn))
 void sequence_play(void);
 
+/* The same for a process that a part of OP_TOGETHER has forked: it waits for its turn first. */
+__attribute__((noreturn))
+void sequence_follow(void);
+
+/* Ends the wait of process `process` for its turn. */
+void wake(unsigned int process);
+
 /* To be called by the agent when a process that was to leave has left: hands the turn on. */
 void sequence_after_exit(void);
 

@@ -24,6 +24,7 @@ int shared_init(void)
 	memset(shared->bounce, 0, sizeof(shared->bounce));
 	memset(&shared->pages, 0, sizeof(shared->pages));
 	memset(shared->trace_page, 0, sizeof(shared->trace_page));
+	memset(shared->parts, 0, sizeof(shared->parts));
 	return 0;
 }
 
@@ -58,6 +59,8 @@ void transcript_trim(void *part, size_t bytes)
 
 struct step_record *current_record(void)
 {
+	if (own_part)
+		return &own_part->record;
 	return (struct step_record *)(shared->transcript + shared->control.record);
 }
 

@@ -36,14 +36,32 @@
 
 enum phase {
 	PHASE_ACT,		/* `turn` runs the step */
+	PHASE_TOGETHER,		/* `turn` does, with others */
 	PHASE_OBSERVE,		/* `turn` observes itself */
 	PHASE_END,		/* all steps are done; `turn` exits */
+};
+
+/* What the actors of an OP_TOGETHER share. */
+struct together {
+	uint32_t	step;
+	atomic_uint	arrived;	/* actors */
+	atomic_uint	behind;		/* actors that have not done all rounds */
+	atomic_uint	playing;	/* futex: processes beside the one whose turn it is */
+};
+
+/* What one part of an OP_TOGETHER works with, instead of the transcript and the common buffer. */
+struct part {
+	struct step_record	record;
+	unsigned int		token_step;
+	unsigned int		round;
+	struct page_record	data[MAX_REGION_PAGES];
+	uint8_t			bounce[MAX_REGION_PAGES * PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 };
 
 struct control {
 	/* Written only by the process whose turn it is; by the agent when that process has exited. */
 	uint32_t	sequence;
-	uint32_t	step;
+	uint32_t	step;		/* index in the program, parts counted */
 	uint32_t	phase;
 	uint32_t	turn;		/* NOBODY: the program is over */
 	uint32_t	alive;		/* bit per process */
@@ -57,7 +75,7 @@ struct control {
 	size_t		used;
 	size_t		committed;
 	size_t		record;
-	uint32_t	steps;
+	uint32_t	steps;		/* of the transcript; the number of the current one */
 	uint32_t	stray_events;
 	uint32_t	lost_events;
 	struct rss	base;
@@ -66,6 +84,8 @@ struct control {
 	atomic_uint	progress;
 	/* Futexes: 1 tells process n that it is its turn. */
 	atomic_uint	go[MAX_PROCESSES];
+
+	struct together	together;
 
 	/* The first failure of the agent itself, "" while there is none. */
 	char		error[200];
@@ -92,10 +112,14 @@ struct shared {
 	char		smaps[SMAPS_TEXT_MAX] __attribute__((aligned(PAGE_BYTES)));
 	char		rollup[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 	uint8_t		bounce[MAX_HUGE_PAGES * PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
+	struct part	parts[MAX_PARTS];
 	uint8_t		transcript[TRANSCRIPT_BYTES_MAX] __attribute__((aligned(PAGE_BYTES)));
 };
 
 extern struct shared *shared;
+
+/* The part that this thread is making; NULL when it makes a step of its own. */
+extern _Thread_local struct part *own_part;
 
 /* Maps the shared memory. Returns 0, -1 with errno. */
 int shared_init(void);

@@ -37,6 +37,7 @@ const OBSERVED_EVERY = 8;
 function asExpected(profile: Profile): EmittedProgram[] {
   return library
     .filter((program) => !findHazard(program, profile))
+    .filter(({ steps }) => steps.every(({ op }) => op !== 'together'))
     .filter((_, index) => index % EVERY === 0)
     .flatMap((program, index) => {
       const { length } = program.steps;

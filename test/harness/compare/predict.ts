@@ -2,10 +2,11 @@
 import type { Environment } from '../../../harness/compare/environment.ts';
 import { faultCode, traceKind } from '../../../harness/compare/events.ts';
 import { pagemapKind } from '../../../harness/compare/pagemap.ts';
-import { apply, applyEnd } from '../../../model/apply.ts';
+import { apply, applyEnd, endingsOf, TOGETHER } from '../../../model/apply.ts';
 import type {
   MappingObservation,
   PageObservation,
+  PartObservation,
   ProcessObservation,
   ProgramTranscript,
   RegionObservation,
@@ -25,8 +26,7 @@ import { PAGE_FLAG_BITS } from '../../../model/page-flags.ts';
 import { scanRanges } from '../../../model/page-scan.ts';
 import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
 import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
-import { type Program, pageAddress } from '../../../model/program.ts';
-
+import { type Program, pageAddress, type Together } from '../../../model/program.ts';
 import { type ExpectedMapping, expectSmaps } from '../../../model/smaps.ts';
 import {
   CHUNK_PAGES,
@@ -36,6 +36,7 @@ import {
   initialState,
   processOf,
 } from '../../../model/state.ts';
+import { firstWord, isTorn } from '../../../model/torn.ts';
 
 /** Chunks as real guests have them: high PFNs, or device page numbers from 0. */
 export function environmentOf(options: ProfileOptions): Environment {
@@ -51,7 +52,8 @@ const BASE = { anon: 400, file: 0, shmem: 0, swap: 8 };
 /** Of the first folio of order 9. */
 const FIRST_FOLIO = 0x100000n;
 
-export function predict(program: Program, environment: Environment): ProgramTranscript {
+/** @param ending which of the endings of each `together` step is taken */
+export function predict(program: Program, environment: Environment, ending = 0): ProgramTranscript {
   const { profile } = environment;
   const state = initialState(profile, program.regions);
   const folios = new Map<Frame, bigint>();
@@ -149,9 +151,25 @@ export function predict(program: Program, environment: Environment): ProgramTran
       entry.huge,
     );
 
+  const partsOf = (step: Together, index: number): PartObservation[] => {
+    const endings = endingsOf(state, step, index);
+    const taken = endings[ending % endings.length]!;
+    Object.assign(state, taken.state);
+    return taken.parts.map(({ outcome, cpages, faults, data }) => ({
+      outcome,
+      ...(cpages === undefined ? {} : { cpages }),
+      ...(faults === undefined ? {} : { faults }),
+      ...(data ? { data: data.map((word) => ({ word: firstWord(word), uniform: !isTorn(word) })) } : {}),
+      rounds: 1,
+      lost: 0,
+    }));
+  };
   const steps = program.steps.map((step, index) => {
-    const { outcome, cpages, faults, data, bytes, events } = apply(state, step, index);
+    const parts = step.op === 'together' ? partsOf(step, index) : undefined;
+    const { outcome, cpages, faults, data, bytes, events } =
+      step.op === 'together' ? TOGETHER : apply(state, step, index);
     const observed = {
+      ...(parts ? { parts } : {}),
       step: index,
       outcome,
       ...(cpages === undefined ? {} : { cpages }),

@@ -3,6 +3,9 @@ import { cutAfter, reductions, singleRemovals } from '../../../harness/divergenc
 import { accepts, runsFor, shrink } from '../../../harness/divergence/shrink.ts';
 import { encodeProgram } from '../../../harness/programs/encode.ts';
 import { generatePrograms } from '../../../harness/programs/generate.ts';
+import { generateConcurrentPrograms } from '../../../harness/programs/generate-concurrent.ts';
+import { parseProgram } from '../../../harness/programs/load.ts';
+import { printProgram } from '../../../harness/programs/print.ts';
 import type { Program } from '../../../model/program.ts';
 
 const page = (first: number, count = 1) => ({ region: 0, first, count });
@@ -109,7 +112,7 @@ describe('shrinking', () => {
 
 describe('reductions', () => {
   it('are programs that the agent takes, each once, for any generated program', () => {
-    for (const program of generatePrograms(7, 12)) {
+    for (const program of [...generatePrograms(7, 12), ...generateConcurrentPrograms(7, 8)]) {
       const keys = new Set<string>();
       for (const candidate of reductions(program)) {
         expect(() => encodeProgram(candidate, { sequence: 1, limitMs: 1 })).not.toThrow();
@@ -119,6 +122,44 @@ describe('reductions', () => {
       expect(keys.size).toBe(length);
       expect(keys.has(JSON.stringify([program.regions, program.steps]))).toBe(false);
     }
+  });
+
+  it('of a step together leave out actors, parts, rounds and time', async () => {
+    const race = parseProgram(
+      'race',
+      `name: race
+regions: {a: 4}
+steps:
+  - {mmap: a}
+  - {open: 0}
+  - {fork: p1}
+  - together:
+      - [{cpu-read: a}, {migrate-to-dev: a, device: 0}]
+      - [{cpu-read: a, by: p1}]
+      - [{cpu-write: "a[0..1]"}, {cpu-read: a}]
+    rounds: 100
+    apart: 16
+`,
+    );
+    const isRace = ({ steps }: Program) =>
+      steps.some(({ op, ...step }) => {
+        const ops =
+          op === 'together' && 'actors' in step ? step.actors.map((parts) => parts.map((p) => p.op)) : [];
+        return ops.some((o) => o.includes('migrate-to-dev')) && ops.some((o) => o.includes('cpu-write'));
+      });
+    const { program, minimal } = await shrink(race, {
+      rate: { shown: 3, runs: 12 },
+      runnable: () => true,
+      attempt: async (candidates, runs) =>
+        candidates.map((candidate) => ({ shown: isRace(candidate) ? runs : 0, runs })),
+    });
+    expect(minimal).toBe(true);
+    expect(printProgram({ ...program, name: 'race' })).toBe(`name: race
+regions: {a: 1}
+steps:
+  - {open: 0}
+  - {together: [[{migrate-to-dev: a, device: 0}], [{cpu-write: a}]]}
+`);
   });
 
   it('take with a fork everything that its child does, and number the others anew', () => {

@@ -59,6 +59,7 @@ describe('the library of programs', () => {
       'read-unlocked',
       'release',
       'snapshot',
+      'together',
       'unpin',
       'write',
     ]);

@@ -1,0 +1,90 @@
+/**
+ * Which parts of a `together` step would show races of test_hmm itself (lib/test_hmm.c), beside what any order of them
+ * would do: no program goes there.
+ */
+import { overlap } from './parts.ts';
+import type { Part, Together } from './program.ts';
+import { PRIVATE_MINORS, processOf, type State } from './state.ts';
+
+interface Pair {
+  part: Part;
+  /** Of another actor. */
+  other: Part;
+  state: State;
+}
+
+/**
+ * - `read`: what hmm_range_fault() found is entered though the device itself has migrated the page meanwhile: its own
+ *   MMU_NOTIFY_MIGRATE does not change the notifier's sequence (dmirror_interval_invalidate).
+ * - `write`: dmirror_do_write() writes to the backing page of a device page, which dmirror_devmem_fault_alloc_and_copy()
+ *   copies and frees without the mutex.
+ * - `close`: dmirror_fops_release() frees the file though pages that it could not lock may stay on the device, and a
+ *   fault on one is still using it (dmirror_devmem_fault).
+ * - `madvise`: a page that is zapped between dmirror_migrate_finalize_and_map() and migrate_vma_finalize() is freed, and
+ *   stays in the device's page table.
+ */
+export function togetherHazard(state: State, step: Together): string | undefined {
+  for (const [actor, parts] of step.actors.entries()) {
+    for (const part of parts) {
+      for (const [number, others] of step.actors.entries()) {
+        if (number === actor) continue;
+        for (const other of others) {
+          const reason = raceOf({ part, other, state });
+          if (reason !== undefined) return reason;
+        }
+      }
+    }
+  }
+  return undefined;
+}
+
+function raceOf(pair: Pair): string | undefined {
+  const { part, other } = pair;
+  if (part.op === 'read' || part.op === 'write') {
+    if (movesPagesOf(other, part.device)) {
+      return `device ${part.device} would enter pages that it migrates at the same time`;
+    }
+    if (part.op === 'write' && usesPages(other)) {
+      return `device ${part.device} would write to a backing page that goes away at the same time`;
+    }
+  }
+  if (
+    part.op === 'close' &&
+    (faults(other) || movesPagesOf(other, part.device)) &&
+    mayHavePages(pair, part.device)
+  ) {
+    return `a fault would use the file of device ${part.device} while it is closed`;
+  }
+  if (
+    part.op === 'madvise' &&
+    other.op === 'migrate-to-dev' &&
+    part.by === other.by &&
+    overlap(part.at, other.at)
+  ) {
+    return `device ${other.device} would enter pages that are zapped at the same time`;
+  }
+  return undefined;
+}
+
+function movesPagesOf(part: Part, device: number): boolean {
+  return (part.op === 'migrate-to-dev' || part.op === 'migrate-to-sys') && part.device === device;
+}
+
+function faults({ op }: Part): boolean {
+  return op === 'cpu-read' || op === 'cpu-write' || op === 'read' || op === 'write';
+}
+
+/** What can bring pages back from a device, or give them up. */
+function usesPages(part: Part): boolean {
+  return 'at' in part;
+}
+
+function mayHavePages({ state, part, other }: Pair, device: number): boolean {
+  return (
+    PRIVATE_MINORS.includes(device) &&
+    (state.devices[device]!.live.size > 0 ||
+      movesPagesOf(other, device) ||
+      movesPagesOf(part, device) ||
+      processOf(state, part.by).devices[device] !== null)
+  );
+}
