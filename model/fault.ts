@@ -88,12 +88,17 @@ function writeProtectFault(state: State, vma: Vma, page: number, pte: Pte): void
     markDirty(pte);
     pte.rule = 'wp_page_reuse';
   } else {
-    // wp_page_copy(): MMU_NOTIFY_CLEAR, then the old page loses this mapping.
-    anonVmaPrepare(state, vma);
-    invalidate(vma.mm, vma.region, page, page + 1);
-    mapNewPage(state, vma, page, frame.word, 'wp_page_copy');
-    dropMapping(state, vma, frame);
+    copyPage(state, vma, page, pte);
   }
+}
+
+/** wp_page_copy(): MMU_NOTIFY_CLEAR, then the old page loses this mapping. */
+export function copyPage(state: State, vma: Vma, page: number, pte: Pte): void {
+  const { frame } = pte;
+  anonVmaPrepare(state, vma);
+  invalidate(vma.mm, vma.region, page, page + 1);
+  mapNewPage(state, vma, page, frame.word, 'wp_page_copy');
+  dropMapping(state, vma, frame);
 }
 
 /**

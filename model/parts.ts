@@ -2,7 +2,7 @@
  * Parts of a `together` step as plays: what each does, with a pause wherever another actor can come in between
  * (mmap_lock held for reading shuts out those that write to the mappings, and nobody else).
  */
-import { handleFault } from './fault.ts';
+import { copyPage, handleFault } from './fault.ts';
 import {
   type Contention,
   evictPhases,
@@ -51,9 +51,9 @@ export function play(stage: Stage, role: Role): Play<Expected> {
   const { part } = role;
   switch (part.op) {
     case 'cpu-read':
-      return cpuRead(stage, part.by, part.at, isWrittenMeanwhile(role, part.by, part.at));
+      return cpuRead(stage, role, part.at, isWrittenMeanwhile(role, part.by, part.at));
     case 'cpu-write':
-      return cpuWrite(stage, part.by, part.at, role);
+      return cpuWrite(stage, role, part.at);
     case 'migrate-to-dev':
     case 'migrate-to-sys':
       return migrate(stage, role, part);
@@ -108,17 +108,19 @@ function* pausing<T>(play: Generator<Pause | undefined, T, number>): Play<T> {
 /** Faults until the access goes through; null when the mapping does not allow it. */
 function* access(
   stage: Stage,
-  by: ProcessId,
+  { part: { by }, others }: Role,
   region: RegionId,
   page: number,
   write: boolean,
 ): Play<Pte | null> {
   const { state } = stage;
   const { mm } = processOf(state, by);
-  for (let faults = 0; ; faults++) {
-    // What comes between the fault and the load is as if it came before both, or after; what a fault has left of a store
-    // is seen.
-    if (faults === 0 || write) yield HERE;
+  let pause = true;
+  for (;;) {
+    if (pause) yield HERE;
+    // What comes between the fault for a load and the load is as if it came before both, or after; unless it is the fault
+    // that makes it possible.
+    pause = write;
     const vma = findVma(mm, region, page);
     if (!vma || !(write ? vma.write : vma.read)) return null;
     const entry = entryAt(mm, region, page);
@@ -132,10 +134,36 @@ function* access(
     } else if (entry?.kind === 'device') {
       const file = entry.frame.head.migrator!;
       yield* reading(stage, mm, phases(toSystemPhases(state, file, vma, page, page + 1, true)));
+      pause = true;
+    } else if (
+      entry &&
+      mayCopy(entry, vma, write) &&
+      (entry.frame.mapcount > 1 || (yield* isHeld(others, by, region, page)))
+    ) {
+      // wp_page_copy() copies without the lock of the page table, and looks again whether the entry is the same.
+      const { frame } = entry;
+      yield HERE;
+      const same = entryAt(mm, region, page) === entry && entry.kind === 'present' && entry.frame === frame;
+      if (same && !entry.write) copyPage(state, vma, page, entry);
     } else {
       handleFault(state, vma, page, write);
     }
   }
+}
+
+/**
+ * Whether a page is copied for a write: when it is shared, or another that copies it or gives it up still has a reference
+ * (wp_can_reuse_anon_folio).
+ */
+function mayCopy({ kind, frame }: Pte, vma: Vma, write: boolean): boolean {
+  return kind === 'present' && write && vma.write && frame.kind === 'ram' && !frame.exclusive;
+}
+
+/** Whether another process is at the page at the moment. */
+function* isHeld(others: readonly Part[], by: ProcessId, region: RegionId, page: number): Play<boolean> {
+  const at = { region, first: page, count: 1 };
+  const can = others.some((other) => other.by !== by && 'at' in other && overlap(at, other.at));
+  return can && (yield { choices: 2 }) === 1;
 }
 
 function* phases<T>(migration: Generator<void, T, unknown>): Generator<undefined, T, number> {
@@ -179,16 +207,16 @@ export function overlap(a: PageRange, b: PageRange): boolean {
 
 function* cpuRead(
   stage: Stage,
-  by: ProcessId,
+  role: Role,
   { region, first, count }: PageRange,
   written: boolean,
 ): Play<Expected> {
   const data: number[] = [];
   for (let page = first; page < first + count; page++) {
-    const begin = yield* access(stage, by, region, page, false);
+    const begin = yield* access(stage, role, region, page, false);
     if (!begin) return refused(page);
     const { word } = begin.frame;
-    const end = written ? yield* access(stage, by, region, page, false) : begin;
+    const end = written ? yield* access(stage, role, region, page, false) : begin;
     if (!end) return refused(page);
     data.push(readMeanwhile(word, end.frame.word));
   }
@@ -199,18 +227,18 @@ function readMeanwhile(begin: number, end: number): number {
   return begin === end || isTorn(begin) ? begin : tornWord(begin);
 }
 
-function* cpuWrite(stage: Stage, by: ProcessId, at: PageRange, role: Role): Play<Expected> {
+function* cpuWrite(stage: Stage, role: Role, at: PageRange): Play<Expected> {
   const { region, first, count } = at;
   const noticed = isNoticed(role, at);
   for (let page = first; page < first + count; page++) {
     const word = tokenNumber(role.token, region, page);
     if (noticed) {
-      const begin = yield* access(stage, by, region, page, true);
+      const begin = yield* access(stage, role, region, page, true);
       if (!begin) return refused(page);
       begin.dirty = true;
       begin.frame.word = tornWord(word);
     }
-    const end = yield* access(stage, by, region, page, true);
+    const end = yield* access(stage, role, region, page, true);
     if (!end) return refused(page);
     end.dirty = true;
     const { frame } = end;

@@ -14,6 +14,7 @@ interface Pair {
 }
 
 /**
+ * - `read` and `write` in several rounds, whose order is not known: a device must not enter its own pages (model/safe.ts).
  * - `read`: what hmm_range_fault() found is entered though the device itself has migrated the page meanwhile: its own
  *   MMU_NOTIFY_MIGRATE does not change the notifier's sequence (dmirror_interval_invalidate).
  * - `write`: dmirror_do_write() writes to the backing page of a device page, which dmirror_devmem_fault_alloc_and_copy()
@@ -24,6 +25,16 @@ interface Pair {
  *   stays in the device's page table.
  */
 export function togetherHazard(state: State, step: Together): string | undefined {
+  if (step.rounds > 1) {
+    const parts = step.actors.flat();
+    for (const part of parts) {
+      if (part.op !== 'read' && part.op !== 'write') continue;
+      const { device } = part;
+      if (state.devices[device]?.live.size === 0 && !parts.some((other) => movesPagesOf(other, device)))
+        continue;
+      return `device ${device} would enter one of its own pages untranslated, or write to one that goes away`;
+    }
+  }
   for (const [actor, parts] of step.actors.entries()) {
     for (const part of parts) {
       for (const [number, others] of step.actors.entries()) {

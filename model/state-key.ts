@@ -1,8 +1,12 @@
 /** States that nothing can tell apart have the same key. */
 import type { AnonVma, DeviceFile, Frame, Mm, Pte, State, Vma } from './state.ts';
 
-/** Text that is the same for states that differ in the numbers of their frames and anon_vmas only. */
-export function stateKey(state: State): string {
+/**
+ * Text that is the same for states that differ in the numbers of their frames and anon_vmas only.
+ *
+ * @param known frames that somebody outside of the state knows, and so can tell from others
+ */
+export function stateKey(state: State, known: ReadonlySet<Frame>): string {
   const numbers = new Map<object, number>();
   const found: object[] = [];
   /** A number for each object, in the order in which they are met. */
@@ -10,7 +14,8 @@ export function stateKey(state: State): string {
     if (thing === null) return -1;
     let number = numbers.get(thing);
     if (number === undefined) {
-      number = found.length;
+      // Not by its place: which of two pages is the known one makes a difference.
+      number = known.has(thing as Frame) ? -2 - (thing as Frame).id : found.length;
       numbers.set(thing, number);
       found.push(thing);
     }

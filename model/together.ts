@@ -34,7 +34,7 @@ export function together(state: State, step: Together, index: number, take: Take
   const endings = new Map<string, Ending>();
   explore((choose) => {
     const ending = perform(state, step, index, take, choose);
-    const key = `${JSON.stringify(ending.parts.map(outcomeKey))} ${stateKey(ending.state)}`;
+    const key = `${JSON.stringify(ending.parts.map(outcomeKey))} ${stateKey(ending.state, new Set(ending.frames.values()))}`;
     const known = endings.get(key);
     // The simplest explanation is the one that changes least between actors.
     if (!known || known.order.length > ending.order.length) endings.set(key, ending);

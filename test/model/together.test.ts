@@ -86,6 +86,32 @@ describe('steps together', () => {
     expect(kinds(`${begin}{together: [[{close: 0}], [{fork: p1}]]}`)).toEqual(new Set(['01', '010', '10']));
   });
 
+  it('have both of two processes copy a page that they share, when each sees the other (wp_page_copy)', () => {
+    const frames = endings(`
+      {mmap: a}
+      {cpu-write: a}
+      {fork: p1}
+      {together: [[{cpu-write: a}], [{cpu-write: a, by: p1}]]}`).map(({ state, frames }) => {
+      const kept = [...frames.values()];
+      return observe(state).map(({ pages }) => (kept.includes(pages[0]!.frame!) ? 'kept' : 'copied'));
+    });
+    expect(frames).toContainEqual(['copied', 'copied']);
+    expect(frames).toContainEqual(['kept', 'copied']);
+    expect(frames).toContainEqual(['copied', 'kept']);
+  });
+
+  it('have a page that a load brings back go away again before the load', () => {
+    expect(
+      summaries(`
+        {mmap: a}
+        {cpu-write: a}
+        {open: 0}
+        {open: 1}
+        {migrate-to-dev: a, device: 0}
+        {together: [[{migrate-to-dev: a, device: 1}], [{cpu-read: a}]]}`),
+    ).toContain('ok ok; present');
+  });
+
   it('show a page in the middle of a write', () => {
     const read = endings(`
       {mmap: a}
@@ -105,6 +131,8 @@ describe('steps together', () => {
     ]) {
       expect(findHazard(programOf(`${begin}{together: [${parts}]}`), STOCK)?.step, parts).toBe(4);
     }
+    const rounds = `${begin}{together: [[{cpu-read: a}], [{read: a, device: 0}]], rounds: 9}`;
+    expect(findHazard(programOf(rounds), STOCK)?.step).toBe(4);
   });
 });
 
