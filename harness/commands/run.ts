@@ -63,7 +63,7 @@ export function runCommand(signal: AbortSignal): Command {
       count,
       10,
     )
-    .option('--steps <n>', 'steps of a generated program, about', positiveInteger, 25)
+    .option('--steps <n>', 'steps of a generated program, about', positiveInteger, 16)
     .option('--seed <n>', 'seed of the generated programs', seed, 1)
     .option(
       '--exhaustive <k>',
