@@ -76,11 +76,11 @@ describe('hmmdiff run', () => {
     }
   });
 
-  it('has compared /proc/iomem and the span of zone Device with the design', () => {
-    for (const lane of verdict.lanes) expect(lane.system).toEqual({ fieldsCompared: 2, divergences: [] });
+  it('has compared /proc/iomem, the span of zone Device and the counters of migrate_pages() with the design', () => {
+    for (const lane of verdict.lanes) expect(lane.system).toEqual({ fieldsCompared: 7, divergences: [] });
   });
 
-  it('has set stock against series and x86_64 against aarch64: only what aarch64 has not differs', () => {
+  it('has set stock against series, which show the same, and x86_64 against aarch64, which lacks soft-dirty', () => {
     const pairs = verdict.against!;
     expect(pairs.map(({ lanes }) => lanes.join(' / '))).toEqual([
       'debian-7.3 x86_64 / debian-7.3 aarch64',
@@ -95,7 +95,9 @@ describe('hmmdiff run', () => {
     const differ = pairs.map(({ explained }) =>
       Object.entries(explained).flatMap(([view, count]) => (count > 0 ? [view] : [])),
     );
-    expect(differ).toEqual([['soft-dirty', 'faults'], [], [], ['soft-dirty', 'faults']]);
+    // clear_refs write-protects only where there is a soft-dirty bit to be set again: the mirrors hear of it there alone.
+    const lacking = ['result', 'soft-dirty', 'snapshot', 'faults'];
+    expect(differ).toEqual([lacking, [], [], lacking]);
   });
 
   it('keeps the verdict, the consoles and the transcripts in the run folder', async () => {
