@@ -1,7 +1,11 @@
 /** What observing costs: the same programs in the same guest, with and without. */
+
+import { newCoverage } from '../../model/coverage/coverage.ts';
 import type { Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
-import { ALL_OBSERVATIONS, encodeProgram } from '../programs/encode.ts';
+import { compare } from '../compare/compare.ts';
+import { AgentStream } from '../programs/agent-stream.ts';
+import { ALL_OBSERVATIONS, encodeProgram, SMAPS_EVERY } from '../programs/encode.ts';
 import { generatePrograms } from '../programs/generate.ts';
 import type { ObservationKind } from '../programs/protocol.ts';
 import { environmentOf } from '../run/profile.ts';
@@ -14,6 +18,9 @@ const SEED = 1;
 const LIMIT_MS = 60_000;
 /** What full observation may cost, against the same program run bare: without smaps, and with smaps at every step. */
 const LIMITS = { withoutSmaps: 1.3, withSmaps: 2.2, host: 0.1 };
+
+/** How long the comparison is run on what one guest has shown before it is measured. */
+const WARM_UP_MS = 5000;
 
 /** @param progress is told the number of pairs that are done */
 export async function observationCost(
@@ -31,6 +38,10 @@ export async function observationCost(
   const host: Pair[] = [];
   // What is run first warms the guest up.
   await inGuest(session, programs, []);
+  const recorded: Buffer[] = [];
+  const cold = await onHost(session, programs, profile, (chunk) => recorded.push(chunk));
+  warmUp(session, programs, profile, Buffer.concat(recorded));
+  const beside: Pair[] = [];
   for (let pair = 0; pair < pairs; pair++) {
     const bare = await inGuest(session, programs, []);
     const full = await inGuest(session, programs, withoutSmaps);
@@ -39,24 +50,33 @@ export async function observationCost(
     const against = (bare + (await inGuest(session, programs, []))) / 2;
     plain.push({ measured: full, against });
     smaps.push({ measured: fullWithSmaps, against });
-    host.push(await onHost(session, programs, profile));
+    const run = await onHost(session, programs, profile);
+    host.push(run);
+    beside.push({ measured: run.against, against: await inGuest(session, programs, IN_A_RUN, SMAPS_EVERY) });
     progress(pair + 1);
   }
   return [
     summarize('observed without smaps / bare', arch, LIMITS.withoutSmaps, plain),
     summarize('observed with smaps at every step / bare', arch, LIMITS.withSmaps, smaps),
-    summarize('processor time of orchestrator, model and comparison / wall time', arch, LIMITS.host, host),
+    summarize(`${HOST} / wall time`, arch, LIMITS.host, host),
+    summarize(`${HOST} / wall time, of the first ${PROGRAMS} programs of a process`, arch, undefined, [cold]),
+    summarize('a run / the agent alone, its answers thrown away', arch, undefined, beside),
   ];
 }
+
+const HOST = 'processor time of orchestrator, model and comparison';
+/** What a run observes of most programs. */
+const IN_A_RUN = ALL_OBSERVATIONS.filter((kind) => kind !== 'rollup');
 
 /** Milliseconds from the first program to the last answer; nothing is decoded or compared meanwhile. */
 async function inGuest(
   session: Session,
   programs: readonly Program[],
   observe: readonly ObservationKind[],
+  smapsEvery = 1,
 ): Promise<number> {
   const frames = programs.map((program, index) =>
-    encodeProgram(program, { sequence: index + 1, limitMs: LIMIT_MS, observe, smapsEvery: 1 }),
+    encodeProgram(program, { sequence: index + 1, limitMs: LIMIT_MS, observe, smapsEvery }),
   );
   const agent = await session.ssh.spawn('exec agent run');
   agent.stdout.resume();
@@ -67,11 +87,42 @@ async function inGuest(
   return performance.now() - started;
 }
 
-/** A run as `hmmdiff run` makes it: processor time of this process, against the time that it all took. */
-async function onHost(session: Session, programs: readonly Program[], profile: Profile): Promise<Pair> {
+/**
+ * A run as `hmmdiff run` makes it: processor time of this process, all its threads, against the time that it all took.
+ *
+ * @param record gets what the agent answers
+ */
+async function onHost(
+  session: Session,
+  programs: readonly Program[],
+  profile: Profile,
+  record?: (chunk: Buffer) => void,
+): Promise<Pair> {
   const before = process.cpuUsage();
   const started = performance.now();
-  await runPrograms(session, programs, { environment: () => environmentOf(session, profile), lean: true });
+  await runPrograms(session, programs, {
+    environment: () => environmentOf(session, profile),
+    observe: IN_A_RUN,
+    coverage: newCoverage(),
+    lean: true,
+    ...(record ? { record } : {}),
+  });
   const { user, system } = process.cpuUsage(before);
   return { measured: (user + system) / 1000, against: performance.now() - started };
+}
+
+/**
+ * Compares the answers to `programs` again and again: V8's interpreter makes the first 10,000 steps or so of a process,
+ * which are nothing beside those of a run over night.
+ */
+function warmUp(session: Session, programs: readonly Program[], profile: Profile, answers: Buffer): void {
+  const environment = environmentOf(session, profile);
+  const coverage = newCoverage();
+  const started = performance.now();
+  while (performance.now() - started < WARM_UP_MS) {
+    for (const message of new AgentStream().push(answers)) {
+      if (message.type !== 'transcript') continue;
+      compare(programs[message.sequence - 1]!, message.transcript, environment, undefined, { coverage });
+    }
+  }
 }
