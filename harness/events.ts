@@ -18,13 +18,19 @@ export type RunEvent =
   | {
       type: 'task-end';
       id: string;
-      status: 'done' | 'failed' | 'cached';
+      /** `stopped`: by the user. */
+      status: 'done' | 'failed' | 'stopped' | 'cached';
       detail?: string;
     }
   /** A fact that a user should know: a substituted package version, an accelerator that was not used. */
   | { type: 'note'; message: string };
 
 export class RunEvents extends EventEmitter<{ event: [RunEvent] }> {
+  /** @param signal aborted when the user stops everything */
+  constructor(private readonly signal?: AbortSignal) {
+    super();
+  }
+
   send(event: RunEvent): void {
     this.emit('event', event);
   }
@@ -63,7 +69,7 @@ export class RunEvents extends EventEmitter<{ event: [RunEvent] }> {
       this.send({
         type: 'task-end',
         id,
-        status: 'failed',
+        status: this.signal?.aborted ? 'stopped' : 'failed',
         ...detailOf(report),
       });
       throw error;

@@ -11,7 +11,7 @@ export async function withProgress<T>(
   signal: AbortSignal,
   work: (context: SourceContext & { signal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
-  const events = new RunEvents();
+  const events = new RunEvents(signal);
   const stop = showProgress(events);
   try {
     return await work({ cache: cachePaths(), events, signal });

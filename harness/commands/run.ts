@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ExitStatus } from '../errors.ts';
 import { SMAPS_EVERY } from '../programs/encode.ts';
@@ -10,7 +10,7 @@ import {
 import { formatVerdict } from '../report/table.ts';
 import type { Verdict } from '../report/verdict.ts';
 import type { Suite } from '../run/lane.ts';
-import { type Plan, readPlan } from '../run/plan.ts';
+import { hasPlan, type Plan, readPlan } from '../run/plan.ts';
 import { runAll } from '../run/run.ts';
 import { parseScenario, scenarios } from '../session/scenarios.ts';
 import {
@@ -128,7 +128,12 @@ Examples:
       const plan = resume === undefined ? planFrom(options) : await readPlan(out);
       const verdict = await withProgress(signal, (context) =>
         runAll({ ...plan, jobs: options.jobs, resume: resume !== undefined, out }, context),
-      );
+      ).catch(async (error: unknown) => {
+        if (signal.aborted && (await hasPlan(out))) {
+          process.stderr.write(`What is done is kept. To go on: hmmdiff run --resume ${relative('', out)}\n`);
+        }
+        throw error;
+      });
       process.stdout.write(
         options.json ? `${JSON.stringify(verdict)}\n` : `\n${formatVerdict(verdict, out)}`,
       );

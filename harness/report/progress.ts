@@ -82,9 +82,12 @@ export function showProgress(events: RunEvents, stream: NodeJS.WriteStream = pro
       case 'task-end': {
         const task = tasks.get(event.id);
         tasks.delete(event.id);
-        const mark = { done: paint.green('done'), cached: paint.dim('kept'), failed: paint.red('FAIL') }[
-          event.status
-        ];
+        const mark = {
+          done: paint.green('done'),
+          cached: paint.dim('kept'),
+          stopped: paint.yellow('stop'),
+          failed: paint.red('FAIL'),
+        }[event.status];
         const time =
           task && event.status !== 'cached' ? ` (${formatDuration(Date.now() - task.started)})` : '';
         print(`${mark} ${task?.title ?? event.id}${event.detail ? `: ${event.detail}` : ''}${time}`);

@@ -1,5 +1,5 @@
 /** What a run is to do: plan.json in its folder. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { inputError } from '../errors.ts';
@@ -69,6 +69,14 @@ export function planOf(options: Plan): Plan {
 export async function writePlan(folder: string, plan: Plan): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeWhole(join(folder, 'plan.json'), { format: 1, hmmdiff: version, ...plan });
+}
+
+/** Whether a run has begun there. */
+export function hasPlan(folder: string): Promise<boolean> {
+  return access(join(folder, 'plan.json')).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** @throws HmmdiffError `resume` for a folder whose run this version of hmmdiff cannot go on with */

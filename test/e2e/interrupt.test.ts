@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -44,8 +44,12 @@ describe('an interrupted run', () => {
     const out = join(await temporaryDirectory(), 'out');
     const child = await busyRun(out);
     child.kill('SIGINT');
-    const [code] = await once(child, 'exit');
-    expect(code).toBe(130);
+    const ended = once(child, 'exit');
+    const stderr = await text(child.stderr!);
+    expect(await ended).toEqual([130, null]);
+    expect(stderr).toMatch(/^stop Programs on debian-7\.3 x86_64/m);
+    expect(stderr).toContain(`--resume ${relative('', out)}\n`);
+    expect(stderr).not.toContain('FAIL');
     expect(await processesWith(out)).toEqual([]);
     // No verdict stands there that somebody could take for one.
     expect(await readdir(out)).not.toContain('verdict.json');
