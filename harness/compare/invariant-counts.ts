@@ -43,7 +43,7 @@ export function checkCounts(tally: InvariantTally, view: StepView): void {
   checkMigrated(tally, view);
 }
 
-/** KiB of a process by its pagemap. */
+/** Of a process by its pagemap, in KiB; of a region, in pages. */
 interface Counted {
   /** Pages that count as anonymous and resident: those in RAM, on devices, and device-exclusive ones. */
   anon: number;
@@ -54,14 +54,22 @@ function countPages(regions: readonly SeenRegion[], process: ProcessId): Counted
   let [anon, swap] = [0, 0];
   for (const region of regions) {
     if (region.process !== process) continue;
-    for (let page = 0; page < region.length; page++) {
-      const kind = region.kind[page]!;
-      if (kind === SeenKind.present) anon += Number(region.hasFlag(page, PAGE_FLAG_BITS.ANON));
-      else if (kind >= SeenKind.deviceRead && kind <= SeenKind.deviceExclusive) anon++;
-      else if (kind === SeenKind.swap) swap++;
-    }
+    region.foundOut.counted ??= countRegion(region);
+    anon += region.foundOut.counted.anon;
+    swap += region.foundOut.counted.swap;
   }
   return { anon: anon * PAGE_KIB, swap: swap * PAGE_KIB };
+}
+
+function countRegion(region: SeenRegion): Counted {
+  let [anon, swap] = [0, 0];
+  for (let page = 0; page < region.length; page++) {
+    const kind = region.kind[page]!;
+    if (kind === SeenKind.present) anon += Number(region.hasFlag(page, PAGE_FLAG_BITS.ANON));
+    else if (kind >= SeenKind.deviceRead && kind <= SeenKind.deviceExclusive) anon++;
+    else if (kind === SeenKind.swap) swap++;
+  }
+  return { anon, swap };
 }
 
 function checkRss(

@@ -3,7 +3,8 @@ import { MINCORE_UNMAPPED } from '../../model/observation.ts';
 import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
 import type { InvariantTally } from './invariant-tally.ts';
-import { NOTHING, SEEN_KINDS, SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
+import { type FoundOut, NOTHING, SEEN_KINDS, SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
+import type { InvariantName } from './tally.ts';
 
 /** Bits that no entry of a device has. */
 const NOT_OF_DEVICES = SeenBits.file | SeenBits.exclusive | SeenBits.unused | SeenBits.present;
@@ -11,28 +12,37 @@ const { PRESENT, SWAPPED, SOFT_DIRTY, FILE, PFNZERO } = SCAN_CATEGORIES;
 const COMPARED = PRESENT | SWAPPED | SOFT_DIRTY | FILE | PFNZERO;
 
 export function checkPages(tally: InvariantTally, step: number, region: SeenRegion): void {
-  let settled = 0;
+  region.foundOut.pages ??= checkEach(tally, step, region);
+  const { pages } = region.foundOut;
+  if (!pages) return;
+  tally.held('no-migration-entry', pages.settled);
+  tally.held('device-entry-bits', pages.clean);
+  tally.held('mincore-is-pagemap', pages.resident);
+  tally.held('scan-is-pagemap', pages.scanned);
+}
+
+/** Undefined when an invariant is broken: then what held of the others does not matter. */
+function checkEach(tally: InvariantTally, step: number, region: SeenRegion): FoundOut['pages'] {
   let clean = 0;
-  let resident = 0;
-  let scanned = 0;
+  let isBroken = false;
+  const broken = (name: InvariantName, page: number, seen: string) => {
+    isBroken = true;
+    tally.broken(name, placeOf(step, region, page), seen);
+  };
   for (let page = 0; page < region.length; page++) {
     const kind = region.kind[page]!;
-    if (kind < SeenKind.firstMigration) settled++;
-    else
-      tally.broken('no-migration-entry', placeOf(step, region, page), `a ${SEEN_KINDS[kind]} entry at rest`);
+    if (kind >= SeenKind.firstMigration)
+      broken('no-migration-entry', page, `a ${SEEN_KINDS[kind]} entry at rest`);
     if (region.isDevice(page)) {
-      if ((region.bits[page]! & NOT_OF_DEVICES) === 0) clean++;
-      else tally.broken('device-entry-bits', placeOf(step, region, page), DEVICE_BITS);
+      clean++;
+      if ((region.bits[page]! & NOT_OF_DEVICES) !== 0) broken('device-entry-bits', page, DEVICE_BITS);
     }
-    if (mincoreAgrees(region, page)) resident++;
-    else tally.broken('mincore-is-pagemap', placeOf(step, region, page), describeMincore(region, page));
-    if ((Math.max(region.categories[page]!, 0) & COMPARED) === expectedCategories(region, page)) scanned++;
-    else tally.broken('scan-is-pagemap', placeOf(step, region, page), describeScan(region, page));
+    if (!mincoreAgrees(region, page)) broken('mincore-is-pagemap', page, describeMincore(region, page));
+    if ((Math.max(region.categories[page]!, 0) & COMPARED) !== expectedCategories(region, page))
+      broken('scan-is-pagemap', page, describeScan(region, page));
   }
-  tally.held('no-migration-entry', settled);
-  tally.held('device-entry-bits', clean);
-  tally.held('mincore-is-pagemap', resident);
-  tally.held('scan-is-pagemap', scanned);
+  const { length } = region;
+  return isBroken ? undefined : { settled: length, clean, resident: length, scanned: length };
 }
 
 export function placeOf(step: number, { process, region }: SeenRegion, page: number) {

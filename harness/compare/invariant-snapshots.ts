@@ -14,20 +14,33 @@ export function checkSnapshots(
   region: SeenRegion,
   chunks: readonly PageSpan[],
 ): void {
+  region.foundOut.snapshots ??= checkEach(tally, step, region, chunks);
+  tally.held('snapshot-is-pagemap', region.foundOut.snapshots ?? 0);
+}
+
+/** Undefined when the invariant is broken. */
+function checkEach(
+  tally: InvariantTally,
+  step: number,
+  region: SeenRegion,
+  chunks: readonly PageSpan[],
+): number | undefined {
+  let same = 0;
+  let isBroken = false;
   for (const { device, bytes, outcome } of region.observation.snapshots) {
     if (outcome.kind !== 'ok' || bytes?.length !== region.length) continue;
-    let same = 0;
     for (let page = 0; page < region.length; page++) {
       const byte = bytes[page]!;
       if (byte === error || agrees(region, page, byte, device, chunks)) same++;
       else {
         const kind = SEEN_KINDS[region.kind[page]!];
+        isBroken = true;
         const text = `device ${device}: byte 0x${byte.toString(16)}, ${kind} in pagemap`;
         tally.broken('snapshot-is-pagemap', placeOf(step, region, page), text);
       }
     }
-    tally.held('snapshot-is-pagemap', same);
   }
+  return isBroken ? undefined : same;
 }
 
 function agrees(

@@ -6,7 +6,7 @@ import type { RegionObservation, StepObservation } from '../../model/observation
 import type { PagemapEntry } from '../../model/pagemap.ts';
 import type { Profile } from '../../model/profile.ts';
 import { SWAP_TYPE_BITS } from '../../model/swap-types.ts';
-import { type ColumnName, newWords, readColumn, type Words } from '../programs/page-words.ts';
+import { newWords, readColumn, type Words } from '../programs/page-words.ts';
 
 /** Kinds of pagemap entries by their code in {@link SeenRegion.kind}. */
 export const SEEN_KINDS = [
@@ -61,8 +61,18 @@ const TYPES = 1 << SWAP_TYPE_BITS;
 /** {@link SeenRegion.categories} and {@link SeenRegion.mincore} where there is nothing. */
 export const NOTHING = -1;
 
+/** What invariants have found out of a region: holds as long as it is as before. */
+export interface FoundOut {
+  /** How often each invariant of single pages (invariant-pages.ts) and of snapshots held, where none was broken. */
+  pages?: { settled: number; clean: number; resident: number; scanned: number };
+  snapshots?: number;
+  /** Pages that count as anonymous and resident, and as swapped (invariant-counts.ts). */
+  counted?: { anon: number; swap: number };
+}
+
 export class SeenRegion {
   observation: RegionObservation;
+  foundOut: FoundOut = {};
   readonly process: number;
   readonly region: number;
   readonly length: number;
@@ -101,13 +111,13 @@ export class SeenRegion {
   take(observation: RegionObservation, kinds: Uint8Array, scratch: Words): void {
     const { pages, mincore, scan = [] } = observation;
     this.observation = observation;
-    const column = (name: ColumnName, words: Words) => readColumn(pages, name, words);
-    column('pagemap', scratch);
+    this.foundOut = {};
+    readColumn(pages, 'pagemap', scratch);
     this.#decode(scratch, kinds);
-    column('kpageflags', this.flags);
-    column('kpagecount', this.count);
-    column('firstWord', this.first);
-    column('lastWord', this.last);
+    readColumn(pages, 'kpageflags', this.flags);
+    readColumn(pages, 'kpagecount', this.count);
+    readColumn(pages, 'firstWord', this.first);
+    readColumn(pages, 'lastWord', this.last);
     for (let page = 0; page < this.length; page++) this.mincore[page] = mincore?.[page] ?? NOTHING;
     this.categories.fill(NOTHING);
     for (const { first, end, categories } of scan) this.categories.fill(categories, first, end);
@@ -160,10 +170,15 @@ export class SeenSteps {
 
   /** Goes on to the next step. */
   take({ regions }: StepObservation): readonly SeenRegion[] {
-    for (const old of this.before) this.#spare(keyOf(old)).push(old);
+    for (const old of this.before) if (!this.regions.includes(old)) this.#spare(keyOf(old)).push(old);
     this.before = this.regions;
-    this.regions = regions.map((region) => this.#region(region));
+    this.regions = regions.map((region) => this.#asBefore(region) ?? this.#region(region));
     return this.regions;
+  }
+
+  /** The columns of an observation that is the same object as the step before, and so has the same content. */
+  #asBefore(observation: RegionObservation): SeenRegion | undefined {
+    return this.before.find((old) => old.observation === observation);
   }
 
   #region(observation: RegionObservation): SeenRegion {

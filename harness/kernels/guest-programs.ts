@@ -45,7 +45,7 @@ export async function buildGuestPrograms(build: KernelBuild, context: SourceCont
           const result = await run(
             'guest-build',
             compiler,
-            ['-O2', '-static', '-pthread', '-o', join(partial, output), ...args],
+            ['-O2', '-pthread', '-o', join(partial, output), ...args],
             { reject: false, signal },
           );
           if (result.exitCode === 0) return;
@@ -57,6 +57,8 @@ export async function buildGuestPrograms(build: KernelBuild, context: SourceCont
           );
         };
         await compile('the guest agent', 'agent', [
+          // Where it lies tells qemu/guest/smaps.c where to stop.
+          '-static-pie',
           `-I${join(tree, 'lib')}`,
           ...sources.filter((name) => name.endsWith('.c')).map((name) => join(guestSourceDir, name)),
         ]);
@@ -73,7 +75,7 @@ export async function buildGuestPrograms(build: KernelBuild, context: SourceCont
           ...['-include', join(guestSourceDir, 'test_limit.h')],
           ...['-c', join(mm, 'hmm-tests.c')],
         ]);
-        await compile(hmmTests, 'hmm-tests', ['-D_GNU_SOURCE', ...include, object, ...parts]);
+        await compile(hmmTests, 'hmm-tests', ['-static', '-D_GNU_SOURCE', ...include, object, ...parts]);
         await rm(object);
         await rename(partial, directory);
         return programs;

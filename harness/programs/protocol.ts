@@ -138,6 +138,8 @@ export const ProcessFlag = { smaps: 1, rollup: 2 } as const;
 /** Bytes of the line VmFlags in a smaps_record. */
 export const VM_FLAGS_BYTES = 64;
 export const RegionFlag = { mincore: 1, scan: 2 } as const;
+/** The flag of a region of which nothing else is told. */
+export const REGION_AS_BEFORE = 4;
 
 /** Index: enum event_name. */
 export const TRACE_EVENTS: readonly (TraceEventName | undefined)[] = [

@@ -15,6 +15,7 @@ import type {
   TraceEvent,
 } from '../../model/observation.ts';
 import { SMAPS_FIELDS } from '../../model/observation.ts';
+import type { ProcessId, RegionId } from '../../model/program.ts';
 import { ByteReader, corrupt } from './byte-reader.ts';
 import { errnoName, signalName } from './linux-numbers.ts';
 import { decodePageRuns } from './page-runs.ts';
@@ -23,6 +24,7 @@ import {
   EndKind,
   OutcomeKind,
   ProcessFlag,
+  REGION_AS_BEFORE,
   RegionFlag,
   StepFlag,
   TRACE_EVENTS,
@@ -56,7 +58,8 @@ export function decodeTranscript(payload: Buffer, offset: number): RecordedTrans
   const finalCount = reader.u32('the number of final events');
   const base = decodeRss(reader, 'the base');
 
-  const steps = times(stepCount, (index) => decodeStep(reader, index));
+  const regions = new LastRegions();
+  const steps = times(stepCount, (index) => decodeStep(reader, index, regions));
   const stacks = times(stackCount, (index) => decodeText(reader, `stack ${index}`));
   const finalEvents = times(finalCount, () => decodeEvent(reader));
   reader.end('the transcript');
@@ -103,7 +106,7 @@ function decodeText(reader: ByteReader, what: string): string {
   return Buffer.from(reader.bytes(length, what)).toString('utf8');
 }
 
-function decodeStep(reader: ByteReader, index: number): StepObservation {
+function decodeStep(reader: ByteReader, index: number, last: LastRegions): StepObservation {
   const what = `step ${index}`;
   const offset = reader.offset;
   const step = reader.u32(what);
@@ -123,7 +126,7 @@ function decodeStep(reader: ByteReader, index: number): StepObservation {
   const parts =
     flags & StepFlag.parts ? times(dataCount, (part) => decodePart(reader, what, part)) : undefined;
   const regions: RegionObservation[] = [];
-  const processes = times(processCount, () => decodeProcess(reader, what, regions));
+  const processes = times(processCount, () => decodeProcess(reader, what, regions, last));
   const events = times(eventCount, () => decodeEvent(reader));
   return {
     step,
@@ -169,7 +172,12 @@ function decodePageBytes(reader: ByteReader, what: string): PageBytes {
 }
 
 /** The regions of the process are added to `regions`. */
-function decodeProcess(reader: ByteReader, what: string, regions: RegionObservation[]): ProcessObservation {
+function decodeProcess(
+  reader: ByteReader,
+  what: string,
+  regions: RegionObservation[],
+  last: LastRegions,
+): ProcessObservation {
   const process = reader.u8('observing process', what);
   const regionCount = reader.u8('number of regions', what);
   const flags = reader.u8('flags of a process', what);
@@ -179,7 +187,7 @@ function decodeProcess(reader: ByteReader, what: string, regions: RegionObservat
   const rss = decodeRss(reader, where);
   const smaps = times(mappingCount, () => decodeMapping(reader, where));
   const rollup = flags & ProcessFlag.rollup ? decodeRollup(reader, where) : undefined;
-  for (let index = 0; index < regionCount; index++) regions.push(decodeRegion(reader, what));
+  for (let index = 0; index < regionCount; index++) regions.push(decodeRegion(reader, what, last));
   return { process, rss, ...(flags & ProcessFlag.smaps ? { smaps } : {}), ...(rollup ? { rollup } : {}) };
 }
 
@@ -205,7 +213,21 @@ function decodeRss(reader: ByteReader, where: string): Rss {
   return { anon: line('RssAnon'), file: line('RssFile'), shmem: line('RssShmem'), swap: line('VmSwap') };
 }
 
-function decodeRegion(reader: ByteReader, what: string): RegionObservation {
+/** What each process has observed of each region the last time. One that is as before is the same object again. */
+class LastRegions {
+  readonly #regions = new Map<number, RegionObservation>();
+
+  get(process: ProcessId, region: RegionId): RegionObservation | undefined {
+    return this.#regions.get(process * 256 + region);
+  }
+
+  set(observation: RegionObservation): void {
+    this.#regions.set(observation.process * 256 + observation.region, observation);
+  }
+}
+
+function decodeRegion(reader: ByteReader, what: string, last: LastRegions): RegionObservation {
+  const { offset } = reader;
   const process = reader.u8('observing process', what);
   const region = reader.u8('observed region', what);
   const pageCount = reader.u8('number of pages', what);
@@ -218,6 +240,11 @@ function decodeRegion(reader: ByteReader, what: string): RegionObservation {
   reader.u32('padding');
 
   const where = `${what}, process ${process}, region ${region}`;
+  if (flags & REGION_AS_BEFORE) {
+    const before = last.get(process, region);
+    if (before) return before;
+    throw corrupt(offset, `${where} is said to be as before, and there is none before`);
+  }
   const pages =
     hugePages > 0
       ? decodePageRuns(reader, hugePages, where)
@@ -226,7 +253,7 @@ function decodeRegion(reader: ByteReader, what: string): RegionObservation {
   const mincore = flags & RegionFlag.mincore ? reader.bytes(length, 'mincore', where) : undefined;
   const ranges = times(rangeCount, () => decodeRange(reader, where));
   const snapshots = times(snapshotCount, () => decodeSnapshot(reader, where));
-  return {
+  const observation = {
     process,
     region,
     pages,
@@ -234,6 +261,8 @@ function decodeRegion(reader: ByteReader, what: string): RegionObservation {
     ...(flags & RegionFlag.scan ? { scan: ranges } : {}),
     snapshots,
   };
+  last.set(observation);
+  return observation;
 }
 
 function decodeMask(reader: ByteReader, what: string, where: string): Mask {

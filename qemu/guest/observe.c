@@ -160,6 +160,25 @@ static void append_snapshot(unsigned int region, unsigned int device)
 	}
 }
 
+/* Most steps change little: what is as the process told it the last time is not told again. */
+static void leave_out_if_as_before(unsigned int region, struct region_record *record)
+{
+	struct stretch *observed = &shared->control.observed[self.number][region];
+	const size_t at = (uint8_t *)record - shared->transcript;
+	const size_t bytes = shared->control.used - at;
+
+	if (observed->bytes != bytes || memcmp(shared->transcript + observed->at, record, bytes)) {
+		*observed = (struct stretch){ at, bytes };
+		return;
+	}
+	*record = (struct region_record){
+		.process = self.number,
+		.region = region,
+		.flags = REGION_AS_BEFORE,
+	};
+	transcript_trim(record, sizeof(*record));
+}
+
 static void observe_region(unsigned int region)
 {
 	const uint32_t observe = program.header.observe;
@@ -197,6 +216,7 @@ static void observe_region(unsigned int region)
 		append_snapshot(region, d);
 		record->snapshots++;
 	}
+	leave_out_if_as_before(region, record);
 }
 
 void observe_self(void)

@@ -62,7 +62,8 @@ unsigned int append_scan(int pagemap, unsigned int region, unsigned int pages)
 		.start = start,
 		.end = start + pages * PAGE_BYTES,
 		.vec = (uintptr_t)ranges,
-		.vec_len = MAX_HUGE_PAGES,
+		/* The kernel makes a buffer of this size. */
+		.vec_len = pages,
 		.return_mask = scan_categories,
 	};
 	const int count = ioctl(pagemap, SCAN_REQUEST, &argument);

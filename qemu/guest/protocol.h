@@ -37,7 +37,7 @@
  *	`regions` times a region observation, in ascending order
  *
  * A region observation is
- *	struct region_record
+ *	struct region_record, and nothing behind it if REGION_AS_BEFORE
  *	u64 pagemap[pages]
  *	u64 kpageflags[bits set in kpage_mask], u64 kpagecount[the same]
  *	u64 words[bits set in words_mask][2]: first and last word of the page
@@ -69,6 +69,7 @@
 #define PAGE_WORDS		(PAGE_BYTES / 8)
 #define REGION_BASE		0x200000000000ull
 #define REGION_STRIDE		0x40000000ull
+#define REGION_END		(REGION_BASE + MAX_REGIONS * REGION_STRIDE)
 #define REGION_OFFSET_PAGES	16
 /* A huge region is a multiple of PMD_PAGES long and begins at a multiple of their size; others are small. */
 #define PMD_PAGES		512
@@ -331,6 +332,8 @@ struct smaps_record {
 enum region_flag {
 	REGION_HAS_MINCORE	= 1 << 0,
 	REGION_HAS_SCAN		= 1 << 1,
+	/* To the last byte what the process observed of the region the last time; all else in the record is 0. */
+	REGION_AS_BEFORE	= 1 << 2,
 };
 
 /* What mincore(2) says of a page is a byte; this one: the page is not mapped (ENOMEM). */

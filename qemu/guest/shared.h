@@ -58,6 +58,12 @@ struct part {
 	uint8_t			bounce[MAX_REGION_PAGES * PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 };
 
+/* A part of the transcript. */
+struct stretch {
+	size_t	at;
+	size_t	bytes;		/* 0: there is none */
+};
+
 struct control {
 	/* Written only by the process whose turn it is; by the agent when that process has exited. */
 	uint32_t	sequence;
@@ -79,6 +85,8 @@ struct control {
 	uint32_t	stray_events;
 	uint32_t	lost_events;
 	struct rss	base;
+	/* The last whole observation that each process has made of each region. */
+	struct stretch	observed[MAX_PROCESSES][MAX_REGIONS];
 
 	/* Grows with everything that is done; the agent's watch on it tells slow from hung. */
 	atomic_uint	progress;

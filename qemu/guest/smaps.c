@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,20 +68,68 @@ static char *take_fields(char *line, struct smaps_fields *fields, char *vm_flags
 
 static bool in_regions(uint64_t start)
 {
-	return start >= REGION_BASE && start < REGION_BASE + MAX_REGIONS * REGION_STRIDE;
+	return start >= REGION_BASE && start < REGION_END;
+}
+
+/* Reads a file of /proc from `length` on, `most` bytes at once. Returns the length of what is read; `length`: the end. */
+static size_t read_more(int fd, char *text, size_t length, size_t size, size_t most)
+{
+	const ssize_t more = pread(fd, text + length, size - 1 - length < most ? size - 1 - length : most, length);
+
+	if (more < 0)
+		fail("/proc/self/smaps");
+	text[length + more] = '\0';
+	return length + more;
 }
 
 /* Reads a file of /proc from its start to its end. */
 static void read_text(int fd, char *text, size_t size)
 {
 	size_t length = 0;
-	ssize_t more;
+	size_t before;
 
-	while ((more = pread(fd, text + length, size - 1 - length, length)) > 0)
-		length += more;
-	if (more < 0)
-		fail("/proc/self/smaps");
-	text[length] = '\0';
+	do {
+		before = length;
+		length = read_more(fd, text, before, size, size);
+	} while (length > before);
+}
+
+/* The first line of a mapping behind all regions, in what was read from `from` on; NULL while there is none. */
+static char *find_end_of_regions(char *from)
+{
+	for (char *line = from; line; line = strchr(line, '\n')) {
+		char *at;
+
+		line += *line == '\n';
+		if (strtoull(line, &at, 16) >= REGION_END && *at == '-')
+			return line;
+	}
+	return NULL;
+}
+
+/*
+ * Less than the text of a mapping: the kernel goes on with mappings until it has as much as is asked for, and those of
+ * the agent, which all lie behind the regions (it is a static PIE), are dear and not looked at.
+ */
+#define SMAPS_PIECE	512
+
+/* Reads the mappings of regions. */
+static void read_regions(int fd, char *text, size_t size)
+{
+	size_t length = 0;
+	size_t before;
+	char *end = NULL;
+
+	do {
+		/* Of the last line there may be a part. */
+		char *line = length ? memrchr(text, '\n', length) : NULL;
+
+		before = length;
+		length = read_more(fd, text, before, size, SMAPS_PIECE);
+		end = find_end_of_regions(line ? line : text);
+	} while (length > before && !end);
+	if (end)
+		*end = '\0';
 }
 
 static void add_fields(struct smaps_fields *sum, const struct smaps_fields *fields)
@@ -127,11 +176,12 @@ void append_smaps(struct process_record *record)
 		self.smaps = open_own("/proc/self/smaps");
 	if (rollup && self.rollup < 0)
 		self.rollup = open_own("/proc/self/smaps_rollup");
+	if (!rollup)
+		read_regions(self.smaps, shared->smaps, sizeof(shared->smaps));
 	/* Twice for the rollup: the first time maps what the second needs, so that between the two files nothing changes. */
-	for (int round = 0; round <= rollup; round++) {
+	for (int round = 0; rollup && round < 2; round++) {
 		read_text(self.smaps, shared->smaps, sizeof(shared->smaps));
-		if (rollup)
-			read_text(self.rollup, shared->rollup, sizeof(shared->rollup));
+		read_text(self.rollup, shared->rollup, sizeof(shared->rollup));
 	}
 	take_mappings(shared->smaps, record, &others);
 	if (rollup)

@@ -227,7 +227,7 @@ static const struct event *event_of(const void *record, size_t size)
 
 static bool is_stray(const struct event *event, uint64_t addr)
 {
-	return event->addr.size && (addr < REGION_BASE || addr >= REGION_BASE + MAX_REGIONS * REGION_STRIDE);
+	return event->addr.size && (addr < REGION_BASE || addr >= REGION_END);
 }
 
 static uint32_t append_page(uint32_t appended)

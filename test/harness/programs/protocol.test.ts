@@ -42,6 +42,7 @@ describe('the protocol of host and agent', () => {
     expect(header).toMatch(new RegExp(`REGION_BASE\\s+0x${program.REGION_BASE.toString(16)}ull`));
     expect(header).toMatch(new RegExp(`REGION_STRIDE\\s+0x${program.REGION_STRIDE.toString(16)}ull`));
     expect(protocol.MAX_DEVICES).toBe(number('MAX_DEVICES'));
+    expect(protocol.REGION_AS_BEFORE).toBe(number('REGION_AS_BEFORE'));
     expect(protocol.VM_FLAGS_BYTES).toBe(number('VM_FLAGS_BYTES'));
     expect(SMAPS_FIELDS).toHaveLength(number('SMAPS_FIELDS'));
   });
