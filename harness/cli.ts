@@ -1,12 +1,4 @@
 import { Command, CommanderError } from 'commander';
-import { benchCommand } from './commands/bench.ts';
-import { buildCommand } from './commands/build.ts';
-import { cleanCommand } from './commands/clean.ts';
-import { doctorCommand } from './commands/doctor.ts';
-import { reproCommand } from './commands/repro.ts';
-import { runCommand } from './commands/run.ts';
-import { shellCommand } from './commands/shell.ts';
-import { showCommand } from './commands/show.ts';
 import { ExitStatus } from './errors.ts';
 import { reportError } from './report/error.ts';
 import { version } from './version.ts';
@@ -42,17 +34,20 @@ Examples:
   hmmdiff shell aarch64                      look around in a guest`,
   );
 
-for (const make of [
-  runCommand,
-  showCommand,
-  reproCommand,
-  doctorCommand,
-  buildCommand,
-  shellCommand,
-  cleanCommand,
-  benchCommand,
-]) {
-  program.addCommand(make(abort.signal).exitOverride());
+/** By name. What a command needs is a second's work to load, so that it is loaded for the command that is asked for alone. */
+const commands: Readonly<Record<string, () => Promise<(signal: AbortSignal) => Command>>> = {
+  run: async () => (await import('./commands/run.ts')).runCommand,
+  show: async () => (await import('./commands/show.ts')).showCommand,
+  repro: async () => (await import('./commands/repro.ts')).reproCommand,
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  build: async () => (await import('./commands/build.ts')).buildCommand,
+  shell: async () => (await import('./commands/shell.ts')).shellCommand,
+  clean: async () => (await import('./commands/clean.ts')).cleanCommand,
+  bench: async () => (await import('./commands/bench.ts')).benchCommand,
+};
+const asked = Object.entries(commands).filter(([name]) => name === process.argv[2]);
+for (const [, load] of asked.length > 0 ? asked : Object.entries(commands)) {
+  program.addCommand((await load())(abort.signal).exitOverride());
 }
 
 try {
