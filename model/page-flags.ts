@@ -59,6 +59,8 @@ export interface ExpectedPageFlags {
   /** The lower and the upper 32 bits of what `set` makes. */
   low: number;
   high: number;
+  /** The lower 32 bits of `free`; there are none above. */
+  freeLow: number;
 }
 
 /** Slack: a new page waits in a per-CPU batch until something drains it (folio_add_lru, mm/folio.c). */
@@ -72,13 +74,17 @@ const LRU_FREE: FreeFlag = { flag: 'LRU', slack: LRU_SLACK };
 const MADE = new Map<number, ExpectedPageFlags>();
 
 function make(set: readonly PageFlag[], free: readonly FreeFlag[] = []): ExpectedPageFlags {
-  let [low, high] = [0, 0];
+  let [low, high, freeLow] = [0, 0, 0];
   for (const flag of set) {
     const bit = PAGE_FLAG_BITS[flag];
     if (bit < 32) low |= 1 << bit;
     else high |= 1 << (bit - 32);
   }
-  return { set, free, low: low >>> 0, high: high >>> 0 };
+  for (const { flag } of free) {
+    if (PAGE_FLAG_BITS[flag] >= 32) throw new Error(`${flag} is in the upper half and cannot be free`);
+    freeLow |= 1 << PAGE_FLAG_BITS[flag];
+  }
+  return { set, free, low: low >>> 0, high: high >>> 0, freeLow: freeLow >>> 0 };
 }
 
 /** PG_reserved is of a page that the page allocator never had; is_zero_pfn(). */

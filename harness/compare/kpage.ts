@@ -49,10 +49,20 @@ function compareFlags(
     () => (flags ? describeFlags(maskOf(flags)) : 'none'),
     () => (seen === undefined ? 'none' : describeFlags(seen & ~freeMask)),
   );
-  if (!same || seen === undefined) return;
+  if (!same || seen === undefined || !flags) return;
+  adoptFree(context, expected, flags, Number(seen & 0xffffffffn));
+}
+
+/** Takes over what was seen of the bits that are free. @param low the lower 32 bits of kpageflags */
+export function adoptFree(
+  context: Context,
+  { frame }: ExpectedPage,
+  { free }: ExpectedPageFlags,
+  low: number,
+): void {
   for (const { flag, slack } of free) {
     context.tally.adopt('kpageflags.free', slack);
-    if (expected.frame) adopt(context, expected.frame.head, flag, (seen & bitOf(flag)) !== 0n);
+    if (frame) adopt(context, frame.head, flag, ((low >>> PAGE_FLAG_BITS[flag]) & 1) === 1);
   }
 }
 

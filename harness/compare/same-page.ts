@@ -2,7 +2,7 @@
 import type { ExpectedPage } from '../../model/observe.ts';
 import type { Pte } from '../../model/state.ts';
 import type { Context } from './compare.ts';
-import { settledFlags } from './kpage.ts';
+import { adoptFree, settledFlags } from './kpage.ts';
 import { SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
 import type { FieldName } from './tally.ts';
 
@@ -21,15 +21,16 @@ export const PAGE_FIELDS = [
 const HALF = 2 ** 32;
 
 /**
- * Whether each of {@link PAGE_FIELDS} is seen as expected, and none of it is slack. When not, comparePage() has to tell
- * what differs, or to take over what was seen.
+ * Whether each of {@link PAGE_FIELDS} is seen as expected; what is free of kpageflags is then taken over. When not,
+ * comparePage() has to tell what differs, or to take over which page it is.
  */
 export function isSamePage(
-  { bindings, state }: Pick<Context, 'bindings' | 'state'>,
+  context: Context,
   expected: ExpectedPage,
   seen: SeenRegion,
   page: number,
 ): boolean {
+  const { bindings, state } = context;
   const { frame, word } = expected;
   const kind = seenKind(expected.pte);
   if (seen.kind[page] !== kind || seen.bits[page] !== seenBits(expected, kind)) return false;
@@ -38,15 +39,23 @@ export function isSamePage(
   if (flags === undefined) {
     if (seen.flags.present[page] !== 0 || seen.count.present[page] !== 0) return false;
   } else {
-    if (flags.free.length > 0 || seen.flags.present[page] === 0) return false;
-    if (seen.flags.low[page] !== flags.low || seen.flags.high[page] !== flags.high) return false;
+    if (seen.flags.present[page] === 0) return false;
+    if ((seen.flags.low[page]! & ~flags.freeLow) >>> 0 !== flags.low) return false;
+    if (seen.flags.high[page] !== flags.high) return false;
     if (seen.count.low[page] !== expected.count || seen.count.high[page] !== 0) return false;
   }
-  if (word === undefined) return seen.first.present[page] === 0 && seen.last.present[page] === 0;
+  if (!hasWord(seen, page, word)) return false;
+  if (flags !== undefined && flags.freeLow !== 0) adoptFree(context, expected, flags, seen.flags.low[page]!);
+  return true;
+}
+
+/** Whether the page is full of the word, as far as its first and its last one tell; undefined: it is not readable. */
+function hasWord({ first, last }: SeenRegion, page: number, word: number | undefined): boolean {
+  if (word === undefined) return first.present[page] === 0 && last.present[page] === 0;
   return (
-    seen.first.present[page] === 1 &&
-    seen.first.high[page]! * HALF + seen.first.low[page]! === word &&
-    seen.last.high[page]! * HALF + seen.last.low[page]! === word
+    first.present[page] === 1 &&
+    first.high[page]! * HALF + first.low[page]! === word &&
+    last.high[page]! * HALF + last.low[page]! === word
   );
 }
 
