@@ -18,6 +18,7 @@ import { snapshot } from './snapshot.ts';
 import { clearSoftDirty } from './soft-dirty.ts';
 import { type DeviceFile, type ExpectedEvent, processOf, type State } from './state.ts';
 import { type Ending, inTurn, together } from './together.ts';
+import * as userfaultfd from './userfaultfd.ts';
 
 /** What a step must yield at once. What can be observed after it is {@link observe}'s. */
 export interface StepExpectation extends Expected {
@@ -43,9 +44,10 @@ export function apply(state: State, step: Step, index: number): StepExpectation 
     return TOGETHER;
   }
   state.events = [];
+  state.messages = 0;
   const expected = dispatch(state, step, index);
   if (state.settles) drainLru(state);
-  return { ...expected, events: state.events };
+  return { ...expected, messages: state.messages, events: state.events };
 }
 
 /**
@@ -60,7 +62,12 @@ export function applyEnd(state: State): ExpectedEvent[] {
 }
 
 /** What a `together` step yields beside what its parts do. */
-export const TOGETHER: StepExpectation = { outcome: { kind: 'ok' }, rule: 'together', events: [] };
+export const TOGETHER: StepExpectation = {
+  outcome: { kind: 'ok' },
+  messages: 0,
+  rule: 'together',
+  events: [],
+};
 
 function dispatch(state: State, step: OrdinaryStep, index: number): Expected {
   const process = processOf(state, step.by);
@@ -83,6 +90,20 @@ function dispatch(state: State, step: OrdinaryStep, index: number): Expected {
       return munlock(state, process, step.at);
     case 'mremap':
       return mremap(state, process, step);
+    case 'uffd-open':
+      return userfaultfd.open(process, step.mode);
+    case 'uffd-register':
+      return userfaultfd.register(state, process, step.at, step.kind);
+    case 'uffd-unregister':
+      return userfaultfd.unregister(state, process, step.at);
+    case 'uffd-protect':
+      return userfaultfd.writeProtect(state, process, step.at, 'protect');
+    case 'uffd-unprotect':
+      return userfaultfd.writeProtect(state, process, step.at, 'unprotect');
+    case 'uffd-zeropage':
+      return userfaultfd.zeroPage(state, process, step.at);
+    case 'uffd-copy':
+      return userfaultfd.copy(state, process, step.at, step.protect, index);
     case 'munmap':
       return munmap(state, process, step.at);
     case 'cpu-read':
@@ -112,9 +133,9 @@ function deviceStep(state: State, step: DeviceStep, index: number): Expected {
   if (refused) return refused;
   switch (step.op) {
     case 'read':
-      return read(state, file, at, 'dmirror_read', flaw);
+      return read(state, file, at, { rule: 'dmirror_read', mayWait: false }, flaw);
     case 'read-unlocked':
-      return read(state, file, at, 'dmirror_read_unlocked', flaw);
+      return read(state, file, at, { rule: 'dmirror_read_unlocked', mayWait: true }, flaw);
     case 'write':
       return write(state, file, at, index, flaw);
     case 'migrate-to-dev':

@@ -5,6 +5,7 @@ import { entryAt, frameAt } from './page-table.ts';
 import type { PageRange, Protection, RegionId } from './program.ts';
 import type { Process, Pte, State, Vma } from './state.ts';
 import { tokenNumber } from './token.ts';
+import { USERFAULT_RULE } from './userfault.ts';
 import { findVma, mapRegion, unmapRange } from './vma.ts';
 
 /** mmap(2) of a region; EEXIST when any page of it is mapped (MAP_FIXED_NOREPLACE). */
@@ -25,7 +26,7 @@ export function cpuRead(state: State, process: Process, at: PageRange): Expected
   const data: number[] = [];
   for (let page = at.first; page < at.first + at.count; page++) {
     const entry = access(state, process, at.region, page, false);
-    if (!entry) return segmentationFault(page);
+    if (typeof entry === 'string') return refused(entry, page);
     data.push(frameAt(entry, page).word);
   }
   return succeed('handle_mm_fault', { data });
@@ -35,7 +36,7 @@ export function cpuRead(state: State, process: Process, at: PageRange): Expected
 export function cpuWrite(state: State, process: Process, at: PageRange, step: number): Expected {
   for (let page = at.first; page < at.first + at.count; page++) {
     const entry = access(state, process, at.region, page, true);
-    if (!entry) return segmentationFault(page);
+    if (typeof entry === 'string') return refused(entry, page);
     // What the MMU does by itself: no soft-dirty bit.
     entry.dirty = true;
     frameAt(entry, page).word = tokenNumber(step, at.region, page);
@@ -43,12 +44,20 @@ export function cpuWrite(state: State, process: Process, at: PageRange, step: nu
   return succeed('handle_mm_fault');
 }
 
-/** Faults until the access goes through; null when the mapping does not allow it (arch/.../mm/fault.c). */
-function access(state: State, process: Process, region: RegionId, page: number, write: boolean): Pte | null {
+type Signal = 'SIGSEGV' | 'SIGBUS';
+
+/** Faults until the access goes through, or it is refused: by the mapping, or by the fault (arch/.../mm/fault.c). */
+function access(
+  state: State,
+  process: Process,
+  region: RegionId,
+  page: number,
+  write: boolean,
+): Pte | Signal {
   const vma = findVma(process.mm, region, page);
   if (!vma || !(write ? vma.write : vma.read)) {
     traceFault(state, vma, region, page, entryAt(process.mm, region, page), write);
-    return null;
+    return 'SIGSEGV';
   }
   for (;;) {
     const entry = entryAt(process.mm, region, page);
@@ -58,7 +67,7 @@ function access(state: State, process: Process, region: RegionId, page: number, 
     }
     traceFault(state, vma, region, page, entry, write);
     // After VM_FAULT_OOM the access is made once more (pagefault_out_of_memory), as it is anyway.
-    handleFault(state, vma, page, write);
+    if (handleFault(state, vma, page, write) === 'sigbus') return 'SIGBUS';
   }
 }
 
@@ -76,9 +85,9 @@ function traceFault(
   state.events.push({ name: 'page_fault_user', region, page, present, write, rule: 'exc_page_fault' });
 }
 
-function segmentationFault(page: number): Expected {
+function refused(signal: Signal, page: number): Expected {
   return {
-    outcome: { kind: 'signal', signal: 'SIGSEGV', page },
-    rule: 'access_error (arch/*/mm/fault.c)',
+    outcome: { kind: 'signal', signal, page },
+    rule: signal === 'SIGBUS' ? USERFAULT_RULE : 'access_error (arch/*/mm/fault.c)',
   };
 }

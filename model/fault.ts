@@ -5,25 +5,41 @@ import { hugeFault, reuseLargeFolio } from './huge-fault.ts';
 import { addToLru, mlockNew, settleOnLru } from './lru.ts';
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
-import { setPte } from './page-table.ts';
+import { setPte, setTable } from './page-table.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
 import { type Frame, newRamFrame, type Pte, type Rule, type State, type Vma } from './state.ts';
+import { type FaultResult, handleUserfault, isWriteProtected, type Wanted } from './userfault.ts';
 
 /**
  * One page fault at `page` of `vma`, whose permissions were checked. Like the kernel's, it may leave the page short
  * of what was asked for (a device page only comes back, whatever the access); the caller faults again.
  *
- * @returns false for VM_FAULT_OOM
+ * @param mayWait for the answer of a userfaultfd
  */
-export function handleFault(state: State, vma: Vma, page: number, write: boolean): boolean {
-  if (hugeFault(state, vma, page, write)) return true;
+export function handleFault(
+  state: State,
+  vma: Vma,
+  page: number,
+  write: boolean,
+  mayWait = true,
+): Exclude<FaultResult, 'answered'> {
+  for (;;) {
+    const result = faultOnce(state, vma, { page, mayWait }, write);
+    if (result !== 'answered') return result;
+  }
+}
+
+function faultOnce(state: State, vma: Vma, wanted: Wanted, write: boolean): FaultResult {
+  const { page } = wanted;
+  const huge = hugeFault(state, vma, wanted, write);
+  if (huge) return huge;
   const pte = vma.mm.ptes[vma.region]![page]!;
-  if (pte === null) anonymousPage(state, vma, page, write);
-  else if (pte.kind === 'device') return deviceFault(state, vma, page, pte);
-  else if (pte.kind === 'exclusive') exclusiveFault(state, vma, page, pte);
-  else if (write && !pte.write) writeProtectFault(state, vma, page, pte);
+  if (pte === null) return anonymousPage(state, vma, wanted, write);
+  if (pte.kind === 'device') return deviceFault(state, vma, page, pte) ? 'done' : 'oom';
+  if (pte.kind === 'exclusive') exclusiveFault(state, vma, page, pte);
+  else if (write && !pte.write) return writeProtectFault(state, vma, wanted, pte);
   else touch(pte, write);
-  return true;
+  return 'done';
 }
 
 /** The end of handle_pte_fault(): pte_mkyoung(), and pte_mkdirty(), which on x86 also makes it soft-dirty. */
@@ -38,12 +54,24 @@ function markDirty(pte: Pte): void {
 }
 
 /** do_anonymous_page(): the zero page for a read, a page of its own for a write. */
-function anonymousPage(state: State, vma: Vma, page: number, write: boolean): void {
+function anonymousPage(state: State, vma: Vma, wanted: Wanted, write: boolean): FaultResult {
+  const { page } = wanted;
+  if (vma.uffdMissing) {
+    setTable(vma.mm, vma.region, page);
+    if (write) anonVmaPrepare(state, vma);
+    return handleUserfault(state, vma, wanted, 'missing');
+  }
   if (write) mapNewPage(state, vma, page, 0, 'do_anonymous_page');
-  else setPte(vma.mm, vma.region, page, presentPte(state.zero, false, 'do_anonymous_page'));
+  else mapZeroPage(state, vma, page, 'do_anonymous_page');
+  return 'done';
 }
 
-function mapNewPage(state: State, vma: Vma, page: number, word: number, rule: Rule): void {
+export function mapZeroPage(state: State, vma: Vma, page: number, rule: Rule): void {
+  setPte(vma.mm, vma.region, page, presentPte(state.zero, false, rule));
+}
+
+/** A page of its own at a place where there is none, and which was written to. */
+export function mapNewPage(state: State, vma: Vma, page: number, word: number, rule: Rule): void {
   anonVmaPrepare(state, vma);
   const frame = newRamFrame(state, word);
   addNewAnonRmap(frame, vma, page);
@@ -65,6 +93,7 @@ function presentPte(frame: Frame, write: boolean, rule: Rule): Pte {
     young: true,
     dirty: false,
     softDirty: false,
+    uffdWp: false,
     rule,
   };
 }
@@ -78,7 +107,9 @@ function deviceFault(state: State, vma: Vma, page: number, pte: Pte): boolean {
 }
 
 /** do_wp_page(): the page is reused if it is ours alone, else copied. */
-function writeProtectFault(state: State, vma: Vma, page: number, pte: Pte): void {
+function writeProtectFault(state: State, vma: Vma, wanted: Wanted, pte: Pte): FaultResult {
+  const { page } = wanted;
+  if (isWriteProtected(vma, pte)) return handleUserfault(state, vma, wanted, 'wp');
   const { frame } = pte;
   if (frame.kind === 'ram' && (frame.exclusive || reuseAnonFolio(state, frame, vma))) {
     frame.exclusive = true;
@@ -90,6 +121,7 @@ function writeProtectFault(state: State, vma: Vma, page: number, pte: Pte): void
   } else {
     copyPage(state, vma, page, pte);
   }
+  return 'done';
 }
 
 /** wp_page_copy(): MMU_NOTIFY_CLEAR, then the old page loses this mapping. */

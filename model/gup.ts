@@ -5,12 +5,18 @@ import { entryAt } from './page-table.ts';
 import type { RegionId } from './program.ts';
 import { splitPmd } from './split.ts';
 import type { Mm, Pte, State, Vma } from './state.ts';
+import { USERFAULT_RULE } from './userfault.ts';
 import { findVma } from './vma.ts';
 
 /**
  * What pages are wanted for: make_device_exclusive() splits PMDs (FOLL_SPLIT_PMD); `write` and `read` are mlock()'s.
  */
 export type Access = 'exclusive' | 'pin' | 'write' | 'read';
+
+/** FOLL_UNLOCKABLE: pin_user_pages() and get_user_pages_remote() of make_device_exclusive() keep mmap_lock. */
+function mayWait(how: Access): boolean {
+  return how === 'write' || how === 'read';
+}
 
 /** The entry of a page that may be written, with its vma; or why there is none. */
 export type Gotten = { vma: Vma; pte: Pte } | { errno: 'EFAULT' | 'ENOMEM'; rule: string };
@@ -39,6 +45,8 @@ export function getUserPage(state: State, mm: Mm, region: RegionId, page: number
       }
       return { vma, pte };
     }
-    if (!handleFault(state, vma, page, write)) return { errno: 'ENOMEM', rule: 'faultin_page' };
+    const fault = handleFault(state, vma, page, write, mayWait(how));
+    if (fault === 'oom') return { errno: 'ENOMEM', rule: 'faultin_page' };
+    if (fault === 'sigbus') return { errno: 'EFAULT', rule: USERFAULT_RULE };
   }
 }

@@ -9,28 +9,29 @@ import { PMD_PAGES } from './program.ts';
 import { anonVmaPrepare } from './rmap.ts';
 import { splitPmd } from './split.ts';
 import type { Frame, Pte, Rule, State, Vma } from './state.ts';
+import { type FaultResult, handleUserfault, isWriteProtected, type Wanted } from './userfault.ts';
 
 /**
- * The part of __handle_mm_fault() that is about PMDs. True when the fault is done, false when it goes on with PTEs
- * (VM_FAULT_FALLBACK).
+ * The part of __handle_mm_fault() that is about PMDs. Null when it goes on with PTEs (VM_FAULT_FALLBACK).
  */
-export function hugeFault(state: State, vma: Vma, page: number, write: boolean): boolean {
+export function hugeFault(state: State, vma: Vma, wanted: Wanted, write: boolean): FaultResult | null {
+  const { page } = wanted;
   const pmds = vma.mm.pmds[vma.region]!;
-  if (pmds.length === 0) return false;
+  if (pmds.length === 0) return null;
   const first = pmdStart(page);
   const pmd = pmds[first / PMD_PAGES]!;
-  if (pmd === 'table') return false;
-  if (pmd === null) return anonymousFolio(state, vma, first, write);
+  if (pmd === 'table') return null;
+  if (pmd === null) return anonymousFolio(state, vma, wanted, write);
   if (pmd.kind === 'device') {
     // do_huge_pmd_device_private(): all 512 pages return.
     migrateToSystem(state, pmd.frame.migrator!, vma, first, first + PMD_PAGES, true);
-    return true;
+    return 'done';
   }
-  if (write && !pmd.write) return writeProtectedPmd(state, vma, first, pmd);
+  if (write && !pmd.write) return writeProtectedPmd(state, vma, wanted, pmd);
   // touch_pmd()
   pmd.young = true;
   if (write) markDirty(pmd);
-  return true;
+  return 'done';
 }
 
 function markDirty(pmd: Pte): void {
@@ -39,16 +40,18 @@ function markDirty(pmd: Pte): void {
 }
 
 /** do_huge_pmd_anonymous_page(): the huge zero page for a read, a folio of order 9 for a write. */
-function anonymousFolio(state: State, vma: Vma, first: number, write: boolean): boolean {
+function anonymousFolio(state: State, vma: Vma, wanted: Wanted, write: boolean): FaultResult | null {
+  const first = pmdStart(wanted.page);
   // thp_vma_allowable_order() with transparent_hugepage/enabled=madvise; thp_vma_suitable_order()
-  if (vma.thp !== 'hugepage' || vma.first > first || first + PMD_PAGES > vma.end) return false;
+  if (vma.thp !== 'hugepage' || vma.first > first || first + PMD_PAGES > vma.end) return null;
   anonVmaPrepare(state, vma);
+  if (vma.uffdMissing) return handleUserfault(state, vma, wanted, 'missing');
   if (write) {
     mapNewFolio(state, vma, first, '__do_huge_pmd_anonymous_page');
   } else {
     setPmd(vma.mm, vma.region, first, presentPmd(hugeZero(state), false, 'set_huge_zero_folio'));
   }
-  return true;
+  return 'done';
 }
 
 function presentPmd(frame: Frame, write: boolean, rule: Rule): Pte {
@@ -61,6 +64,7 @@ function presentPmd(frame: Frame, write: boolean, rule: Rule): Pte {
     young: true,
     dirty: false,
     softDirty: false,
+    uffdWp: false,
     rule,
   };
 }
@@ -85,22 +89,24 @@ export function addNewFolioRmap(head: Frame, vma: Vma, first: number): void {
 }
 
 /** wp_huge_pmd() */
-function writeProtectedPmd(state: State, vma: Vma, first: number, pmd: Pte): boolean {
+function writeProtectedPmd(state: State, vma: Vma, wanted: Wanted, pmd: Pte): FaultResult | null {
+  const first = pmdStart(wanted.page);
+  if (isWriteProtected(vma, pmd)) return handleUserfault(state, vma, wanted, 'wp');
   const { frame } = pmd;
   if (frame.kind === 'zero') {
     // do_huge_zero_wp_pmd(): MMU_NOTIFY_CLEAR
     if (!state.profile.hugeZeroIsReplaced) {
       splitPmd(state, vma, first);
-      return false;
+      return null;
     }
     invalidate(vma.mm, vma.region, first, first + PMD_PAGES);
     mapNewFolio(state, vma, first, 'do_huge_zero_wp_pmd');
-    return true;
+    return 'done';
   }
   // do_huge_pmd_wp_page(): reused if it is ours alone, that is, if this PMD has the only reference.
   if (!frame.exclusive && frame.large!.entries > 1) {
     splitPmd(state, vma, first);
-    return false;
+    return null;
   }
   if (!frame.exclusive) {
     frame.anonVma = vma.anonVma;
@@ -110,7 +116,7 @@ function writeProtectedPmd(state: State, vma: Vma, first: number, pmd: Pte): boo
   pmd.young = true;
   markDirty(pmd);
   pmd.rule = 'do_huge_pmd_wp_page';
-  return true;
+  return 'done';
 }
 
 /**

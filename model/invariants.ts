@@ -108,6 +108,9 @@ function checkEntry(where: string, vma: Vma, page: number, pte: Pte, found: stri
     found.push(`${where}: a ${pte.kind} entry of a ${frame.kind} page`);
   }
   if (pte.write && !vma.write) found.push(`${where}: writable in a vma without VM_WRITE`);
+  if (pte.uffdWp && !vma.uffdWp)
+    found.push(`${where}: protected by userfaultfd in a vma that is not registered for it`);
+  if (pte.uffdWp && pte.write) found.push(`${where}: protected by userfaultfd, and writable`);
   if (frame.kind === 'zero') {
     if (pte.write) found.push(`${where}: the zero page is writable`);
   } else if (!frame.head.anonVma || !rmapWalk(frame.head).some((visit) => visit.vma === vma)) {

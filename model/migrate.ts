@@ -9,7 +9,7 @@ import { collectPmd, inSmallPieces, splitUnmappedPmd } from './huge-migrate.ts';
 import { addToLru, drainLru } from './lru.ts';
 import { removeMigrationPtes, tryToMigrate, unmapForMigration } from './migration-entries.ts';
 import { invalidate } from './notifier.ts';
-import { hugeEntry, pmdEnd, setPmd, setPte } from './page-table.ts';
+import { hugeEntry, pmdEnd, setPmd, setPte, setTable } from './page-table.ts';
 import { type DeviceMinor, PMD_PAGES, type RegionId } from './program.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
 import { splitFolio, splitPmd } from './split.ts';
@@ -173,6 +173,17 @@ function migrateFlags(state: State, from: Frame, to: Frame): void {
 }
 
 /**
+ * migrate_vma_insert_page() and migrate_vma_insert_huge_pmd_page() where missing pages are userfaultfd's: nothing is
+ * inserted, when all is prepared for it.
+ */
+function backOff(state: State, vma: Vma, page: number, huge: boolean): void {
+  anonVmaPrepare(state, vma);
+  if (huge) return;
+  if (hugeEntry(vma.mm, vma.region, page)) splitPmd(state, vma, page);
+  setTable(vma.mm, vma.region, page);
+}
+
+/**
  * migrate_vma_insert_page(): a device page in the place of a hole or of the zero page. The entry is writable as far
  * as the vma is, and never soft-dirty by itself.
  */
@@ -210,6 +221,7 @@ function insertedEntry(vma: Vma, frame: Frame, rule: Rule): Pte {
     young: false,
     dirty: false,
     softDirty: false,
+    uffdWp: false,
     rule,
   };
 }
@@ -260,6 +272,10 @@ export function* toDevicePhases(
     if (target === null) return;
     if (frame !== null) {
       migrateFlags(state, frame, target);
+    } else if (vma.uffdMissing) {
+      backOff(state, vma, page, huge);
+      targets[i] = null;
+      freeFrame(state, target);
     } else if (huge) {
       insertFolio(state, vma, page, target);
     } else if (isFilled(state, vma, page)) {

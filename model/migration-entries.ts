@@ -32,6 +32,7 @@ export function migrationEntry(pte: Pte, readExclusive: boolean, rule: Rule): Pt
     young: present && pte.young,
     dirty: present && pte.dirty,
     softDirty: pte.softDirty,
+    uffdWp: pte.uffdWp,
     rule,
   };
 }
@@ -161,6 +162,7 @@ function unusedToZeroPage(state: State, old: Pte): Pte {
     young: true,
     dirty: false,
     softDirty: old.softDirty,
+    uffdWp: old.uffdWp,
     rule: 'try_to_map_unused_to_zeropage',
   };
 }
@@ -177,6 +179,7 @@ function removeMigrationPte(state: State, vma: Vma, page: number, old: Pte, to: 
     young: !device && old.young,
     dirty: !device && old.dirty && to.dirty === true,
     softDirty: old.softDirty,
+    uffdWp: old.uffdWp,
     rule: 'remove_migration_pte',
   };
   if (old.write || old.readExclusive) frame.exclusive = true;
@@ -201,6 +204,7 @@ function removeMigrationPmd(state: State, vma: Vma, page: number, old: Pte, to: 
     young: !device && old.young,
     dirty,
     softDirty: old.softDirty || dirty,
+    uffdWp: old.uffdWp,
     rule: 'remove_migration_pmd',
   };
   if (old.write || old.readExclusive) to.exclusive = true;

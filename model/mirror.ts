@@ -11,6 +11,7 @@ import type { Profile } from './profile.ts';
 import type { Flaw, PageRange, RegionId } from './program.ts';
 import type { DeviceFile, DevicePte, Mm, State } from './state.ts';
 import { tokenNumber } from './token.ts';
+import { USERFAULT_RULE } from './userfault.ts';
 import { findVma } from './vma.ts';
 
 /**
@@ -21,11 +22,17 @@ export class HazardError extends Error {
   override readonly name = 'HazardError';
 }
 
-/** READ, and READ_UNLOCKED, whose faults may drop mmap_lock: nothing here makes them do so. */
-export function read(state: State, file: DeviceFile, at: PageRange, rule: string, flaw?: Flaw): Expected {
+interface Manner {
+  rule: string;
+  /** Its faults may drop mmap_lock (hmm_range_fault_unlocked_timeout), and wait for a userfaultfd. */
+  mayWait: boolean;
+}
+
+/** READ, and READ_UNLOCKED. */
+export function read(state: State, file: DeviceFile, at: PageRange, manner: Manner, flaw?: Flaw): Expected {
   const data: number[] = [];
   return copyOut(
-    mirrored(state, file, at, false, rule, ({ frame }) => data.push(frame.word), data),
+    mirrored(state, file, at, false, manner, ({ frame }) => data.push(frame.word), data),
     flaw,
   );
 }
@@ -33,7 +40,7 @@ export function read(state: State, file: DeviceFile, at: PageRange, rule: string
 /** Pages that were written before a failing fault stay written. */
 export function write(state: State, file: DeviceFile, at: PageRange, step: number, flaw?: Flaw): Expected {
   if (flaw === 'bad-buffer') return failWith('EFAULT', 'dmirror_write (copy_from_user)');
-  return mirrored(state, file, at, true, 'dmirror_write', ({ frame }, page) => {
+  return mirrored(state, file, at, true, { rule: 'dmirror_write', mayWait: false }, ({ frame }, page) => {
     frame.word = tokenNumber(step, at.region, page);
   });
 }
@@ -47,7 +54,7 @@ function mirrored(
   file: DeviceFile,
   { region, first, count }: PageRange,
   write: boolean,
-  rule: string,
+  { rule, mayWait }: Manner,
   copy: (entry: DevicePte, page: number) => void,
   data?: number[],
 ): Expected {
@@ -62,7 +69,7 @@ function mirrored(
     }
     if (page === end) return succeed(rule, { cpages: count, faults, ...(data && { data }) });
 
-    const error = fault(state, file, region, page, end, write);
+    const error = fault(state, file, region, page, end, write, mayWait);
     if (error) return error;
     faults++;
   }
@@ -76,12 +83,13 @@ export function fault(
   first: number,
   end: number,
   write: boolean,
+  mayWait = false,
 ): Expected | null {
   if (!file.mm.alive) return failWith('EFAULT', 'dmirror_fault (mmget_not_zero)');
   const { faultPieces } = state.profile;
   for (let start = first; start < end; start += faultPieces) {
     const stop = Math.min(start + faultPieces, end);
-    const error = rangeFault(state, file, region, start, stop, write);
+    const error = rangeFault(state, file, region, start, stop, write, mayWait);
     if (error) return error;
     enter(file, region, start, stop, write);
   }
@@ -111,6 +119,7 @@ function rangeFault(
   first: number,
   end: number,
   write: boolean,
+  mayWait: boolean,
 ): Expected | null {
   const { mm } = file;
   let page = first;
@@ -124,7 +133,9 @@ function rangeFault(
     // hmm_do_fault()
     if (write && !vma.write) return failWith('EPERM', 'hmm_do_fault');
     for (let at = page; at < stop; at++) {
-      if (!handleFault(state, vma, at, write)) return failWith('ENOMEM', 'hmm_do_fault');
+      const result = handleFault(state, vma, at, write, mayWait);
+      if (result === 'oom') return failWith('ENOMEM', 'hmm_do_fault');
+      if (result === 'sigbus') return failWith('EFAULT', USERFAULT_RULE);
     }
   }
   return null;

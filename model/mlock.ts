@@ -77,23 +77,32 @@ export function populate(
   for (let page = first; page < end; ) {
     const vma = findVma(mm, region, page);
     if (!vma?.read) return 'EFAULT';
-    const done = populateVma(state, vma, page, Math.min(vma.end, end));
-    if (done === page) return 'ENOMEM';
-    page = done;
+    const { reached, errno } = populateVma(state, vma, page, Math.min(vma.end, end));
+    if (reached === page) return errno!;
+    page = reached;
   }
   return null;
 }
 
-/** populate_vma_page_range(). @returns how far it came */
-export function populateVma(state: State, vma: Vma, first: number, end: number): number {
+/** populate_vma_page_range(). @returns how far it came, and why not to the end */
+export function populateVma(
+  state: State,
+  vma: Vma,
+  first: number,
+  end: number,
+): { reached: number; errno?: 'EFAULT' | 'ENOMEM' } {
   let page = first;
+  let errno: 'EFAULT' | 'ENOMEM' | undefined;
   while (page < end) {
     const gotten = getUserPage(state, vma.mm, vma.region, page, vma.write ? 'write' : 'read');
-    if ('errno' in gotten) break;
+    if ('errno' in gotten) {
+      errno = gotten.errno;
+      break;
+    }
     page++;
   }
   drainLru(state);
-  return page;
+  return { reached: page, ...(errno && { errno }) };
 }
 
 /** Whether {@link populate} would mark the zero page accessed, which lasts longer than any program. */

@@ -4,6 +4,7 @@ import { pmdEnd, pmdOf, setPmd, setTable } from './page-table.ts';
 import { type PageRange, PMD_PAGES, type RegionId } from './program.ts';
 import { splitPmd } from './split.ts';
 import type { Mm, State, Vma } from './state.ts';
+import { isRegistered } from './userfault.ts';
 
 interface Place {
   region: RegionId;
@@ -37,12 +38,15 @@ function moveExtent(state: State, vma: Vma, from: Place, to: Place, extent: numb
   const { mm } = vma;
   const pmd = pmdOf(mm, from.region, from.page);
   if (pmd === null) return;
-  if (extent === PMD_PAGES) {
+  const registered = isRegistered(vma);
+  // uffd_supports_page_table_move()
+  if (extent === PMD_PAGES && !(pmd === 'table' && registered)) {
     // move_normal_pmd(): the table as a whole, with soft-dirty bits as they are.
-    if (pmd === 'table') movePtes(mm, from, to, extent, false);
+    if (pmd === 'table') movePtes(mm, from, to, extent, { touch: false, registered });
     setPmd(mm, from.region, from.page, null);
     setPmd(mm, to.region, to.page, pmd);
     if (pmd === 'table') return;
+    if (registered) pmd.uffdWp = false;
     // move_huge_pmd() and move_soft_dirty_pmd(): a device's entry does not become soft-dirty.
     if (pmd.kind === 'present') pmd.softDirty = true;
     pmd.rule = 'move_huge_pmd';
@@ -50,11 +54,20 @@ function moveExtent(state: State, vma: Vma, from: Place, to: Place, extent: numb
   }
   if (pmd !== 'table') splitPmd(state, vma, from.page);
   setTable(mm, to.region, to.page);
-  movePtes(mm, from, to, extent, true);
+  movePtes(mm, from, to, extent, { touch: true, registered });
 }
 
-/** move_ptes() and move_soft_dirty_pte(), which is for entries of all kinds. */
-function movePtes(mm: Mm, from: Place, to: Place, count: number, touch: boolean): void {
+/**
+ * move_ptes() and move_soft_dirty_pte(), which is for entries of all kinds. What is moved is not registered with
+ * userfaultfd any more.
+ */
+function movePtes(
+  mm: Mm,
+  from: Place,
+  to: Place,
+  count: number,
+  { touch, registered }: { touch: boolean; registered: boolean },
+): void {
   const source = mm.ptes[from.region]!;
   const target = mm.ptes[to.region]!;
   for (let i = 0; i < count; i++) {
@@ -62,6 +75,7 @@ function movePtes(mm: Mm, from: Place, to: Place, count: number, touch: boolean)
     if (!pte) continue;
     source[from.page + i] = null;
     target[to.page + i] = pte;
+    if (registered) pte.uffdWp = false;
     if (!touch) continue;
     pte.softDirty = true;
     pte.rule = 'move_ptes';

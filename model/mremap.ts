@@ -6,6 +6,7 @@ import { indexAt } from './page-index.ts';
 import type { PageRange, Step } from './program.ts';
 import { unlinkAnonVmas } from './rmap.ts';
 import type { Mm, Process, State, Vma } from './state.ts';
+import { isRegistered } from './userfault.ts';
 import { findVma, splitVma, unmapRange } from './vma.ts';
 import { copyVma, extendVma } from './vma-copy.ts';
 
@@ -66,6 +67,8 @@ function moveAll(state: State, mm: Mm, { at, to, how }: Remap): Expected {
   for (let page = at.first; page < end; ) {
     const vma = mm.vmas[at.region]!.find((candidate) => candidate.end > page);
     if (!vma || vma.first >= end) break;
+    // vma_multi_allowed(): one that is registered with userfaultfd is moved alone.
+    if (isRegistered(vma) && (page > at.first || vma.end < end)) return failWith('EFAULT', 'remap_move');
     const first = Math.max(page, vma.first);
     const stop = Math.min(vma.end, end);
     const place = { region: to.region, first: to.first + first - at.first, count: stop - first };
@@ -103,6 +106,8 @@ function moveVma(state: State, mm: Mm, at: PageRange, to: PageRange, keep: boole
   // The copy may have swallowed its source.
   const source = findVma(mm, at.region, at.first)!;
   moveTables(state, source, target, at, { region: to.region, page: to.first });
+  // mremap_userfaultfd_prep()
+  target.uffdMissing = target.uffdWp = false;
   if (!keep) {
     unmapRange(state, mm, at.region, at.first, end);
     return;

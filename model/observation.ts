@@ -178,6 +178,8 @@ export interface StepObservation {
   parts?: PartObservation[];
   /** What the step `snapshot` returned, one byte per page of `at`, when it succeeded. */
   bytes?: Uint8Array;
+  /** How often the userfaultfds of all processes were asked. */
+  messages: number;
   /** Trace events since the step before, in the order of the ring buffer. */
   events: TraceEvent[];
   /** Every living process, in ascending order. */

@@ -17,6 +17,8 @@ export interface ExpectedPage {
   pte: Pte | null;
   /** Bit 55 of pagemap: of the entry, or of the whole vma (pte_to_pagemap_entry). */
   softDirty: boolean;
+  /** Bit 57 of pagemap: write-protected by userfaultfd. */
+  uffdWp: boolean;
   /** Bit 56 of pagemap: present, and mapped once (__folio_page_mapped_exclusively). */
   exclusive: boolean;
   /** Bit 61 of pagemap: a page that is not anonymous, or passes for one. */
@@ -156,6 +158,7 @@ function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte 
     frame: pte === null ? null : pte.frame,
     pte,
     softDirty: (vma?.softDirty ?? false) || entrySoftDirty,
+    uffdWp: pte?.uffdWp ?? false,
     exclusive: count === 1,
     file: false,
     flags: present && pageFlags(present, state),
@@ -186,6 +189,7 @@ function observePmd(state: State, vma: Vma, pmd: Pte, pages: ExpectedPage[]): vo
       frame,
       pte: pmd,
       softDirty,
+      uffdWp: pmd.uffdWp,
       exclusive: pagemapAsksEachPage ? count === 1 : headExclusive,
       file,
       flags: frame === head ? headFlags : tailFlags,

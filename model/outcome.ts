@@ -11,6 +11,8 @@ export interface Expected {
   data?: number[];
   /** What SNAPSHOT returns, one byte per page of its range; when the call succeeds. */
   bytes?: Uint8Array;
+  /** How often a userfaultfd was asked. */
+  messages?: number;
   /** The kernel function that decides the outcome. */
   rule: Rule;
 }

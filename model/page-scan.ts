@@ -28,10 +28,14 @@ export function scanCategories(
   if (!vma) return undefined;
   // pagemap_scan_test_walk()
   const ofVma = vma.softDirty ? SCAN_CATEGORIES.SOFT_DIRTY : 0;
-  if (pte !== null) return ofVma | entryCategories(profile, pte);
-  // pagemap_scan_pte_hole() says nothing where there is no page table to have an empty entry.
+  // PAGE_IS_WRITTEN is the opposite of protected by userfaultfd.
+  if (pte !== null) {
+    const tracked = profile.scanWrittenEverywhere || vma.uffdWp;
+    return ofVma | entryCategories(profile, pte) | (tracked && !pte.uffdWp ? SCAN_CATEGORIES.WRITTEN : 0);
+  }
+  // pagemap_scan_pte_hole() tells where there is no page table to have an empty entry.
   const empty = profile.scanWrittenEverywhere && pmdOf(vma.mm, vma.region, page) !== null;
-  return ofVma | (empty ? SCAN_CATEGORIES.WRITTEN : 0);
+  return ofVma | (empty || vma.uffdWp ? SCAN_CATEGORIES.WRITTEN : 0);
 }
 
 /** The ranges that PAGEMAP_SCAN makes of the categories of pages (pagemap_scan_push_range). */
@@ -52,12 +56,11 @@ export function scanRanges(pages: readonly { categories: number | undefined }[])
 
 /** pagemap_page_category() and pagemap_thp_category(); anonymous pages are never FILE. */
 function entryCategories(profile: Profile, pte: Pte): number {
-  const written = profile.scanWrittenEverywhere ? SCAN_CATEGORIES.WRITTEN : 0;
   const softDirty = profile.softDirty && pte.softDirty ? SCAN_CATEGORIES.SOFT_DIRTY : 0;
   const present = pte.kind === 'present' ? SCAN_CATEGORIES.PRESENT : SCAN_CATEGORIES.SWAPPED;
   const zero = pte.frame.kind === 'zero' ? SCAN_CATEGORIES.PFNZERO : 0;
   const huge = pte.huge ? SCAN_CATEGORIES.HUGE : 0;
-  return written | softDirty | present | zero | huge;
+  return softDirty | present | zero | huge;
 }
 
 /** mincore_pte_range() and mincore_swap(): entries of devices count as resident. */

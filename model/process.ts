@@ -27,7 +27,16 @@ export function fork(state: State, parent: Process, id: ProcessId): Expected {
   const child = newProcess(state, id);
   for (const [region, vmas] of parent.mm.vmas.entries()) {
     for (const vma of vmas) {
-      const copy: Vma = { ...vma, mm: child.mm, locked: false, anonVma: null, chain: [] };
+      const copy: Vma = {
+        ...vma,
+        mm: child.mm,
+        locked: false,
+        // dup_userfaultfd()
+        uffdMissing: false,
+        uffdWp: false,
+        anonVma: null,
+        chain: [],
+      };
       anonVmaFork(state, copy, vma);
       child.mm.vmas[region]!.push(copy);
       copyPageRange(state, vma, copy);
@@ -88,7 +97,7 @@ function copyPmd(pmd: Pte, child: Mm): Pte {
     pmd.write = false;
     pmd.rule = rule;
   }
-  return { ...pmd, young: false, rule };
+  return { ...pmd, young: false, uffdWp: false, rule };
 }
 
 /** copy_present_ptes(): write-protected on both sides, old in the child. */
@@ -99,7 +108,7 @@ function copyPresent(state: State, to: Vma, page: number, pte: Pte): Pte {
     pte.write = false;
     pte.rule = 'copy_present_ptes';
   }
-  return { ...pte, young: false, rule: 'copy_present_ptes' };
+  return { ...pte, young: false, uffdWp: false, rule: 'copy_present_ptes' };
 }
 
 /** copy_present_page(): the child has a copy from the start, and the parent keeps its page and its entry. */
@@ -114,6 +123,7 @@ function copyPinned(state: State, to: Vma, page: number, pte: Pte): Pte {
     young: true,
     dirty: true,
     softDirty: true,
+    uffdWp: false,
     rule: 'copy_present_page',
   };
 }
@@ -125,7 +135,7 @@ function copyPinned(state: State, to: Vma, page: number, pte: Pte): Pte {
 function copyNonpresent(pte: Pte, child: Mm): Pte {
   if (pte.kind === 'migration') {
     pte.write = pte.readExclusive = false;
-    return { ...pte, rule: 'copy_nonpresent_pte' };
+    return { ...pte, uffdWp: false, rule: 'copy_nonpresent_pte' };
   }
   share(pte, child);
   if (pte.write) {
@@ -133,7 +143,7 @@ function copyNonpresent(pte: Pte, child: Mm): Pte {
     pte.softDirty = false;
     pte.rule = 'copy_nonpresent_pte';
   }
-  return { ...pte, rule: 'copy_nonpresent_pte' };
+  return { ...pte, uffdWp: false, rule: 'copy_nonpresent_pte' };
 }
 
 /** folio_try_dup_anon_rmap_pte() */

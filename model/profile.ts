@@ -112,6 +112,8 @@ export interface Profile {
    * it.
    */
   readonly largeFolioIsReused: boolean;
+  /** userfaultfd_register() refuses (EBUSY) what would not be write-protected any more; 6.12 lets its entries be so. */
+  readonly registrationsKeepWp: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
   readonly chainCopiedReversed: boolean;
 }
@@ -139,6 +141,7 @@ interface KernelTraits {
   pmdModifyDropsDirty: boolean;
   hugeZeroIsReplaced: boolean;
   largeFolioIsReused: boolean;
+  registrationsKeepWp: boolean;
   chainCopiedReversed: boolean;
 }
 
@@ -166,6 +169,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     pmdModifyDropsDirty: false,
     hugeZeroIsReplaced: true,
     largeFolioIsReused: true,
+    registrationsKeepWp: true,
     chainCopiedReversed: true,
   },
   '6.12': {
@@ -191,6 +195,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     pmdModifyDropsDirty: true,
     hugeZeroIsReplaced: false,
     largeFolioIsReused: false,
+    registrationsKeepWp: false,
     chainCopiedReversed: false,
   },
 };
@@ -233,6 +238,7 @@ export function makeProfile(options: ProfileOptions): Profile {
     pmdModifyDropsDirty: arch === 'x86_64' && traits.pmdModifyDropsDirty,
     hugeZeroIsReplaced: traits.hugeZeroIsReplaced,
     largeFolioIsReused: traits.largeFolioIsReused,
+    registrationsKeepWp: traits.registrationsKeepWp,
     chainCopiedReversed: traits.chainCopiedReversed,
   };
 }

@@ -69,6 +69,14 @@ export const FLAWS = [
 ] as const;
 export type Flaw = (typeof FLAWS)[number];
 
+/** What a range is registered for with userfaultfd: accesses to missing pages, writes to protected ones, or both. */
+export const USERFAULT_KINDS = ['missing', 'wp', 'both'] as const;
+export type UserfaultKind = (typeof USERFAULT_KINDS)[number];
+
+/** What a userfaultfd does about a fault: it refuses it (UFFD_FEATURE_SIGBUS), or has a thread of the process answer. */
+export const USERFAULT_MODES = ['sigbus', 'handler'] as const;
+export type UserfaultMode = (typeof USERFAULT_MODES)[number];
+
 /** What mremap(2) is asked for: MREMAP_FIXED; that and MREMAP_DONTUNMAP; neither, nor MREMAP_MAYMOVE. */
 export const REMAP_KINDS = ['move', 'keep', 'resize'] as const;
 export type RemapKind = (typeof REMAP_KINDS)[number];
@@ -99,6 +107,11 @@ export type RemapFlaw = (typeof REMAP_FLAWS)[number];
  * - `mlock` faults pages in and keeps them in RAM, as far as reclaim is concerned; `munlock` takes that back.
  * - `mremap` moves pages to `to` with mremap(2) (`move`), which unmaps what was there; leaves their mapping behind, empty
  *   (`keep`: MREMAP_DONTUNMAP); or has the mapping end where `to` ends, which begins where `at` does (`resize`).
+ * - `uffd-open` makes the userfaultfd of `by`. Where it has a say, accesses are refused; or a handler answers each message
+ *   with a zero page, or takes the protection of the page away.
+ *   `uffd-register` and `uffd-unregister` are for ranges of its memory; `uffd-protect` and `uffd-unprotect`
+ *   (UFFDIO_WRITEPROTECT) for pages that are there. `uffd-zeropage` and `uffd-copy` fill missing pages with the zero page,
+ *   and with the {@link pageToken}s of the step.
  * - `cpu-read` reads each page of `at`, lowest first; `cpu-write` fills each page with its {@link pageToken}.
  * - `fork` makes process `child`, with a copy of every mapping and of every open device fd of `by`.
  *   (An inherited fd still mirrors the mm of its opener.)
@@ -123,6 +136,13 @@ export type OrdinaryStep =
   | { op: 'mlock'; by: ProcessId; at: PageRange }
   | { op: 'munlock'; by: ProcessId; at: PageRange }
   | { op: 'mremap'; by: ProcessId; at: PageRange; to: PageRange; how: RemapKind; flaw?: RemapFlaw }
+  | { op: 'uffd-open'; by: ProcessId; mode: UserfaultMode }
+  | { op: 'uffd-register'; by: ProcessId; at: PageRange; kind: UserfaultKind }
+  | { op: 'uffd-unregister'; by: ProcessId; at: PageRange }
+  | { op: 'uffd-protect'; by: ProcessId; at: PageRange }
+  | { op: 'uffd-unprotect'; by: ProcessId; at: PageRange }
+  | { op: 'uffd-zeropage'; by: ProcessId; at: PageRange }
+  | { op: 'uffd-copy'; by: ProcessId; at: PageRange; protect: boolean }
   | { op: 'cpu-read'; by: ProcessId; at: PageRange }
   | { op: 'cpu-write'; by: ProcessId; at: PageRange }
   | { op: 'fork'; by: ProcessId; child: ProcessId }

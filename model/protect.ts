@@ -5,7 +5,8 @@ import { type Expected, failWith, succeed } from './outcome.ts';
 import { hugeEntry, pmdEnd } from './page-table.ts';
 import { type PageRange, PMD_PAGES, type Protection } from './program.ts';
 import { splitPmd } from './split.ts';
-import type { Process, Pte, State, Vma } from './state.ts';
+import type { Process, Pte, Rule, State, Vma } from './state.ts';
+import { isWriteProtected } from './userfault.ts';
 import { findVma } from './vma.ts';
 import { flagsOf, modifyVma, type VmaFlags } from './vma-modify.ts';
 
@@ -37,32 +38,53 @@ function fixup(state: State, vma: Vma, first: number, end: number, protection: P
   if (becomesWritable && changed.locked) populateVma(state, changed, first, end);
 }
 
-/** change_protection(): MMU_NOTIFY_PROTECTION_VMA; a PMD that is changed in a part is split (change_pmd_range). */
-function changeProtection(state: State, vma: Vma, first: number, end: number): void {
+/**
+ * change_protection(): MMU_NOTIFY_PROTECTION_VMA; a PMD that is changed in a part is split (change_pmd_range).
+ *
+ * @param uffd what userfaultfd wants of each page (MM_CP_UFFD_WP, MM_CP_UFFD_WP_RESOLVE)
+ */
+export function changeProtection(
+  state: State,
+  vma: Vma,
+  first: number,
+  end: number,
+  uffd?: 'protect' | 'unprotect',
+): void {
   const { mm, region } = vma;
   invalidate(mm, region, first, end);
   for (let page = first; page < end; ) {
     const stop = pmdEnd(page, end);
     const pmd = hugeEntry(mm, region, page);
     if (pmd && stop - page === PMD_PAGES) {
-      changeEntry(state, vma, pmd);
+      changeEntry(state, vma, pmd, uffd);
     } else {
       if (pmd) splitPmd(state, vma, page);
-      for (const pte of mm.ptes[region]!.slice(page, stop)) if (pte) changeEntry(state, vma, pte);
+      for (const pte of mm.ptes[region]!.slice(page, stop)) if (pte) changeEntry(state, vma, pte, uffd);
     }
     page = stop;
   }
 }
 
 /** change_pte_range() and change_huge_pmd() */
-function changeEntry(state: State, vma: Vma, entry: Pte): void {
+function changeEntry(state: State, vma: Vma, entry: Pte, uffd?: 'protect' | 'unprotect'): void {
+  if (uffd) {
+    const set = uffd === 'protect';
+    if (entry.uffdWp !== set) entry.rule = ruleFor(entry);
+    entry.uffdWp = set;
+  }
   if (entry.kind === 'present') changePresent(state, vma, entry);
   else if (entry.write) downgrade(entry);
 }
 
+function ruleFor({ kind, huge }: Pte): Rule {
+  if (kind === 'present') return huge ? 'change_huge_pmd' : 'change_pte_range';
+  return huge ? 'change_non_present_huge_pmd' : 'change_softleaf_pte';
+}
+
 /**
  * change_present_ptes(): private mappings have read-only protections; where a write needs no fault (exclusive anonymous
- * pages of a VM_WRITE vma), the entry is made writable after all (can_change_pte_writable).
+ * pages of a VM_WRITE vma, that userfaultfd does not protect), the entry is made writable after all
+ * (can_change_pte_writable).
  */
 function changePresent(state: State, vma: Vma, pte: Pte): void {
   const write =
@@ -71,12 +93,12 @@ function changePresent(state: State, vma: Vma, pte: Pte): void {
   if (pte.huge && pte.write && state.profile.pmdModifyDropsDirty) pte.dirty = false;
   if (pte.write === write) return;
   pte.write = write;
-  pte.rule = pte.huge ? 'change_huge_pmd' : 'change_pte_range';
+  pte.rule = ruleFor(pte);
 }
 
-/** pte_needs_soft_dirty_wp(): the first write after clear_refs must fault. */
+/** The next write must fault: the first after clear_refs (pte_needs_soft_dirty_wp), or for userfaultfd. */
 export function tracksWrites({ profile }: State, vma: Vma, pte: Pte): boolean {
-  return profile.softDirty && !vma.softDirty && !pte.softDirty;
+  return (profile.softDirty && !vma.softDirty && !pte.softDirty) || isWriteProtected(vma, pte);
 }
 
 /**
@@ -88,5 +110,5 @@ function downgrade(pte: Pte): void {
   // One that somebody else migrates meanwhile stays that of an exclusive page.
   if (pte.kind === 'migration') pte.readExclusive = true;
   if (pte.kind === 'device') pte.softDirty = false;
-  pte.rule = pte.huge ? 'change_non_present_huge_pmd' : 'change_softleaf_pte';
+  pte.rule = ruleFor(pte);
 }

@@ -6,6 +6,7 @@ import { addMapping } from './folio.ts';
 import { endIndex, linearIndex } from './page-index.ts';
 import type { Profile } from './profile.ts';
 import type { AnonVma, Frame, State, Vma } from './state.ts';
+import { flagsOf, sameFlags } from './vma-modify.ts';
 
 /** anon_rmap_tree_insert(): equal starts go to the right, that is, after those that are there. */
 function insert(tree: Vma[], vma: Vma): void {
@@ -50,9 +51,7 @@ function findMergeableAnonVma(vma: Vma): AnonVma | null {
     if (!other?.anonVma || other.chain.length !== 1) continue;
     if (!(other.first < vma.first ? adjoin(other, vma) : adjoin(vma, other))) continue;
     // anon_vma_compatible(): all flags but VM_ACCESS_FLAGS and VM_SOFTDIRTY.
-    if (other.account === vma.account && other.locked === vma.locked && other.thp === vma.thp) {
-      return other.anonVma;
-    }
+    if (sameFlags({ ...flagsOf(other), read: vma.read, write: vma.write }, vma)) return other.anonVma;
   }
   return null;
 }

@@ -5,9 +5,11 @@
 import { fileOf } from './apply.ts';
 import { isHazardous } from './mirror.ts';
 import { touchesZeroPage } from './mlock.ts';
-import { isHugeRegion, type RegionId, type Step } from './program.ts';
+import { entryAt } from './page-table.ts';
+import { isHugeRegion, type OrdinaryStep, type RegionId, type Step } from './program.ts';
 import { togetherHazard } from './safe-together.ts';
 import { processOf, type State } from './state.ts';
+import { isRegistered } from './userfault.ts';
 import { findVma } from './vma.ts';
 
 /**
@@ -30,11 +32,22 @@ import { findVma } from './vma.ts';
  *   all programs that come after it. It is left out of programs with huge regions, like `clear-refs`.
  * - `mremap` with MREMAP_DONTUNMAP of a part of an mlocked mapping is left out for 6.12, which then forgets that the rest
  *   is mlocked, but leaves its pages so (mm/mremap.c, move_vma).
+ * - Where something is registered with userfaultfd, nothing is done together: the model of that does not know it. In 6.12,
+ *   a range does not lose its registration for writes by another one, which would leave protected entries behind, and
+ *   `mremap` moves nothing registered to where it may be merged with something that then loses its registration too.
+ * - `read-unlocked` with missing pages that a handler fills must not be of pages on the device itself: it begins anew then
+ *   (hmm_range_fault_unlocked_timeout), and those that a fault would have brought back are entered.
  * - `exclusive` on huge regions of 6.12 is left out, since the model does not have it: page_make_device_exclusive_one()
  *   takes a whole folio for its first page, and refuses the others.
  */
 export function hazardOf(state: State, step: Step): string | undefined {
-  if (step.op === 'together') return togetherHazard(state, step);
+  if (step.op === 'together') {
+    return state.processes.some((process) => process?.mm.userfault)
+      ? 'what userfaultfd refuses is not modelled for steps together'
+      : togetherHazard(state, step);
+  }
+  const registration = registrationHazard(state, step);
+  if (registration !== undefined) return registration;
   if (step.op === 'exclusive' && state.profile.exclusiveInGroups) {
     return isHugeRegion(state.regions[step.at.region]!)
       ? 'EXCLUSIVE of large folios is not modelled'
@@ -77,6 +90,36 @@ export function hazardOf(state: State, step: Step): string | undefined {
   return file && isHazardous(state.profile, file, step.at, step.op === 'write')
     ? `device ${step.device} would enter one of its own pages untranslated, or never return`
     : undefined;
+}
+
+function registrationHazard(state: State, step: OrdinaryStep): string | undefined {
+  if (step.op === 'read-unlocked') {
+    const { region, first, count } = step.at;
+    const file = fileOf(state, step.by, step.device);
+    const pages = file?.mm.userfault === 'handler' ? Array.from({ length: count }, (_, i) => first + i) : [];
+    const own = pages.some((page) => {
+      const pte = entryAt(file!.mm, region, page);
+      return pte?.kind === 'device' && pte.frame.minor === step.device;
+    });
+    return own
+      ? `device ${step.device} would enter one of its own pages once a handler has answered`
+      : undefined;
+  }
+  if (state.profile.registrationsKeepWp) return undefined;
+  const { mm } = processOf(state, step.by);
+  if (step.op === 'uffd-register' && step.kind === 'missing') {
+    const { region, first, count } = step.at;
+    const vmas = mm.vmas[region]!.filter((vma) => vma.first < first + count && first < vma.end);
+    if (vmas.some(({ uffdWp }) => uffdWp)) return 'entries would stay protected in a mapping that is not';
+  }
+  if (step.op === 'mremap' && step.how !== 'resize') {
+    const { at, to } = step;
+    const source = findVma(mm, at.region, at.first);
+    if (source && isRegistered(source) && mm.vmas[to.region]!.some(isRegistered)) {
+      return 'what is merged would not be registered any more, and its entries still protected';
+    }
+  }
+  return undefined;
 }
 
 /** What is faulted in because it is mlocked, and cannot be written to, is the zero page. */

@@ -41,13 +41,15 @@ export function expectSmaps(state: State, { mm }: Process): ExpectedMapping[] {
 }
 
 /** show_smap_vma_flags(), by bit. */
-function vmFlags({ read, write, locked, account, softDirty, thp }: Vma): string {
+function vmFlags({ read, write, locked, account, softDirty, thp, uffdMissing, uffdWp }: Vma): string {
   const names = {
     rd: read,
     wr: write,
     mr: true,
     mw: true,
     me: true,
+    um: uffdMissing,
+    uw: uffdWp,
     lo: locked,
     ac: account,
     sd: softDirty,

@@ -4,7 +4,7 @@ import { removeMigrationPtes, spreadPmd, tryToMigrate } from './migration-entrie
 import { invalidate } from './notifier.ts';
 import { hugeEntry, pmdStart, setPmd } from './page-table.ts';
 import { PMD_PAGES, type RegionId } from './program.ts';
-import { type Frame, freeFrame, type Mm, type State, type Vma } from './state.ts';
+import { type Frame, freeFrame, type Mm, type Pte, type State, type Vma } from './state.ts';
 
 /** __split_huge_pmd(): MMU_NOTIFY_CLEAR for all that the PMD covers, and PTEs if it maps memory itself. */
 export function splitPmd(state: State, vma: Vma, page: number): void {
@@ -12,12 +12,12 @@ export function splitPmd(state: State, vma: Vma, page: number): void {
   invalidate(vma.mm, vma.region, first, first + PMD_PAGES);
   const pmd = hugeEntry(vma.mm, vma.region, first);
   if (pmd === null) return;
-  if (pmd.frame.kind === 'zero') spreadZero(state, vma, first);
+  if (pmd.frame.kind === 'zero') spreadZero(state, vma, first, pmd);
   else spreadPmd(vma, first, pmd);
 }
 
 /** __split_huge_zero_page_pmd(): PTEs of the small zero page, without the PMD's soft-dirty bit. */
-function spreadZero(state: State, vma: Vma, first: number): void {
+function spreadZero(state: State, vma: Vma, first: number, { uffdWp }: Pte): void {
   const ptes = vma.mm.ptes[vma.region]!;
   for (let page = first; page < first + PMD_PAGES; page++) {
     ptes[page] = {
@@ -29,6 +29,7 @@ function spreadZero(state: State, vma: Vma, first: number): void {
       young: true,
       dirty: false,
       softDirty: false,
+      uffdWp,
       rule: '__split_huge_zero_page_pmd',
     };
   }

@@ -34,11 +34,22 @@ export function stateKey(state: State, known: ReadonlySet<Frame>): string {
     vma.locked,
     vma.softDirty,
     vma.thp,
+    vma.uffdMissing,
+    vma.uffdWp,
     numberOf(vma.anonVma),
     vma.chain.map(numberOf),
   ];
   const pteOf = (pte: Pte | null) =>
-    pte && [pte.kind, numberOf(pte.frame), pte.write, pte.readExclusive, pte.young, pte.dirty, pte.softDirty];
+    pte && [
+      pte.kind,
+      numberOf(pte.frame),
+      pte.write,
+      pte.readExclusive,
+      pte.young,
+      pte.dirty,
+      pte.softDirty,
+      pte.uffdWp,
+    ];
   const fileOf = (file: DeviceFile) => [
     numberOf(file),
     file.minor,

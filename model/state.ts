@@ -5,7 +5,14 @@
  * The state is changed in place, for speed. {@link cloneState} makes an independent copy.
  */
 import type { Profile } from './profile.ts';
-import { type DeviceMinor, PMD_PAGES, type ProcessId, type Region, type RegionId } from './program.ts';
+import {
+  type DeviceMinor,
+  PMD_PAGES,
+  type ProcessId,
+  type Region,
+  type RegionId,
+  type UserfaultMode,
+} from './program.ts';
 
 /** The function of the kernel that a rule stands for, as a reader of a divergence wants to see it. */
 export type Rule = string;
@@ -40,6 +47,9 @@ export interface Vma {
   softDirty: boolean;
   /** VM_HUGEPAGE, VM_NOHUGEPAGE, or neither. */
   thp: 'hugepage' | 'nohugepage' | null;
+  /** VM_UFFD_MISSING and VM_UFFD_WP: registered with the userfaultfd of its mm, of which there is one. */
+  uffdMissing: boolean;
+  uffdWp: boolean;
   anonVma: AnonVma | null;
   /** vma->anon_vma_chain from its head on. */
   chain: AnonVma[];
@@ -128,6 +138,8 @@ export interface Pte {
   young: boolean;
   dirty: boolean;
   softDirty: boolean;
+  /** Write-protected by userfaultfd (pte_uffd, pte_swp_uffd). */
+  uffdWp: boolean;
   /** What set the entry. */
   rule: Rule;
 }
@@ -170,6 +182,8 @@ export interface Mm {
   pmds: Pmd[][];
   /** Files that mirror it: those whose notifier is registered. */
   mirrors: DeviceFile[];
+  /** Its userfaultfd, and what that does about a fault; null while it has none. */
+  userfault: UserfaultMode | null;
 }
 
 export interface Descriptor {
@@ -253,6 +267,8 @@ export interface State {
   nextId: number;
   /** Trace events of the step that is being applied. */
   events: ExpectedEvent[];
+  /** What userfaultfds were asked in the step that is being applied. */
+  messages: number;
   /** RAM frames that may still be in the CPU's LRU batch. */
   batched: Set<Frame>;
   /**
@@ -295,6 +311,7 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
     hugeZero: null,
     nextId: 1,
     events: [],
+    messages: 0,
     batched: new Set(),
     activating: new Map(),
     mlocking: [],
@@ -313,6 +330,7 @@ export function newProcess(state: State, id: ProcessId): Process {
     ptes: emptyTables(state),
     pmds: state.regions.map((pages) => new Array<Pmd>(Math.ceil(pages / PMD_PAGES)).fill(null)),
     mirrors: [],
+    userfault: null,
   };
   return { id, mm, devices: state.devices.map(() => null), pins: null };
 }

@@ -6,6 +6,7 @@ import { endIndex, indexAt, linearIndex, moveStart } from './page-index.ts';
 import type { PageRange, RegionId } from './program.ts';
 import { anonVmaMove, anonVmaRemap, dupAnonVma, unlinkAnonVmas } from './rmap.ts';
 import type { Mm, State, Vma } from './state.ts';
+import { isRegistered } from './userfault.ts';
 import { anonVmasMergeable, sameFlags } from './vma-modify.ts';
 
 /** Pages `first` to `end` (exclusive) of a region, where nothing is mapped, and which shall be like `like`. */
@@ -93,7 +94,8 @@ export function copyVma(state: State, vma: Vma, page: number, to: PageRange, kee
     if (prev === vma) prev = null;
     if (next === vma) next = null;
   }
-  const merged = mergeNewRange(state, range, prev, next);
+  // vma_merge_copied_range(): the copy will not be registered with userfaultfd.
+  const merged = isRegistered(vma) ? null : mergeNewRange(state, range, prev, next);
   if (merged) return merged;
 
   const { region, first, end, pgoff } = range;

@@ -10,10 +10,10 @@ import type { State, Vma } from './state.ts';
 import { splitVma } from './vma.ts';
 
 /** Flags that two vmas must agree on to be merged; VM_SOFTDIRTY is not one (VM_IGNORE_MERGE). */
-export type VmaFlags = Pick<Vma, 'read' | 'write' | 'account' | 'locked' | 'thp'>;
+export type VmaFlags = Pick<Vma, 'read' | 'write' | 'account' | 'locked' | 'thp' | 'uffdMissing' | 'uffdWp'>;
 
-export function flagsOf({ read, write, account, locked, thp }: VmaFlags): VmaFlags {
-  return { read, write, account, locked, thp };
+export function flagsOf({ read, write, account, locked, thp, uffdMissing, uffdWp }: VmaFlags): VmaFlags {
+  return { read, write, account, locked, thp, uffdMissing, uffdWp };
 }
 
 export function sameFlags(a: VmaFlags, b: VmaFlags): boolean {
@@ -22,7 +22,9 @@ export function sameFlags(a: VmaFlags, b: VmaFlags): boolean {
     a.write === b.write &&
     a.account === b.account &&
     a.locked === b.locked &&
-    a.thp === b.thp
+    a.thp === b.thp &&
+    a.uffdMissing === b.uffdMissing &&
+    a.uffdWp === b.uffdWp
   );
 }
 

@@ -33,6 +33,8 @@ export function mapRegion(state: State, mm: Mm, region: RegionId, protection: Pr
       locked: false,
       softDirty: state.profile.softDirty,
       thp: null,
+      uffdMissing: false,
+      uffdWp: false,
       anonVma: null,
       chain: [],
     },

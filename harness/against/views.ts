@@ -74,12 +74,12 @@ function lines<T>(list: readonly T[], text: (item: T) => string): string {
   return list.map(text).join('\n');
 }
 
-type Result = Pick<StepExpectation, 'outcome' | 'cpages' | 'faults' | 'bytes'> & {
+type Result = Pick<StepExpectation, 'outcome' | 'cpages' | 'faults' | 'messages' | 'bytes'> & {
   data?: readonly (bigint | string)[] | undefined;
 };
 
-function resultText({ outcome, cpages, faults, data, bytes }: Result): string {
-  const parts = [describeOutcome(outcome), `cpages ${cpages}`, `faults ${faults}`];
+function resultText({ outcome, cpages, faults, messages, data, bytes }: Result): string {
+  const parts = [describeOutcome(outcome), `cpages ${cpages}`, `faults ${faults}`, `messages ${messages}`];
   if (data) parts.push(`data ${data.join(' ')}`);
   if (bytes) parts.push(`bytes ${describeBytes(bytes)}`);
   return parts.join(', ');

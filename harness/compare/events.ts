@@ -121,7 +121,7 @@ function compareBits(
     young: entry.young,
     dirty: entry.dirty,
     softDirty: environment.profile.softDirty && entry.softDirty,
-    uffd: false,
+    uffd: entry.uffdWp,
     otherBits: 0n,
   };
   tally.check(

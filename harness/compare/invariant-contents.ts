@@ -34,6 +34,12 @@ const KEEPS: ReadonlySet<Step['op']> = new Set([
   'unpin',
   'mlock',
   'munlock',
+  'uffd-open',
+  'uffd-register',
+  'uffd-unregister',
+  'uffd-protect',
+  'uffd-unprotect',
+  'uffd-zeropage',
 ] as Step['op'][]);
 
 /**
@@ -61,7 +67,7 @@ export class ContentInvariant {
     const succeeded = seen.outcome.kind === 'ok';
     if (step.op === 'fork') {
       this.#known[step.child] = this.#of(step.by).map(copyOf);
-    } else if (step.op === 'cpu-write' && succeeded) {
+    } else if ((step.op === 'cpu-write' || step.op === 'uffd-copy') && succeeded) {
       this.#know(step.by, step.at, (page) => pageToken(seen.step, step.at.region, page));
     } else if (step.op === 'munmap' && succeeded) {
       this.#know(step.by, step.at, () => 0n);

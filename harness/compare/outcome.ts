@@ -2,6 +2,7 @@ import type { Outcome, PageBytes, StepObservation } from '../../model/observatio
 import type { Expected } from '../../model/outcome.ts';
 import { MAX_ACTOR_PARTS, MAX_ACTORS, MAX_REGION_PMDS, MAX_STEPS, PMD_PAGES } from '../../model/program.ts';
 import { firstWord, isTorn } from '../../model/torn.ts';
+import { USERFAULT_RULE } from '../../model/userfault.ts';
 import { ROUND_SHIFT } from '../programs/protocol.ts';
 import { describeNumber } from './bindings.ts';
 import type { Tally } from './tally.ts';
@@ -14,7 +15,7 @@ export function compareOutcome(
   tally: Tally,
   step: number,
   expected: Expected,
-  seen: Pick<StepObservation, 'outcome' | 'cpages' | 'faults' | 'data' | 'bytes'>,
+  seen: Pick<StepObservation, 'outcome' | 'cpages' | 'faults' | 'data' | 'bytes'> & { messages?: number },
 ): void {
   const { rule } = expected;
   const place = { step };
@@ -38,6 +39,14 @@ export function compareOutcome(
       () => String(seen[field]),
     );
   }
+  tally.check(
+    expected.messages === seen.messages,
+    place,
+    'messages',
+    USERFAULT_RULE,
+    () => String(expected.messages),
+    () => String(seen.messages),
+  );
   compareData(tally, step, expected, seen.data);
   tally.check(
     sameBytes(expected.bytes, seen.bytes),

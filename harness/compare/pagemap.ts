@@ -54,13 +54,21 @@ function compareBits({ tally }: Context, place: Place, expected: ExpectedPage, s
     () => state(expected.exclusive),
     () => state(seen.exclusive),
   );
-  const others = ['uffd', 'guard', 'file', 'invalid'] as const;
+  tally.check(
+    seen.uffd === expected.uffdWp,
+    place,
+    'pagemap.uffd',
+    rule,
+    () => state(expected.uffdWp),
+    () => state(seen.uffd),
+  );
+  const others = ['guard', 'file', 'invalid'] as const;
   tally.check(
     others.every((bit) => seen[bit] === (bit === 'file' && expected.file)),
     place,
     'pagemap.other-bits',
     rule,
-    () => (expected.file ? 'file, and none of uffd, guard' : 'none of uffd, guard, file'),
+    () => (expected.file ? 'file, and not guard' : 'neither guard nor file'),
     () => others.filter((bit) => seen[bit]).join(', ') || 'none',
   );
 }

@@ -11,6 +11,7 @@ export const PAGE_FIELDS = [
   'pagemap.kind',
   'pagemap.soft-dirty',
   'pagemap.exclusive',
+  'pagemap.uffd',
   'pagemap.other-bits',
   'pagemap.frame',
   'kpageflags',
@@ -67,12 +68,13 @@ function seenKind(pte: Pte | null): number {
   return pte.write ? SeenKind.deviceWrite : SeenKind.deviceRead;
 }
 
-function seenBits({ softDirty, exclusive, file }: ExpectedPage, kind: number): number {
+function seenBits({ softDirty, exclusive, uffdWp, file }: ExpectedPage, kind: number): number {
   const place = kind === SeenKind.none ? 0 : kind === SeenKind.present ? SeenBits.present : SeenBits.swap;
   return (
     place |
     (softDirty ? SeenBits.softDirty : 0) |
     (exclusive ? SeenBits.exclusive : 0) |
+    (uffdWp ? SeenBits.uffd : 0) |
     (file ? SeenBits.file : 0)
   );
 }

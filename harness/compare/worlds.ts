@@ -34,7 +34,7 @@ export function futures(worlds: readonly World[], step: Step, index: number): Fu
     endingsOf(state, step, index).map(({ state, frames, parts, order }) => ({
       state,
       bindings: bindings.copyFor(frames),
-      expected: { outcome: { kind: 'ok' }, rule: 'together', events: [] },
+      expected: { outcome: { kind: 'ok' }, messages: 0, rule: 'together', events: [] },
       parts,
       order: `list ${order.join(', ')}`,
     })),

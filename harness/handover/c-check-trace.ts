@@ -68,7 +68,7 @@ function rawEntry(
     young: entry.young,
     dirty: entry.dirty,
     softDirty: profile.softDirty && entry.softDirty,
-    uffd: false,
+    uffd: entry.uffdWp,
   };
   const raw = (frame: bigint) => encodePte(profile, { ...known, frame }, entry.huge);
   const field = raw(0n) ^ raw((1n << BigInt(profile.swapPfnBits)) - 1n);

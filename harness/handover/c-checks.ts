@@ -9,6 +9,7 @@ import type { Divergence, FieldName, Place } from '../compare/tally.ts';
 import { frameChecks } from './c-check-frames.ts';
 import { traceCheck } from './c-check-trace.ts';
 import type { Context } from './c-context.ts';
+import { hasHandler } from './c-steps.ts';
 import { addressOf, call, indent, quote, regionMacro, wordCode } from './c-text.ts';
 import { placeInWords } from './words.ts';
 
@@ -41,12 +42,14 @@ const CHECKERS: Readonly<Record<Exclude<FieldName, Unchecked>, Checker>> = {
   outcome: () => [],
   cpages: countCheck('cpages'),
   faults: countCheck('faults'),
+  messages: messagesCheck,
   data: dataCheck,
   bytes: bytesCheck,
   'pagemap.kind': pageCheck(kindCheck),
   'pagemap.frame': frameChecks,
   'pagemap.soft-dirty': pageCheck(({ softDirty }, what, at) => bit(what, at, 'PM_SOFT_DIRTY', softDirty)),
   'pagemap.exclusive': pageCheck(({ exclusive }, what, at) => bit(what, at, 'PM_EXCLUSIVE', exclusive)),
+  'pagemap.uffd': pageCheck(({ uffdWp }, what, at) => bit(what, at, 'PM_UFFD_WP', uffdWp)),
   'pagemap.other-bits': pageCheck((_, what, at) => bit(what, at, 'PM_UNEXPECTED', false)),
   kpageflags: pageCheck(flagsCheck),
   'kpageflags.free': () => [],
@@ -86,6 +89,13 @@ function countCheck(field: 'cpages' | 'faults'): Checker {
       ? []
       : [{ phase: 'result', lines: [`check_number("${field}", cmd.${field}, ${count});`] }];
   };
+}
+
+/** Only a handler is asked. */
+function messagesCheck({ program, views }: Context, { step }: Divergence): Check[] {
+  const { messages } = views[step]!.expected;
+  if (!hasHandler(program)) return [];
+  return [{ phase: 'result', lines: [`check_number("messages", shared->messages, ${messages ?? 0});`] }];
 }
 
 function dataCheck({ views }: Context, { step }: Divergence): Check[] {

@@ -37,7 +37,7 @@ export interface FileParts {
 }
 
 const HEADERS = `
-errno.h fcntl.h linux/kernel-page-flags.h sched.h setjmp.h signal.h stdarg.h stdbool.h stdint.h stdio.h stdlib.h string.h
+errno.h fcntl.h linux/kernel-page-flags.h linux/userfaultfd.h sched.h setjmp.h signal.h stdarg.h stdbool.h stdint.h stdio.h stdlib.h string.h
 sys/ioctl.h sys/mman.h sys/prctl.h sys/stat.h sys/syscall.h sys/wait.h unistd.h`
   .trim()
   .split(/\s+/);
@@ -224,6 +224,9 @@ function sharedStruct(processes: number, slots: number, code: string): string[] 
       ? ['\tint\t\tnext;\t\t/* whose turn it is when a process has ended */']
       : []),
     `\tpid_t\t\tpid[${processes}];`,
+    ...(mentions(code, 'messages')
+      ? ['\tunsigned int\tmessages;\t/* that userfaultfds have sent in this step */']
+      : []),
     ...(mentions(code, 'frame')
       ? [`\tuint64_t\tframe[${Math.max(slots, 1)}];\t/* page numbers that were noted */`]
       : []),

@@ -10,8 +10,14 @@ import {
   type Protection,
   type RegionId,
   type Step,
+  type UserfaultKind,
 } from '../../model/program.ts';
 import { addressOf, pagesOf, regionMacro } from './c-text.ts';
+
+/** Whether a userfaultfd has a handler, which counts what it is asked. */
+export function hasHandler({ steps }: Program): boolean {
+  return steps.some((step) => step.op === 'uffd-open' && step.mode === 'handler');
+}
 
 /** Whether a step hands back pages, into the buffer of the process that takes it. */
 export function readsData(step: Step): boolean {
@@ -62,6 +68,25 @@ function statementsOf(program: Program, step: Step, index: number): string[] {
       const size = `${pagesOf(program, step.at)} * PAGE`;
       return [`err = mprotect(${start}, ${size}, ${PROTECTIONS[step.protection]}) ? errno : 0;`];
     }
+    case 'uffd-open':
+      return [
+        step.mode === 'handler' ? 'err = uffd_open_with_handler();' : 'err = uffd_open(UFFD_FEATURE_SIGBUS);',
+      ];
+    case 'uffd-register':
+      return [`err = uffd_register(${range(program, step.at)}, ${REGISTER_MODES[step.kind]});`];
+    case 'uffd-unregister':
+      return [`err = uffd_unregister(${range(program, step.at)});`];
+    case 'uffd-protect':
+      return [`err = uffd_protect(${range(program, step.at)}, UFFDIO_WRITEPROTECT_MODE_WP);`];
+    case 'uffd-unprotect':
+      return [`err = uffd_protect(${range(program, step.at)}, 0);`];
+    case 'uffd-zeropage':
+      return [`err = uffd_zeropage(${range(program, step.at)});`];
+    case 'uffd-copy':
+      return [
+        `fill(buffer, ${pagesOf(program, step.at)}, ${token(index, step.at)});`,
+        `err = uffd_copy(${range(program, step.at)}, ${step.protect ? 'UFFDIO_COPY_MODE_WP' : '0'});`,
+      ];
     case 'cpu-read':
       return [`err = cpu_read(${range(program, step.at)});`];
     case 'cpu-write':
@@ -112,6 +137,12 @@ function remap(program: Program, { at, to, how, flaw }: Extract<Step, { op: 'mre
 function pins({ steps }: Program): boolean {
   return steps.some(({ op }) => op === 'pin' || op === 'unpin');
 }
+
+const REGISTER_MODES: Readonly<Record<UserfaultKind, string>> = {
+  missing: 'UFFDIO_REGISTER_MODE_MISSING',
+  wp: 'UFFDIO_REGISTER_MODE_WP',
+  both: 'UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP',
+};
 
 const PROTECTIONS: Readonly<Record<Protection, string>> = {
   none: 'PROT_NONE',

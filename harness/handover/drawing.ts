@@ -3,9 +3,10 @@ import { MINCORE_UNMAPPED, type RegionObservation, type StepObservation } from '
 import type { ExpectedPage, ExpectedRegion } from '../../model/observe.ts';
 import type { Expected } from '../../model/outcome.ts';
 import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
-import { decodePagemap } from '../../model/pagemap.ts';
+import { decodePagemap, type PagemapEntry } from '../../model/pagemap.ts';
 import type { Program } from '../../model/program.ts';
 import { SnapshotBits } from '../../model/snapshot.ts';
+import type { Pte } from '../../model/state.ts';
 import { type ComparableTranscript, compare } from '../compare/compare.ts';
 import type { Environment } from '../compare/environment.ts';
 import { describeOutcome } from '../compare/outcome.ts';
@@ -63,6 +64,7 @@ const SYMBOLS: Readonly<Record<string, string>> = {
   D: 'device-private entry, writable, of the device with that number',
   d: 'device-private entry, read-only, of the device with that number',
   X: 'device-exclusive entry',
+  '=': 'behind one of these: protected by userfaultfd',
   m: 'migration entry',
   '?': 'another entry',
 };
@@ -95,7 +97,7 @@ export function drawingOf(
   });
   const used = new Set(
     blocks.flatMap(({ rows }) =>
-      rows.flatMap(({ cells }) => cells.flatMap(({ model, kernel }) => [model[0]!, kernel[0]!])),
+      rows.flatMap(({ cells }) => cells.flatMap(({ model, kernel }) => [model, kernel].flatMap(lettersOf))),
     ),
   );
   return {
@@ -106,9 +108,9 @@ export function drawingOf(
   };
 }
 
-function resultOf({ outcome, cpages, faults }: Expected | StepObservation): string {
+function resultOf({ outcome, cpages, faults, messages }: Expected | StepObservation): string {
   const counts = cpages === undefined ? '' : `, cpages ${cpages}, faults ${faults}`;
-  return `${describeOutcome(outcome)}${counts}`;
+  return `${describeOutcome(outcome)}${counts}${messages ? `, userfaultfd asked ${messages} times` : ''}`;
 }
 
 function rowOf(
@@ -166,8 +168,19 @@ function fieldsByPage(
   return fields;
 }
 
+const PROTECTED = '=';
+
+/** What of a symbol the legend explains. */
+function lettersOf(symbol: PageSymbol): string[] {
+  return [symbol[0]!, ...(symbol.endsWith(PROTECTED) ? [PROTECTED] : [])];
+}
+
 function modelSymbol({ pte, categories }: ExpectedPage): PageSymbol {
   if (pte === null) return categories === undefined ? '-' : '.';
+  return `${entrySymbol(pte)}${pte.uffdWp ? PROTECTED : ''}`;
+}
+
+function entrySymbol(pte: Pte): PageSymbol {
   switch (pte.kind) {
     case 'present':
       return pte.frame.kind === 'zero' ? 'z' : pte.write ? 'S' : 's';
@@ -189,13 +202,24 @@ function kernelSymbol(
 ): PageSymbol {
   const observed = seen?.pages.at(page);
   if (!observed) return '?';
-  const { kind, frame } = decodePagemap(environment.profile, observed.pagemap);
+  const entry = decodePagemap(environment.profile, observed.pagemap);
+  return `${seenSymbol(environment, seen, page, entry, model)}${entry.uffd ? PROTECTED : ''}`;
+}
+
+function seenSymbol(
+  environment: Environment,
+  seen: RegionObservation | undefined,
+  page: number,
+  { kind, frame }: PagemapEntry,
+  model: PageSymbol,
+): PageSymbol {
+  const observed = seen!.pages.at(page)!;
   switch (kind) {
     case 'none':
       return seen?.mincore?.[page] === MINCORE_UNMAPPED ? '-' : '.';
     case 'present': {
       const zero = ((observed.kpageflags ?? 0n) >> BigInt(PAGE_FLAG_BITS.ZERO_PAGE)) & 1n;
-      return zero ? 'z' : (snapshotAccess(seen, page) ?? (/^[Ss]$/.test(model) ? model : 'P'));
+      return zero ? 'z' : (snapshotAccess(seen, page) ?? (/^[Ss]/.test(model) ? model[0]! : 'P'));
     }
     case 'device-write':
     case 'device-read': {

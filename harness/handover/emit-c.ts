@@ -13,7 +13,7 @@ import { ARCHITECTURES, type Arch } from '../../qemu/machine.ts';
 import { type Check, checksFor, type Phase } from './c-checks.ts';
 import { Context, Slots } from './c-context.ts';
 import { fileText } from './c-file.ts';
-import { stepStatements } from './c-steps.ts';
+import { hasHandler, stepStatements } from './c-steps.ts';
 import { addressOf, comment, indent, outcomeCode, regionMacro } from './c-text.ts';
 import { joinTurns, MAIN, type Turn } from './c-turns.ts';
 import { profileOn, walkModel } from './expectation.ts';
@@ -122,6 +122,7 @@ class Emitter {
     const { program } = this;
     const step = program.steps[index]!;
     const lines = [...this.#caption(index), `shared->step = ${index};`];
+    if (hasHandler(program)) lines.push('shared->messages = 0;');
     if (this.#linesOf(index, 'trace').length > 0) lines.push('trace_start();');
     lines.push(...stepStatements(program, step, index));
     if (step.op === 'exit') {

@@ -1,5 +1,5 @@
 /** Steps and places in words, for comments and captions. */
-import type { DeviceOp, Program, Region, Step, Together } from '../../model/program.ts';
+import type { DeviceOp, Program, Region, Step, Together, UserfaultKind } from '../../model/program.ts';
 import type { Divergence, Place } from '../compare/tally.ts';
 import { printProcess, printRange } from '../programs/range.ts';
 
@@ -13,6 +13,12 @@ const DEVICE_OPS: Readonly<Record<DeviceOp, (range: string, device: number) => s
   exclusive: (range, device) => `makes ${range} exclusive to device ${device}`,
   'check-exclusive': (range, device) => `asks whether ${range} is exclusive to device ${device}`,
   release: (_, device) => `releases the memory of device ${device}`,
+};
+
+const REGISTERED: Readonly<Record<UserfaultKind, string>> = {
+  missing: 'missing pages',
+  wp: 'writes to protected pages',
+  both: 'missing pages and writes to protected ones',
 };
 
 /** What a step does, such as "p1 reads a[0..3] through device 0". */
@@ -38,6 +44,20 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} clears its soft-dirty bits`;
     case 'mprotect':
       return `${by} makes ${printRange(step.at, regions)} ${step.protection}`;
+    case 'uffd-open':
+      return `${by} opens a userfaultfd${step.mode === 'handler' ? ', with a handler' : ''}`;
+    case 'uffd-register':
+      return `${by} registers ${printRange(step.at, regions)} with its userfaultfd for ${REGISTERED[step.kind]}`;
+    case 'uffd-unregister':
+      return `${by} unregisters ${printRange(step.at, regions)}`;
+    case 'uffd-protect':
+      return `${by} write-protects ${printRange(step.at, regions)} through its userfaultfd`;
+    case 'uffd-unprotect':
+      return `${by} lets ${printRange(step.at, regions)} be written again through its userfaultfd`;
+    case 'uffd-zeropage':
+      return `${by} fills ${printRange(step.at, regions)} with zero pages through its userfaultfd`;
+    case 'uffd-copy':
+      return `${by} fills ${printRange(step.at, regions)} with ${step.protect ? 'protected ' : ''}pages through its userfaultfd`;
     case 'cpu-read':
       return `${by} reads ${printRange(step.at, regions)}`;
     case 'cpu-write':

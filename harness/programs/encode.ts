@@ -34,6 +34,7 @@ import {
   REMAP_KINDS,
   StructSize,
   togetherOption,
+  USERFAULT_KINDS,
 } from './protocol.ts';
 
 export const ALL_OBSERVATIONS = Object.keys(OBSERVATIONS) as ObservationKind[];
@@ -223,6 +224,9 @@ function argumentOf(program: Program, where: string, step: Step): number {
   if (step.op === 'mmap' || step.op === 'mprotect') return PROTECTIONS[step.protection];
   if (step.op === 'madvise') return ADVICE[step.advice];
   if (step.op === 'mremap') return step.to.region;
+  if (step.op === 'uffd-open') return Number(step.mode === 'handler');
+  if (step.op === 'uffd-register') return USERFAULT_KINDS[step.kind];
+  if (step.op === 'uffd-copy') return Number(step.protect);
   if (step.op === 'fork') return step.child;
   if (step.op === 'together') return step.actors.length;
   if (!('device' in step)) return 0;

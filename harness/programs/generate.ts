@@ -27,6 +27,8 @@ import {
   type RemapFlaw,
   type RemapKind,
   type Step,
+  USERFAULT_KINDS,
+  type UserfaultKind,
 } from '../../model/program.ts';
 import { hazardOf } from '../../model/safe.ts';
 import { initialState, type Process, type State } from '../../model/state.ts';
@@ -48,6 +50,13 @@ export const WEIGHTS: Readonly<Record<OrdinaryStep['op'], number>> = {
   mremap: 5,
   mlock: 2,
   munlock: 1,
+  'uffd-open': 0,
+  'uffd-register': 0,
+  'uffd-unregister': 0,
+  'uffd-protect': 0,
+  'uffd-unprotect': 0,
+  'uffd-zeropage': 0,
+  'uffd-copy': 0,
   mprotect: 5,
   madvise: 6,
   'clear-refs': 1,
@@ -71,6 +80,31 @@ export const WEIGHTS: Readonly<Record<OrdinaryStep['op'], number>> = {
   release: 1,
 };
 
+/** What some programs are about, so that others are no thinner for it: the share of them, and what is wished for more. */
+interface Theme {
+  /** Of all programs, in percent. */
+  share: number;
+  weights: Readonly<Partial<Record<OrdinaryStep['op'], number>>>;
+  /** Behind the first mmap. */
+  begin: readonly Step[];
+}
+
+const THEMES: readonly Theme[] = [
+  {
+    share: 10,
+    weights: {
+      'uffd-open': 2,
+      'uffd-register': 7,
+      'uffd-unregister': 2,
+      'uffd-protect': 10,
+      'uffd-unprotect': 4,
+      'uffd-zeropage': 3,
+      'uffd-copy': 5,
+    },
+    begin: [],
+  },
+];
+
 /** What is wished for at one point of a program. Numbers are taken modulo what there is to choose from. */
 interface Wish {
   op: OrdinaryStep['op'];
@@ -80,6 +114,7 @@ interface Wish {
   first: number;
   count: number;
   protection: Protection;
+  kind: UserfaultKind;
   flaw: Flaw | undefined;
   flags: DeviceFlags;
   advice: Advice;
@@ -103,15 +138,24 @@ const LONGEST = 64;
 export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Program> {
   const profile = options.profile ?? makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' });
   const length = options.steps ?? 40;
-  // Some wishes are dropped.
-  const wishes = fc.array(wishArbitrary(options.weights ?? WEIGHTS), {
-    minLength: Math.ceil(length / 2),
-    maxLength: length * 2,
-    size: 'max',
-  });
-  return fc
-    .record({ regions: regionsArbitrary(options.huge ?? 0.02), wishes })
-    .map(({ regions, wishes }) => buildProgram(profile, regions, wishes));
+  const weights = options.weights ?? WEIGHTS;
+  const about = (theme: Theme) => {
+    // Some wishes are dropped.
+    const wishes = fc.array(wishArbitrary({ ...weights, ...theme.weights }), {
+      minLength: Math.ceil(length / 2),
+      maxLength: length * 2,
+      size: 'max',
+    });
+    return fc
+      .record({ regions: regionsArbitrary(options.huge ?? 0.02), wishes })
+      .map(({ regions, wishes }) => buildProgram(profile, regions, wishes, theme.begin));
+  };
+  const themes = options.weights ? [] : THEMES;
+  const rest = 100 - themes.reduce((sum, { share }) => sum + share, 0);
+  return fc.oneof(
+    { arbitrary: about({ share: rest, weights: {}, begin: [] }), weight: rest },
+    ...themes.map((theme) => ({ arbitrary: about(theme), weight: theme.share })),
+  );
 }
 
 /** Small regions, or a huge one and a small one. */
@@ -181,6 +225,7 @@ function wishArbitrary(weights: Readonly<Record<OrdinaryStep['op'], number>>): f
     first: small,
     count,
     protection,
+    kind: fc.constantFrom(...USERFAULT_KINDS),
     flaw,
     flags,
     advice: fc.constantFrom(...ADVICE),
@@ -192,7 +237,12 @@ function wishArbitrary(weights: Readonly<Record<OrdinaryStep['op'], number>>): f
 }
 
 /** Region 0 is mapped and device 0 open from the start, so that few wishes are in vain. */
-function buildProgram(profile: Profile, regions: Region[], wishes: readonly Wish[]): Program {
+function buildProgram(
+  profile: Profile,
+  regions: Region[],
+  wishes: readonly Wish[],
+  begin: readonly Step[],
+): Program {
   const state = initialState(profile, regions);
   const steps: Step[] = [];
   const take = (step: Step | undefined) => {
@@ -203,6 +253,7 @@ function buildProgram(profile: Profile, regions: Region[], wishes: readonly Wish
   };
   take({ op: 'mmap', by: 0, region: 0, protection: 'read-write' });
   take({ op: 'open', by: 0, device: 0 });
+  for (const step of begin) take(step);
   // Without the advice, only the device makes huge pages.
   if (isHugeRegion(regions[0]!.pages) && wishes.length % 4 > 0) {
     take({ op: 'madvise', by: 0, at: { region: 0, first: 0, count: regions[0]!.pages }, advice: 'hugepage' });
@@ -256,6 +307,17 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
       return [{ op, by, at, protection }];
     case 'mremap':
       return remaps(state, wish, by, at);
+    case 'uffd-open':
+      return process.mm.userfault ? [] : [{ op, by, mode: wish.first % 2 === 0 ? 'sigbus' : 'handler' }];
+    case 'uffd-register':
+      return process.mm.userfault ? [{ op, by, at, kind: wish.kind }] : [];
+    case 'uffd-copy':
+      return process.mm.userfault ? [{ op, by, at, protect: wish.first % 3 === 0 }] : [];
+    case 'uffd-unregister':
+    case 'uffd-protect':
+    case 'uffd-unprotect':
+    case 'uffd-zeropage':
+      return process.mm.userfault ? [{ op, by, at }] : [];
     case 'mlock':
     case 'munlock':
     case 'munmap':

@@ -33,6 +33,9 @@ export function printStep(step: Step, regions: readonly Region[]): string {
     fields.push(step.how === 'resize' ? `pages: ${step.to.count}` : `to: ${quoted(step.to, regions)}`);
     if (step.how === 'keep') fields.push('keep: true');
   }
+  if (step.op === 'uffd-open' && step.mode === 'handler') fields.push('handler: true');
+  if (step.op === 'uffd-register') fields.push(`for: ${step.kind}`);
+  if (step.op === 'uffd-copy' && step.protect) fields.push('protect: true');
   if (step.op === 'madvise') fields.push(`advice: ${step.advice}`);
   if ('device' in step && step.op !== 'open' && step.op !== 'close') fields.push(`device: ${step.device}`);
   if ('flaw' in step && step.flaw) fields.push(`flaw: ${step.flaw}`);
@@ -42,7 +45,7 @@ export function printStep(step: Step, regions: readonly Region[]): string {
 
 /** The operand of the step is the process that acts. */
 function isByItself({ op }: Step): boolean {
-  return op === 'exit' || op === 'clear-refs' || op === 'unpin';
+  return op === 'exit' || op === 'clear-refs' || op === 'unpin' || op === 'uffd-open';
 }
 
 function printTogether({ actors, rounds, apart }: Together, regions: readonly Region[]): string {
@@ -60,6 +63,7 @@ function operand(step: OrdinaryStep, regions: readonly Region[]): string {
     case 'exit':
     case 'clear-refs':
     case 'unpin':
+    case 'uffd-open':
       return printProcess(step.by);
     case 'open':
     case 'close':

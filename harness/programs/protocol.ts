@@ -12,6 +12,7 @@ import type {
   RemapKind,
   Step,
   Together,
+  UserfaultKind,
 } from '../../model/program.ts';
 
 export const PROTOCOL_VERSION = 3;
@@ -94,6 +95,13 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   mremap: 24,
   mlock: 25,
   munlock: 26,
+  'uffd-open': 28,
+  'uffd-register': 29,
+  'uffd-unregister': 30,
+  'uffd-protect': 31,
+  'uffd-unprotect': 32,
+  'uffd-zeropage': 33,
+  'uffd-copy': 34,
   together: 27,
 };
 
@@ -118,6 +126,8 @@ export const REMAP_FLAWS: Readonly<Record<RemapFlaw, number>> = {
   immovable: 4,
   'unknown-flag': 5,
 };
+
+export const USERFAULT_KINDS: Readonly<Record<UserfaultKind, number>> = { missing: 1, wp: 2, both: 3 };
 
 export const PROTECTIONS: Readonly<Record<Protection, number>> = { none: 0, read: 1, 'read-write': 2 };
 

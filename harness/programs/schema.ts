@@ -15,6 +15,11 @@
  *       - {mremap: "a[0..3]", pages: 2}       # shrinks or grows where it is
  *       - {pin: "a[0]"}                       # for long, for DMA (gup_test)
  *       - {unpin: p0}                         # all that it has pinned
+ *       - {uffd-open: p0}                     # its userfaultfd: SIGBUS where it is asked (UFFD_FEATURE_SIGBUS); with
+ *                                             # handler: true, zero pages for missing ones, and protection is taken away
+ *       - {uffd-register: a, for: both}       # missing pages, writes to protected pages (wp), or both; uffd-unregister
+ *       - {uffd-copy: "a[0]"}                 # fills missing pages; protect: true write-protects them; uffd-zeropage
+ *       - {uffd-protect: "a[0]"}              # UFFDIO_WRITEPROTECT; uffd-unprotect
  *       - {clear-refs: p0}                    # writes 4 to its /proc/self/clear_refs: soft-dirty bits
  *       - {cpu-read: "a[0..3]"}               # loads, lowest page first
  *       - {cpu-write: "a[0]"}                 # stores a word that names the step and the page

@@ -13,6 +13,7 @@ import {
   REMAP_FLAWS,
   type Region,
   type Step,
+  USERFAULT_KINDS,
 } from '../../model/program.ts';
 import { parseProcess, parseRange } from './range.ts';
 
@@ -47,6 +48,13 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   pin: [],
   unpin: [],
   together: ['rounds', 'apart'],
+  'uffd-open': ['handler'],
+  'uffd-register': ['for'],
+  'uffd-unregister': [],
+  'uffd-protect': [],
+  'uffd-unprotect': [],
+  'uffd-zeropage': [],
+  'uffd-copy': ['protect'],
   'cpu-read': [],
   'cpu-write': [],
   fork: [],
@@ -66,7 +74,7 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
 };
 const OPERATIONS = Object.keys(MORE_KEYS) as Operation[];
 /** Operations whose operand is the process that acts. */
-const ACTS_BY_ITSELF: readonly Operation[] = ['together', 'exit', 'clear-refs', 'unpin'];
+const ACTS_BY_ITSELF: readonly Operation[] = ['together', 'exit', 'clear-refs', 'unpin', 'uffd-open'];
 const PROTECTIONS = ['none', 'read', 'read-write'] as const;
 const DEVICES = [0, 1] as const;
 
@@ -109,6 +117,12 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
       return { op, by, device: deviceIn(fields, op) };
     case 'flags':
       return { op, by, device: deviceIn(fields, 'device'), flags: oneOf(DEVICE_FLAGS, fields, op) };
+    case 'uffd-open': {
+      const { handler } = fields;
+      if (handler !== undefined && handler !== true)
+        throw new Problem('handler', 'handler is true, or not said');
+      return { op, by: processIn(fields, op), mode: handler ? 'handler' : 'sigbus' };
+    }
     case 'clear-refs':
     case 'unpin':
       return { op, by: processIn(fields, op) };
@@ -118,10 +132,22 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
       return { op, by, at: rangeIn(fields, op, regions), advice: oneOf(ADVICE, fields, 'advice') };
     case 'mremap':
       return mremapOf(fields, by, rangeIn(fields, op, regions), regions);
+    case 'uffd-register':
+      return { op, by, at: rangeIn(fields, op, regions), kind: oneOf(USERFAULT_KINDS, fields, 'for') };
+    case 'uffd-copy': {
+      const { protect } = fields;
+      if (protect !== undefined && protect !== true)
+        throw new Problem('protect', 'protect is true, or not said');
+      return { op, by, at: rangeIn(fields, op, regions), protect: protect === true };
+    }
     case 'mlock':
     case 'munlock':
     case 'pin':
     case 'munmap':
+    case 'uffd-unregister':
+    case 'uffd-protect':
+    case 'uffd-unprotect':
+    case 'uffd-zeropage':
     case 'cpu-read':
     case 'cpu-write':
       return { op, by, at: rangeIn(fields, op, regions) };

@@ -115,7 +115,8 @@ function decodeStep(reader: ByteReader, index: number, last: LastRegions): StepO
   const flags = reader.u8('flags', what);
   const code = reader.u16('errno or signal', what);
   const page = reader.u32('page', what);
-  const dataCount = reader.u32('amount of data', what);
+  const dataCount = reader.u16('amount of data', what);
+  const messages = reader.u16('messages of userfaultfds', what);
   const processCount = reader.u32('number of process observations', what);
   const eventCount = reader.u32('number of events', what);
   const cpages = reader.count('cpages', what);
@@ -135,6 +136,7 @@ function decodeStep(reader: ByteReader, index: number, last: LastRegions): StepO
     ...(data ? { data } : {}),
     ...(bytes ? { bytes } : {}),
     ...(parts ? { parts } : {}),
+    messages,
     events,
     processes,
     regions,
@@ -150,7 +152,8 @@ function decodePart(reader: ByteReader, step: string, index: number): PartObserv
   const flags = reader.u8('flags', what);
   const code = reader.u16('errno or signal', what);
   const page = reader.u32('page', what);
-  const dataCount = reader.u32('amount of data', what);
+  const dataCount = reader.u16('amount of data', what);
+  reader.u16('messages of a part', what);
   const lost = reader.u32('lost writes', what);
   const rounds = reader.u32('rounds', what);
   const cpages = reader.count('cpages', what);

@@ -15,6 +15,8 @@ const WITHOUT_PAGE = [
 ] as const;
 const RAM = WITHOUT_PAGE.length;
 const DEVICE = RAM + ACCESSES.length;
+/** Added to the code of an entry that userfaultfd protects. */
+const PROTECTED = 64;
 /** Added to the code of what a PMD entry maps. */
 const HUGE = 128;
 
@@ -27,9 +29,9 @@ const OTHER_DEVICE_NAMES = names('other-device');
 export function stateCode(vma: Vma, pte: Pte | null): number {
   if (pte === null) return vma.write ? 1 : vma.read ? 2 : 3;
   const { frame } = pte;
-  const level = pte.huge ? HUGE : 0;
+  const level = (pte.huge ? HUGE : 0) + (pte.uffdWp ? PROTECTED : 0);
   if (frame.kind === 'zero') return level + 4;
-  if (pte.kind === 'exclusive') return 5;
+  if (pte.kind === 'exclusive') return level + 5;
   const access = mapcountOf(frame) > 1 ? 0 : pte.write ? 1 : frame.exclusive ? 2 : 3;
   return level + (frame.kind === 'device' ? DEVICE + frame.minor * ACCESSES.length : RAM) + access;
 }
@@ -37,6 +39,7 @@ export function stateCode(vma: Vma, pte: Pte | null): number {
 /** @param device through which a step acts: to it, pages on other devices are `other-device-...` */
 export function stateName(code: number, device?: DeviceMinor): string {
   if (code >= HUGE) return `huge-${stateName(code - HUGE, device)}`;
+  if (code >= PROTECTED) return `${stateName(code - PROTECTED, device)}-protected`;
   if (code < RAM) return WITHOUT_PAGE[code]!;
   if (code < DEVICE) return RAM_NAMES[code - RAM]!;
   const minor = Math.floor((code - DEVICE) / ACCESSES.length);

@@ -5,6 +5,7 @@ import { MLOCK } from './mlock.ts';
 import { MREMAP } from './mremap.ts';
 import { ORDER_0 } from './order-0.ts';
 import { PIN } from './pin.ts';
+import { USERFAULT } from './userfault.ts';
 
 /** Rows of a table; those of one kernel alone say so. */
 export interface Rows {
@@ -16,7 +17,7 @@ export interface Rows {
 export type CoverageTables = Partial<Record<TableName, readonly Rows[]>>;
 
 /** A part of the model declares its rows in a file of its own and is entered here. */
-const PARTS: readonly CoverageTables[] = [ORDER_0, HUGE, PIN, MREMAP, MLOCK];
+const PARTS: readonly CoverageTables[] = [ORDER_0, HUGE, PIN, MREMAP, MLOCK, USERFAULT];
 
 export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {
   operations: PARTS.flatMap((part) => part.operations ?? []),

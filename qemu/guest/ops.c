@@ -22,6 +22,7 @@
 #include "program.h"
 #include "shared.h"
 #include "together.h"
+#include "userfault.h"
 
 /* Not in every kernel's header; one that does not know it says EINVAL. */
 #ifndef HMM_DMIRROR_FLAGS
@@ -341,6 +342,16 @@ static void do_device_read(const struct program_step *s, unsigned long request)
 		data[i] = look_at((const uint64_t *)(bounce() + i * PAGE_BYTES));
 }
 
+static void do_uffd_copy(const struct program_step *s)
+{
+	uint64_t *words = (uint64_t *)bounce();
+
+	for (unsigned int i = 0; i < s->count; i++)
+		for (unsigned int w = 0; w < PAGE_WORDS; w++)
+			*words++ = token_of(s, i, 0);
+	succeeded(userfault_copy(start_of(s), bounce(), s->count * PAGE_BYTES, s->argument));
+}
+
 static void do_device_write(const struct program_step *s)
 {
 	const unsigned int round = own_part ? own_part->round : 0;
@@ -392,6 +403,25 @@ bool run_step(unsigned int step)
 		break;
 	case OP_MREMAP:
 		do_mremap(s);
+		break;
+	case OP_UFFD_OPEN:
+		succeeded(userfault_open(s->argument));
+		break;
+	case OP_UFFD_REGISTER:
+		succeeded(userfault_register(start_of(s), s->count * PAGE_BYTES, s->argument));
+		break;
+	case OP_UFFD_UNREGISTER:
+		succeeded(userfault_unregister(start_of(s), s->count * PAGE_BYTES));
+		break;
+	case OP_UFFD_PROTECT:
+	case OP_UFFD_UNPROTECT:
+		succeeded(userfault_protect(start_of(s), s->count * PAGE_BYTES, s->op == OP_UFFD_PROTECT));
+		break;
+	case OP_UFFD_ZEROPAGE:
+		succeeded(userfault_zeropage(start_of(s), s->count * PAGE_BYTES));
+		break;
+	case OP_UFFD_COPY:
+		do_uffd_copy(s);
 		break;
 	case OP_CLEAR_REFS:
 		do_clear_refs();

@@ -47,6 +47,7 @@ static void become(unsigned int number)
 {
 	self.number = number;
 	self.gup_test = -1;
+	self.userfault = -1;
 	self.pagemap = -1;
 	self.status = -1;
 	self.smaps = -1;
@@ -64,8 +65,8 @@ void become_first_process(void)
 
 void become_child(unsigned int number)
 {
-	/* What the parent pins is the parent's: its last descriptor of gup_test gives it up. */
-	const int parents[] = { self.pagemap, self.status, self.smaps, self.rollup, self.gup_test };
+	/* What the parent pins is the parent's: its last descriptor of gup_test gives it up. So is its userfaultfd. */
+	const int parents[] = { self.pagemap, self.status, self.smaps, self.rollup, self.gup_test, self.userfault };
 
 	for (unsigned int i = 0; i < sizeof(parents) / sizeof(parents[0]); i++)
 		if (parents[i] >= 0)

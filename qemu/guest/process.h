@@ -19,6 +19,7 @@ struct process {
 	int		rollup;
 	int		device[MAX_DEVICES];	/* -1: not open */
 	int		gup_test;		/* what it pins pages through; -1 until it is needed */
+	int		userfault;		/* userfaultfd; -1 until it is opened */
 	bool		own[MAX_DEVICES];	/* opened by this process, so it mirrors this mm */
 };
 

@@ -156,7 +156,14 @@ enum step_op {
 	OP_MLOCK	= 25,
 	OP_MUNLOCK	= 26,
 	OP_TOGETHER	= 27,	/* argument: actors; count: parts; option: TOGETHER_ROUNDS and TOGETHER_APART */
-	OP_LAST		= OP_TOGETHER,
+	OP_UFFD_OPEN	= 28,	/* argument: 1: with a handler */
+	OP_UFFD_REGISTER = 29,	/* argument: enum userfault_kind */
+	OP_UFFD_UNREGISTER = 30,
+	OP_UFFD_PROTECT	= 31,
+	OP_UFFD_UNPROTECT = 32,
+	OP_UFFD_ZEROPAGE = 33,
+	OP_UFFD_COPY	= 34,	/* argument: 1: write-protected */
+	OP_LAST		= OP_UFFD_COPY,
 };
 
 /* What FLAGS is given as npages. */
@@ -198,6 +205,12 @@ enum step_protection {
 	PROTECTION_NONE		= 0,
 	PROTECTION_READ		= 1,
 	PROTECTION_READ_WRITE	= 2,
+};
+
+/* What a range is registered for. */
+enum userfault_kind {
+	USERFAULT_MISSING	= 1 << 0,
+	USERFAULT_WP		= 1 << 1,
 };
 
 enum step_advice {
@@ -286,7 +299,8 @@ struct step_record {
 	uint8_t		flags;		/* enum step_flag */
 	uint16_t	code;
 	uint32_t	page;
-	uint32_t	data;
+	uint16_t	data;
+	uint16_t	messages;	/* that userfaultfds have sent */
 	uint32_t	processes;	/* of a part: how often its pages had lost what it wrote the round before */
 	uint32_t	events;		/* of a part: rounds */
 	uint64_t	cpages;

@@ -24,6 +24,7 @@ static void begin_record(void)
 	struct step_record *record;
 
 	c->record = c->used;
+	atomic_store(&c->messages, 0);
 	record = transcript_append(sizeof(*record));
 	*record = (struct step_record){ .step = c->steps };
 }
@@ -33,6 +34,7 @@ static void end_record(void)
 	struct control *c = &shared->control;
 	const uint8_t op = program.steps[c->step].op;
 
+	current_record()->messages = atomic_load(&c->messages);
 	if (program.header.observe & OBSERVE_TRACE)
 		current_record()->events = op == OP_TOGETHER ? trace_append_all() : trace_append(traced_cpu);
 	c->committed = c->used;

@@ -95,6 +95,9 @@ struct control {
 
 	struct together	together;
 
+	/* That userfaultfds have sent to their handlers in this step. */
+	atomic_uint	messages;
+
 	/* The first failure of the agent itself, "" while there is none. */
 	char		error[200];
 };

@@ -86,9 +86,11 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
           markObserved(state);
           if (step.op === 'mremap') {
             if (outcome.kind === 'ok') moveContents(contents, step, mapped);
-            // 6.12 unmaps the target before it finds that it cannot move.
-            else forgetHoles(state, contents, step.by);
+            // 6.12 unmaps the target before it finds that it cannot move; 7.3 has moved what comes before a mapping that is
+            // registered with userfaultfd.
+            else adopt(state, contents, step.by);
           }
+          if (step.op === 'uffd-copy') adoptWritten(state, contents, step.by, step.at.region, index);
           // Of mlocked memory, nothing is given up, and of what comes before it, everything.
           const refused = outcome.kind === 'errno' && outcome.errno === 'EINVAL';
           if (step.op === 'madvise' && refused) forgetHoles(state, contents, step.by);
@@ -151,6 +153,16 @@ function forgetHoles(state: State, contents: Contents, process: number): void {
   for (const [region, length] of state.regions.entries()) {
     for (let page = 0; page < length; page++) {
       if (!entryAt(mm, region, page)) contents.write(process, region, page, 0);
+    }
+  }
+}
+
+function adopt(state: State, contents: Contents, process: number): void {
+  const { mm } = state.processes[process]!;
+  for (const [region, length] of state.regions.entries()) {
+    for (let page = 0; page < length; page++) {
+      const entry = entryAt(mm, region, page);
+      contents.write(process, region, page, entry ? frameAt(entry, page).word : 0);
     }
   }
 }

@@ -6,10 +6,11 @@
 #define PM_TYPE			0x1full			/* of an entry that is not present */
 #define PM_SOFT_DIRTY		(1ull << 55)
 #define PM_EXCLUSIVE		(1ull << 56)
+#define PM_UFFD_WP		(1ull << 57)
 #define PM_FILE			(1ull << 61)
 #define PM_SWAP			(1ull << 62)
 #define PM_PRESENT		(1ull << 63)
-#define PM_UNEXPECTED		(1ull << 57 | 1ull << 58 | 3ull << 59 | PM_FILE)	/* uffd, guard, unused, file */
+#define PM_UNEXPECTED		(1ull << 58 | 3ull << 59 | PM_FILE)	/* guard, unused, file */
 
 static uint64_t pagemap(uint64_t addr)
 {

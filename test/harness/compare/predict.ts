@@ -91,7 +91,7 @@ export function predict(program: Program, environment: Environment, ending = 0):
       frame: frame ? numberOf(frame) : 0n,
       softDirty: expected.softDirty,
       exclusive: expected.exclusive,
-      uffd: false,
+      uffd: expected.uffdWp,
       guard: false,
       file: expected.file,
     });
@@ -146,7 +146,7 @@ export function predict(program: Program, environment: Environment, ending = 0):
         young: entry.young,
         dirty: entry.dirty,
         softDirty: profile.softDirty && entry.softDirty,
-        uffd: false,
+        uffd: entry.uffdWp,
       },
       entry.huge,
     );
@@ -166,8 +166,15 @@ export function predict(program: Program, environment: Environment, ending = 0):
   };
   const steps = program.steps.map((step, index) => {
     const parts = step.op === 'together' ? partsOf(step, index) : undefined;
-    const { outcome, cpages, faults, data, bytes, events } =
-      step.op === 'together' ? TOGETHER : apply(state, step, index);
+    const {
+      outcome,
+      cpages,
+      faults,
+      messages = 0,
+      data,
+      bytes,
+      events,
+    } = step.op === 'together' ? TOGETHER : apply(state, step, index);
     const observed = {
       ...(parts ? { parts } : {}),
       step: index,
@@ -176,6 +183,7 @@ export function predict(program: Program, environment: Environment, ending = 0):
       ...(faults === undefined ? {} : { faults }),
       ...(data ? { data: data.map((word) => ({ word: BigInt(word), uniform: true })) } : {}),
       ...(bytes ? { bytes } : {}),
+      messages,
       events: [...events, ...observationFaults(state)].map(event),
       processes: observeProcesses(state).map(observedProcess),
       regions: observe(state).map(region),

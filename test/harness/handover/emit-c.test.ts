@@ -311,5 +311,5 @@ steps:
       const steps = [...text.matchAll(/\/\*(?:\n\t \*)? Step (\d+): /g)].map((match) => Number(match[1]));
       expect(new Set(steps), program.name).toEqual(new Set(program.steps.keys()));
     }
-  });
+  }, 60_000);
 });

@@ -6,12 +6,13 @@ import type { Symptom } from '../../../harness/handover/symptom.ts';
 import type { Profile } from '../../../model/profile.ts';
 import type { Program } from '../../../model/program.ts';
 
-const OF_A_STEP: FieldName[] = ['outcome', 'cpages', 'faults', 'data', 'bytes'];
+const OF_A_STEP: FieldName[] = ['outcome', 'cpages', 'faults', 'messages', 'data', 'bytes'];
 const OF_A_PAGE: FieldName[] = [
   'pagemap.kind',
   'pagemap.frame',
   'pagemap.soft-dirty',
   'pagemap.exclusive',
+  'pagemap.uffd',
   'pagemap.other-bits',
   'kpageflags',
   'kpagecount',
