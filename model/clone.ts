@@ -1,4 +1,15 @@
-import type { AnonVma, DeviceFile, DevicePte, Frame, Mm, Process, Pte, State, Vma } from './state.ts';
+import type {
+  AnonVma,
+  DeviceFile,
+  DevicePte,
+  Frame,
+  Mm,
+  PageCache,
+  Process,
+  Pte,
+  State,
+  Vma,
+} from './state.ts';
 
 /** An independent copy of a state: frames keep their ids, and what is shared in `state` is shared in the copy. */
 export function cloneState(state: State): State {
@@ -12,6 +23,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
   const frames = new Map<Frame, Frame>();
   const files = new Map<DeviceFile, DeviceFile>();
   const mms = new Map<Mm, Mm>();
+  const caches = new Map<PageCache, PageCache>();
 
   const anonVmaOf = (old: AnonVma): AnonVma => {
     const known = anonVmas.get(old);
@@ -32,6 +44,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
     vmas.set(old, copy);
     copy.anonVma = old.anonVma && anonVmaOf(old.anonVma);
     copy.chain = old.chain.map(anonVmaOf);
+    copy.file = old.file && cacheOf(old.file);
     return copy;
   };
   const frameOf = (old: Frame): Frame => {
@@ -47,7 +60,17 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
       counts: [...old.large.counts],
     };
     copy.anonVma = old.anonVma && anonVmaOf(old.anonVma);
+    copy.file = old.file && cacheOf(old.file);
     copy.migrator = old.migrator && fileOf(old.migrator);
+    return copy;
+  };
+  const cacheOf = (old: PageCache): PageCache => {
+    const known = caches.get(old);
+    if (known) return known;
+    const copy: PageCache = { ...old, pages: [], mappings: [] };
+    caches.set(old, copy);
+    copy.pages = old.pages.map((page) => page && frameOf(page));
+    copy.mappings = old.mappings.map(vmaOf);
     return copy;
   };
   const fileOf = (old: DeviceFile): DeviceFile => {
@@ -85,6 +108,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
   const copy: State = {
     ...state,
     zero: frameOf(state.zero),
+    files: state.files.map((file) => file && cacheOf(file)),
     hugeZero: state.hugeZero && frameOf(state.hugeZero),
     processes: state.processes.map((process) => process && processOf(process)),
     devices: state.devices.map((device) => ({

@@ -1,5 +1,6 @@
 /** Steps that a process does with plain loads and stores, and with mmap(2) and munmap(2). */
 import { handleFault } from './fault.ts';
+import { isBusError } from './file-fault.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { entryAt, frameAt } from './page-table.ts';
 import type { PageRange, Protection, RegionId } from './program.ts';
@@ -44,20 +45,25 @@ export function cpuWrite(state: State, process: Process, at: PageRange, step: nu
   return succeed('handle_mm_fault');
 }
 
-type Signal = 'SIGSEGV' | 'SIGBUS';
+const REFUSALS = {
+  mapping: { signal: 'SIGSEGV', rule: 'access_error (arch/*/mm/fault.c)' },
+  file: { signal: 'SIGBUS', rule: 'do_fault (VM_FAULT_SIGBUS)' },
+  userfault: { signal: 'SIGBUS', rule: USERFAULT_RULE },
+} as const;
+type Refusal = keyof typeof REFUSALS;
 
-/** Faults until the access goes through, or it is refused: by the mapping, or by the fault (arch/.../mm/fault.c). */
+/** Faults until the access goes through, or it is refused: by the mapping, by the file, or by a userfaultfd (arch/.../mm/fault.c). */
 function access(
   state: State,
   process: Process,
   region: RegionId,
   page: number,
   write: boolean,
-): Pte | Signal {
+): Pte | Refusal {
   const vma = findVma(process.mm, region, page);
   if (!vma || !(write ? vma.write : vma.read)) {
     traceFault(state, vma, region, page, entryAt(process.mm, region, page), write);
-    return 'SIGSEGV';
+    return 'mapping';
   }
   for (;;) {
     const entry = entryAt(process.mm, region, page);
@@ -66,8 +72,9 @@ function access(
       return entry;
     }
     traceFault(state, vma, region, page, entry, write);
+    if (isBusError(state, vma, page, write)) return 'file';
     // After VM_FAULT_OOM the access is made once more (pagefault_out_of_memory), as it is anyway.
-    if (handleFault(state, vma, page, write) === 'sigbus') return 'SIGBUS';
+    if (handleFault(state, vma, page, write) === 'sigbus') return 'userfault';
   }
 }
 
@@ -85,9 +92,7 @@ function traceFault(
   state.events.push({ name: 'page_fault_user', region, page, present, write, rule: 'exc_page_fault' });
 }
 
-function refused(signal: Signal, page: number): Expected {
-  return {
-    outcome: { kind: 'signal', signal, page },
-    rule: signal === 'SIGBUS' ? USERFAULT_RULE : 'access_error (arch/*/mm/fault.c)',
-  };
+function refused(refusal: Refusal, page: number): Expected {
+  const { signal, rule } = REFUSALS[refusal];
+  return { outcome: { kind: 'signal', signal, page }, rule };
 }

@@ -43,6 +43,7 @@ function makeEach(state: State, file: DeviceFile, { region, first, count }: Page
   for (let page = first; page < first + count; page++) {
     const gotten = getUserPage(state, file.mm, region, page, 'exclusive');
     if ('errno' in gotten) return failWith(gotten.errno, gotten.rule);
+    if (gotten.pte.frame.file) return failWith('EOPNOTSUPP', 'make_device_exclusive');
     // MMU_NOTIFY_EXCLUSIVE without an owner: this file hears it as well.
     invalidate(file.mm, region, page, page + 1);
     setExclusive(gotten.pte, false, 'make_device_exclusive');
@@ -61,6 +62,8 @@ function makeGroup(state: State, file: DeviceFile, { region, first, count }: Pag
   const ptes = file.mm.ptes[region]!;
   for (let page = first; page < first + got; page++) {
     const pte = ptes[page]!;
+    // folio_make_device_exclusive(): anonymous pages only.
+    if (pte.frame.file) continue;
     // The walk of folio_make_device_exclusive() ends with the vma that maps the page.
     for (const { vma, first, end } of rmapWalk(pte.frame)) {
       invalidate(vma.mm, vma.region, first, end);
@@ -71,8 +74,13 @@ function makeGroup(state: State, file: DeviceFile, { region, first, count }: Pag
     if (findVma(file.mm, region, page)!.locked) munlockFolio(state, pte.frame);
   }
   if (got < count) return failWith('EBUSY', 'dmirror_exclusive (make_device_exclusive_range)');
-  for (let page = first; page < first + count; page++) enter(file, region, page, ptes[page]!);
-  return null;
+  let entered = 0;
+  for (let page = first; page < first + count; page++) {
+    if (ptes[page]!.frame.file) continue;
+    enter(file, region, page, ptes[page]!);
+    entered++;
+  }
+  return entered === count ? null : failWith('EBUSY', 'dmirror_exclusive (make_device_exclusive_range)');
 }
 
 /** @param keepWrite 6.12 has a writable and a readable type of such entries */

@@ -1,5 +1,6 @@
-/** handle_mm_fault() for private anonymous memory (mm/memory.c). */
+/** handle_mm_fault() (mm/memory.c). */
 import { exclusiveFault } from './exclusive.ts';
+import { fileFault, sharedWriteFault } from './file-fault.ts';
 import { dropMapping } from './folio.ts';
 import { hugeFault, reuseLargeFolio } from './huge-fault.ts';
 import { addToLru, mlockNew, settleOnLru } from './lru.ts';
@@ -12,7 +13,8 @@ import { type FaultResult, handleUserfault, isWriteProtected, type Wanted } from
 
 /**
  * One page fault at `page` of `vma`, whose permissions were checked. Like the kernel's, it may leave the page short
- * of what was asked for (a device page only comes back, whatever the access); the caller faults again.
+ * of what was asked for (a device page only comes back, whatever the access); the caller faults again. `page` is not
+ * behind the end of a file (isBusError).
  *
  * @param mayWait for the answer of a userfaultfd
  */
@@ -34,9 +36,10 @@ function faultOnce(state: State, vma: Vma, wanted: Wanted, write: boolean): Faul
   const huge = hugeFault(state, vma, wanted, write);
   if (huge) return huge;
   const pte = vma.mm.ptes[vma.region]![page]!;
-  if (pte === null) return anonymousPage(state, vma, wanted, write);
-  if (pte.kind === 'device') return deviceFault(state, vma, page, pte) ? 'done' : 'oom';
-  if (pte.kind === 'exclusive') exclusiveFault(state, vma, page, pte);
+  if (pte === null && vma.file) fileFault(state, vma, vma.file, page, write);
+  else if (pte === null) return anonymousPage(state, vma, wanted, write);
+  else if (pte.kind === 'device') return deviceFault(state, vma, page, pte) ? 'done' : 'oom';
+  else if (pte.kind === 'exclusive') exclusiveFault(state, vma, page, pte);
   else if (write && !pte.write) return writeProtectFault(state, vma, wanted, pte);
   else touch(pte, write);
   return 'done';
@@ -106,12 +109,13 @@ function deviceFault(state: State, vma: Vma, page: number, pte: Pte): boolean {
   return migrateToSystem(state, pte.frame.head.migrator!, vma, page, page + 1, true) !== null;
 }
 
-/** do_wp_page(): the page is reused if it is ours alone, else copied. */
+/** do_wp_page(): a page of a shared mapping is written to; another is reused if it is ours alone, else copied. */
 function writeProtectFault(state: State, vma: Vma, wanted: Wanted, pte: Pte): FaultResult {
   const { page } = wanted;
   if (isWriteProtected(vma, pte)) return handleUserfault(state, vma, wanted, 'wp');
   const { frame } = pte;
-  if (frame.kind === 'ram' && (frame.exclusive || reuseAnonFolio(state, frame, vma))) {
+  if (vma.shared) sharedWriteFault(pte);
+  else if (frame.kind === 'ram' && !frame.file && (frame.exclusive || reuseAnonFolio(state, frame, vma))) {
     frame.exclusive = true;
     // wp_page_reuse()
     pte.write = true;

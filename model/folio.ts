@@ -149,7 +149,8 @@ export function addPteMappingsOfPmd(head: Frame, mm: Mm): void {
 export function dropMapping(state: State, vma: Vma, frame: Frame): void {
   if (frame.kind === 'zero') return;
   removeMapping(state, frame, vma);
-  if (!isMapped(frame)) freeUnmapped(state, frame.head);
+  // The page cache has a reference to its own.
+  if (!isMapped(frame) && !frame.file) freeUnmapped(state, frame.head);
 }
 
 /** As {@link dropMapping}, of a PMD. */

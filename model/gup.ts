@@ -1,5 +1,6 @@
 /** get_user_pages_remote() and pin_user_pages() with FOLL_WRITE (mm/gup.c). */
 import { handleFault } from './fault.ts';
+import { isBusError } from './file-fault.ts';
 import { markAccessed } from './lru.ts';
 import { entryAt } from './page-table.ts';
 import type { RegionId } from './program.ts';
@@ -30,6 +31,10 @@ export function getUserPage(state: State, mm: Mm, region: RegionId, page: number
   if (!vma) return { errno: 'EFAULT', rule: 'gup_vma_lookup' };
   const write = how !== 'read';
   if (write && !vma.write) return { errno: 'EFAULT', rule: 'check_vma_flags' };
+  // What is written to for long, the file would not be told of.
+  if (how === 'pin' && vma.shared && vma.file?.kind === 'file') {
+    return { errno: 'EFAULT', rule: 'check_vma_flags (writable_file_mapping_allowed)' };
+  }
   for (;;) {
     const pte = entryAt(mm, region, page);
     if (pte?.huge && pte.kind === 'present' && how === 'exclusive') {
@@ -44,6 +49,9 @@ export function getUserPage(state: State, mm: Mm, region: RegionId, page: number
         markAccessed(state, pte.frame.head);
       }
       return { vma, pte };
+    }
+    if (isBusError(state, vma, page, write)) {
+      return { errno: 'EFAULT', rule: 'faultin_page (VM_FAULT_SIGBUS)' };
     }
     const fault = handleFault(state, vma, page, write, mayWait(how));
     if (fault === 'oom') return { errno: 'ENOMEM', rule: 'faultin_page' };

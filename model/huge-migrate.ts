@@ -33,8 +33,9 @@ export function collectPmd(
     : splitForMigration(state, vma, first, pmd);
 }
 
-/** migrate_vma_collect_hole() */
+/** migrate_vma_collect_hole(): of anonymous memory only. */
 function collectHole(vma: Vma, first: number, end: number, whole: boolean, sources: Source[]): void {
+  if (vma.file) return;
   const hole = { region: vma.region, frame: null, write: false };
   if (whole) sources.push({ ...hole, page: first, huge: true });
   else for (let page = first; page < end; page++) sources.push({ ...hole, page, huge: false });

@@ -2,7 +2,7 @@
  * What must hold of every state, whatever the program (OBSERVABLES 4): checked by tests on the model, and by the
  * harness where a transcript shows as much.
  */
-import { linearIndex } from './page-index.ts';
+import { fileIndex, linearIndex } from './page-index.ts';
 import { entryAt, frameAt } from './page-table.ts';
 import { PMD_PAGES, type RegionId } from './program.ts';
 import { rmapWalk } from './rmap.ts';
@@ -107,17 +107,26 @@ function checkEntry(where: string, vma: Vma, page: number, pte: Pte, found: stri
   if ((pte.kind === 'device') !== (frame.kind === 'device')) {
     found.push(`${where}: a ${pte.kind} entry of a ${frame.kind} page`);
   }
+  if (pte.write && frame.file && !vma.shared)
+    found.push(`${where}: a page of a file, writable in a private mapping`);
   if (pte.write && !vma.write) found.push(`${where}: writable in a vma without VM_WRITE`);
   if (pte.uffdWp && !vma.uffdWp)
     found.push(`${where}: protected by userfaultfd in a vma that is not registered for it`);
   if (pte.uffdWp && pte.write) found.push(`${where}: protected by userfaultfd, and writable`);
   if (frame.kind === 'zero') {
     if (pte.write) found.push(`${where}: the zero page is writable`);
-  } else if (!frame.head.anonVma || !rmapWalk(frame.head).some((visit) => visit.vma === vma)) {
+  } else if (
+    (!frame.head.anonVma && !frame.file) ||
+    !rmapWalk(frame.head).some((visit) => visit.vma === vma)
+  ) {
     found.push(`${where}: the reverse mapping does not find this mapping`);
-  } else if (linearIndex(vma, page) !== frame.head.index + frame.offset) {
+  } else if (indexOf(vma, page, frame) !== frame.head.index + frame.offset) {
     found.push(`${where}: the index of the page is not that of its place`);
   }
+}
+
+function indexOf(vma: Vma, page: number, frame: Frame): number {
+  return frame.file ? fileIndex(vma, page) : linearIndex(vma, page);
 }
 
 function checkFrame(frame: Frame, entries: readonly Pte[], found: string[]): void {
@@ -140,7 +149,7 @@ function checkFrame(frame: Frame, entries: readonly Pte[], found: string[]): voi
   }
   const mapped = frame.mapcount + head.entireMapcount;
   if (frame.exclusive && mapped > 1) found.push(`${where}: exclusive, and mapped ${mapped} times`);
-  if (!frame.exclusive && entries.some((entry) => entry.write)) {
+  if (!frame.exclusive && !frame.file && entries.some((entry) => entry.write)) {
     found.push(`${where}: writable and not exclusive`);
   }
 }

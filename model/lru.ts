@@ -22,10 +22,15 @@ function settleActivating(state: State): void {
 /** lru_add(): an mlocked page goes to the unevictable list, and how often it is mlocked is counted from there on. */
 function enterLru(frame: Frame): void {
   frame.onLru = true;
-  frame.unevictable = frame.mlocked;
-  if (!frame.mlocked) return;
+  frame.unevictable = !isEvictable(frame);
+  if (!frame.unevictable) return;
   frame.active = false;
   frame.mlockCount = 0;
+}
+
+/** folio_evictable(); ramfs keeps all of its pages (mapping_unevictable). */
+function isEvictable(frame: Frame): boolean {
+  return !frame.mlocked && frame.file?.kind !== 'file';
 }
 
 /** Pages that a batch holds before it is drained (FOLIO_BATCH_SIZE, include/linux/folio_batch.h). */
@@ -112,7 +117,7 @@ export function munlockFolio(state: State, frame: Frame): void {
   if (counted) frame.mlockCount = Math.max(0, frame.mlockCount - 1);
   if (!counted || frame.mlockCount === 0) {
     frame.mlocked = false;
-    if (frame.onLru) frame.unevictable = false;
+    if (frame.onLru) frame.unevictable = !isEvictable(frame);
   }
   hold(state, frame, false);
 }

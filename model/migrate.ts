@@ -108,7 +108,7 @@ function collectPtes(
     }
     if (pte === null) {
       // Collected whatever is selected; the device's callbacks leave a hole alone on the way to RAM.
-      sources.push({ region, page, huge: false, frame: null, write: false });
+      if (!vma.file) sources.push({ region, page, huge: false, frame: null, write: false });
     } else if (pte.frame === state.zero) {
       if (select.kind === 'system') sources.push({ region, page, huge: false, frame: null, write: false });
     } else if (isSelected(pte, select) && !isPinned(pte) && refused.get(page) !== 'locked') {
@@ -141,10 +141,13 @@ function unmap<T extends Moving>(
     frame.onLru = false;
     if (isMapped(frame)) tryToMigrate(state, frame);
   }
-  if (refused.size === 0) return sources;
+  // migrate_vma_check_page(): of anonymous pages, pinned ones were not selected.
   const isBusy = (source: T) =>
-    source.frame !== null && 'page' in source && refused.get(source.page as number) === 'busy';
+    source.frame !== null &&
+    ((source.frame.file && source.frame.pinned) ||
+      ('page' in source && refused.get(source.page as number) === 'busy'));
   const busy = sources.filter(isBusy);
+  if (busy.length === 0) return sources;
   finalize(
     state,
     busy,
@@ -269,7 +272,8 @@ export function* toDevicePhases(
   if (hole) invalidate(vma.mm, region, hole.page, end, minor);
   sources.forEach(({ frame, page, huge }, i) => {
     const target = targets[i]!;
-    if (target === null) return;
+    // Only anonymous pages go to a device: another stays, though there is a place for it.
+    if (target === null || frame?.file) return;
     if (frame !== null) {
       migrateFlags(state, frame, target);
     } else if (vma.uffdMissing) {
@@ -290,7 +294,7 @@ export function* toDevicePhases(
   // dmirror_migrate_finalize_and_map(): writable as the source entry was, which a hole is not.
   sources.forEach(({ frame, page, write }, i) => {
     const target = targets[i]!;
-    if (target === null) return;
+    if (target === null || frame?.file) return;
     const hole = frame === null && state.profile.holeGetsWriteTag && vma.write;
     for (const [index, frame] of (target.pages ?? [target]).entries()) {
       file.pt[region]![page + index] = { frame, write: write || hole, atomic: false };
@@ -301,19 +305,21 @@ export function* toDevicePhases(
 }
 
 /**
- * migrate_vma_finalize(): page by page, the entries are put back and the old page goes. One without a target stays; a
- * page of RAM was taken off the LRU and waits for it again.
+ * migrate_vma_finalize(): page by page, the entries are put back and the old page goes. One without a target stays, and so
+ * does one of a file, whose target goes; a page of RAM was taken off the LRU and waits for it again.
  */
 function finalize(state: State, sources: readonly Moving[], targets: readonly (Frame | null)[]): void {
   sources.forEach(({ frame }, i) => {
     if (frame === null) return;
-    const target = targets[i]!;
+    const given = targets[i]!;
+    if (given && frame.file) freeFrame(state, given);
+    const target = frame.file ? null : given;
     const kept = target ?? frame;
     if (kept.kind === 'ram') addToLru(state, kept);
     removeMigrationPtes(state, frame, kept);
     if (target) freeFrame(state, frame);
     // Unmapped by others meanwhile.
-    if (!isMapped(kept)) freeFrame(state, kept);
+    if (!isMapped(kept) && !kept.file) freeFrame(state, kept);
   });
 }
 

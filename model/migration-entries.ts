@@ -174,7 +174,8 @@ function removeMigrationPte(state: State, vma: Vma, page: number, old: Pte, to: 
     kind: device ? 'device' : 'present',
     huge: false,
     frame,
-    write: old.write,
+    // mk_pte() with vm_page_prot
+    write: old.write || vma.madeWritable,
     readExclusive: false,
     young: !device && old.young,
     dirty: !device && old.dirty && to.dirty === true,
@@ -182,7 +183,7 @@ function removeMigrationPte(state: State, vma: Vma, page: number, old: Pte, to: 
     uffdWp: old.uffdWp,
     rule: 'remove_migration_pte',
   };
-  if (old.write || old.readExclusive) frame.exclusive = true;
+  if (!frame.file && (old.write || old.readExclusive)) frame.exclusive = true;
   addMapping(frame, vma.mm);
   // mlock_vma_folio()
   if (vma.locked && !to.pages) mlockFolio(state, frame);

@@ -4,6 +4,7 @@
  */
 
 import { handleFault } from './fault.ts';
+import { isBusError } from './file-fault.ts';
 import { copyOut } from './ioctl.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { entryAt, frameAt, pmdEnd } from './page-table.ts';
@@ -133,6 +134,7 @@ function rangeFault(
     // hmm_do_fault()
     if (write && !vma.write) return failWith('EPERM', 'hmm_do_fault');
     for (let at = page; at < stop; at++) {
+      if (isBusError(state, vma, at, write)) return failWith('EFAULT', 'hmm_do_fault (VM_FAULT_SIGBUS)');
       const result = handleFault(state, vma, at, write, mayWait);
       if (result === 'oom') return failWith('ENOMEM', 'hmm_do_fault');
       if (result === 'sigbus') return failWith('EFAULT', USERFAULT_RULE);

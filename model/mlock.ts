@@ -62,7 +62,7 @@ function lockPages(
 }
 
 /**
- * __mm_populate(): pages are written to where they may be, so that none is shared, else read. A page that cannot be had is
+ * __mm_populate(): pages of private mappings are written to where they may be, so that none is shared, else read. A page that cannot be had is
  * tried once more, unless it is the first of a call.
  *
  * @returns why not all of them are there
@@ -91,10 +91,11 @@ export function populateVma(
   first: number,
   end: number,
 ): { reached: number; errno?: 'EFAULT' | 'ENOMEM' } {
+  const write = vma.write && !vma.shared;
   let page = first;
   let errno: 'EFAULT' | 'ENOMEM' | undefined;
   while (page < end) {
-    const gotten = getUserPage(state, vma.mm, vma.region, page, vma.write ? 'write' : 'read');
+    const gotten = getUserPage(state, vma.mm, vma.region, page, write ? 'write' : 'read');
     if ('errno' in gotten) {
       errno = gotten.errno;
       break;
@@ -110,7 +111,7 @@ export function touchesZeroPage(mm: Mm, region: RegionId, first: number, end: nu
   for (let page = first; page < end; page++) {
     const pte = mm.ptes[region]![page];
     const vma = findVma(mm, region, page);
-    if (vma?.read && !vma.write && (!pte || pte.frame.kind === 'zero')) return true;
+    if (vma?.read && !vma.write && !vma.file && (!pte || pte.frame.kind === 'zero')) return true;
   }
   return false;
 }

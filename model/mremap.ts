@@ -61,9 +61,13 @@ function resize(state: State, vma: Vma, { region, first, count }: PageRange, pag
   return succeed('expand_vma_in_place');
 }
 
-/** remap_move(): holes between vmas stay holes of the same size, but what was mapped there stays. */
+/**
+ * remap_move(): holes between vmas stay holes of the same size, but what was mapped there stays. A file that has a say in
+ * where it is mapped, which ramfs has, moves alone or not at all (vma_multi_allowed).
+ */
 function moveAll(state: State, mm: Mm, { at, to, how }: Remap): Expected {
   const end = at.first + at.count;
+  let isFirst = true;
   for (let page = at.first; page < end; ) {
     const vma = mm.vmas[at.region]!.find((candidate) => candidate.end > page);
     if (!vma || vma.first >= end) break;
@@ -71,6 +75,10 @@ function moveAll(state: State, mm: Mm, { at, to, how }: Remap): Expected {
     if (isRegistered(vma) && (page > at.first || vma.end < end)) return failWith('EFAULT', 'remap_move');
     const first = Math.max(page, vma.first);
     const stop = Math.min(vma.end, end);
+    if (vma.file?.kind === 'file' && (!isFirst || vma.end < end)) {
+      return failWith('EFAULT', 'remap_move (vma_multi_allowed)');
+    }
+    isFirst = false;
     const place = { region: to.region, first: to.first + first - at.first, count: stop - first };
     unmapRange(state, mm, place.region, place.first, place.first + place.count);
     moveVma(state, mm, { region: at.region, first, count: stop - first }, place, how === 'keep');

@@ -160,12 +160,12 @@ function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte 
     softDirty: (vma?.softDirty ?? false) || entrySoftDirty,
     uffdWp: pte?.uffdWp ?? false,
     exclusive: count === 1,
-    file: false,
+    file: present !== undefined && present.file !== null,
     flags: present && pageFlags(present, state),
     count,
     // A process sees nothing of a page that it may not read.
     word: present && vma?.read ? present.word : undefined,
-    mincore: mincore(vma, pte),
+    mincore: mincore(vma, page, pte),
     categories: scanCategories(state.profile, vma, page, pte),
     rule: pte?.rule ?? (vma ? 'pte_to_pagemap_entry (pte_none)' : 'pagemap_pte_hole'),
   };
@@ -178,7 +178,7 @@ function observePmd(state: State, vma: Vma, pmd: Pte, pages: ExpectedPage[]): vo
   const present = pmd.kind === 'present';
   const softDirty = vma.softDirty || (state.profile.softDirty && pmd.softDirty);
   const headExclusive = present && mapcountOf(head) === 1;
-  const resident = mincore(vma, pmd);
+  const resident = mincore(vma, 0, pmd);
   const categories = scanCategories(state.profile, vma, 0, pmd);
   const file = pagemapAsksEachPage && head.kind === 'zero';
   const headFlags = present ? pageFlags(head, state) : undefined;

@@ -96,7 +96,8 @@ const HUGE_ZERO = {
 };
 
 /**
- * A mapped page of RAM. Of anonymous pages, only GUP and reclaim set REFERENCED and ACTIVE, only mlock UNEVICTABLE.
+ * A mapped page of RAM. Of anonymous pages, only GUP and reclaim set REFERENCED and ACTIVE, only mlock UNEVICTABLE; those of
+ * files also get to know of accesses when they are unmapped.
  */
 export function pageFlags(frame: Frame, { profile, activating }: State): ExpectedPageFlags {
   // All flags but one are the head's, also of a tail page (snapshot_page).
@@ -111,10 +112,11 @@ export function pageFlags(frame: Frame, { profile, activating }: State): Expecte
     81 * tristate(head.active) +
     243 * (Number(isActivating) + 2 * Number(profile.anonShowsKsm)) +
     972 * (Number(head.exclusive) + 2 * Number(head.onLru)) +
-    3888 * (Number(head.mlocked) + 2 * Number(head.unevictable));
+    3888 * (Number(head.mlocked) + 2 * Number(head.unevictable)) +
+    15552 * Number(head.file !== null);
   const known = MADE.get(key);
   if (known) return known;
-  const made = anonFlags(frame, isActivating, profile);
+  const made = mappedFlags(frame, isActivating, profile);
   MADE.set(key, made);
   return made;
 }
@@ -123,14 +125,14 @@ function tristate(flag: boolean | undefined): number {
   return flag === undefined ? 2 : flag ? 1 : 0;
 }
 
-function anonFlags(frame: Frame, isActivating: boolean, profile: Profile): ExpectedPageFlags {
-  const set: PageFlag[] = ['UPTODATE', 'MMAP', 'ANON'];
-  const free: FreeFlag[] = [];
+function mappedFlags(frame: Frame, isActivating: boolean, profile: Profile): ExpectedPageFlags {
   const { head } = frame;
+  const set: PageFlag[] = head.file ? ['UPTODATE', 'MMAP'] : ['UPTODATE', 'MMAP', 'ANON'];
+  const free: FreeFlag[] = [];
   if (head.pages) set.push('THP', frame === head ? 'COMPOUND_HEAD' : 'COMPOUND_TAIL');
   if (head.swapBacked) set.push('SWAPBACKED');
   else if (head.swapBacked === undefined) free.push({ flag: 'SWAPBACKED', slack: STALE_SLACK });
-  if (profile.anonShowsKsm) set.push('KSM');
+  if (profile.anonShowsKsm && !head.file) set.push('KSM');
   if (head.exclusive) set.push('ANON_EXCLUSIVE');
   if (head.mlocked) set.push('MLOCKED');
   if (head.unevictable) set.push('UNEVICTABLE');

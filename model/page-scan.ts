@@ -1,5 +1,6 @@
 /** The ioctl PAGEMAP_SCAN (fs/proc/task_mmu.c) and mincore(2) (mm/mincore.c): what they say of one page. */
 import { MINCORE_UNMAPPED, type ScanRange } from './observation.ts';
+import { fileIndex } from './page-index.ts';
 import { pmdOf } from './page-table.ts';
 import type { Profile } from './profile.ts';
 import type { Pte, Vma } from './state.ts';
@@ -54,17 +55,22 @@ export function scanRanges(pages: readonly { categories: number | undefined }[])
   return ranges;
 }
 
-/** pagemap_page_category() and pagemap_thp_category(); anonymous pages are never FILE. */
+/** pagemap_page_category() and pagemap_thp_category() */
 function entryCategories(profile: Profile, pte: Pte): number {
   const softDirty = profile.softDirty && pte.softDirty ? SCAN_CATEGORIES.SOFT_DIRTY : 0;
   const present = pte.kind === 'present' ? SCAN_CATEGORIES.PRESENT : SCAN_CATEGORIES.SWAPPED;
   const zero = pte.frame.kind === 'zero' ? SCAN_CATEGORIES.PFNZERO : 0;
   const huge = pte.huge ? SCAN_CATEGORIES.HUGE : 0;
-  return softDirty | present | zero | huge;
+  const file = pte.kind === 'present' && pte.frame.file ? SCAN_CATEGORIES.FILE : 0;
+  return softDirty | present | zero | huge | file;
 }
 
-/** mincore_pte_range() and mincore_swap(): entries of devices count as resident. */
-export function mincore(vma: Vma | undefined, pte: Pte | null): number {
+/**
+ * mincore_pte_range() and mincore_swap(): entries of devices count as resident; where there is none, what counts is
+ * whether the file has the page (__mincore_unmapped_range).
+ */
+export function mincore(vma: Vma | undefined, page: number, pte: Pte | null): number {
   if (!vma) return MINCORE_UNMAPPED;
-  return pte === null ? 0 : 1;
+  if (pte !== null) return 1;
+  return vma.file?.pages[fileIndex(vma, page)] ? 1 : 0;
 }

@@ -5,10 +5,11 @@ import { addMapping, addPmdMapping, isPinned } from './folio.ts';
 import { addToLru } from './lru.ts';
 import { invalidate, release } from './notifier.ts';
 import { type Expected, succeed } from './outcome.ts';
+import { linkFileAfter } from './page-cache.ts';
 import { pmdEnd, pmdOf, setPmd } from './page-table.ts';
 import { releasePins } from './pin.ts';
 import type { ProcessId } from './program.ts';
-import { addNewAnonRmap, anonVmaFork, unlinkAnonVmas } from './rmap.ts';
+import { addNewAnonRmap, anonVmaFork, unlinkVma } from './rmap.ts';
 import { splitPmd } from './split.ts';
 import {
   type Descriptor,
@@ -38,6 +39,7 @@ export function fork(state: State, parent: Process, id: ProcessId): Expected {
         chain: [],
       };
       anonVmaFork(state, copy, vma);
+      linkFileAfter(copy, vma);
       child.mm.vmas[region]!.push(copy);
       copyPageRange(state, vma, copy);
     }
@@ -53,7 +55,7 @@ export function fork(state: State, parent: Process, id: ProcessId): Expected {
 
 /**
  * copy_page_range(): nothing is copied, and nothing invalidated, for a vma that has no anon_vma, even if it maps zero
- * pages (vma_needs_copy).
+ * pages, or pages of a file, which the child will fault in by itself (vma_needs_copy).
  */
 function copyPageRange(state: State, from: Vma, to: Vma): void {
   if (!from.anonVma) return;
@@ -162,7 +164,7 @@ export function exit(state: State, process: Process): Expected {
   mm.alive = false;
   const vmas = mm.vmas.flat();
   for (const vma of vmas) zapVma(state, vma);
-  for (const vma of vmas) unlinkAnonVmas(vma);
+  for (const vma of vmas) unlinkVma(vma);
   mm.vmas = mm.vmas.map(() => []);
   mm.pmds = mm.pmds.map((pmds) => pmds.map(() => null));
   releasePins(state, process);

@@ -22,6 +22,8 @@ export interface ProfileOptions {
   softDirty?: boolean;
   /** CONFIG_MEMORY_FAILURE. @default true */
   memoryFailure?: boolean;
+  /** CONFIG_ARM64_HW_AFDBM, with a CPU that has FEAT_HAFDBS, as QEMU's `max` does. @default false */
+  hardwareAccessFlag?: boolean;
   /**
    * SWP_PFN_BITS (include/linux/swapops.h): PFN bits of an entry's offset.
    * @default 36 on aarch64 (48-bit addresses), 34 on x86_64; 40 on x86_64 with five page-table levels
@@ -114,6 +116,12 @@ export interface Profile {
   readonly largeFolioIsReused: boolean;
   /** userfaultfd_register() refuses (EBUSY) what would not be write-protected any more; 6.12 lets its entries be so. */
   readonly registrationsKeepWp: boolean;
+  /** A read fault of a writable page that is dirty makes the entry dirty (set_pte_range): 7.3 only. */
+  readonly readFaultMarksDirty: boolean;
+  /** Pages that are mapped around the one that was wanted are not young (arch_wants_old_prefaulted_pte). */
+  readonly prefaultsOld: boolean;
+  /** Anonymous pages of private mappings have their place in the file as index: 7.3 has vma_start_anon_pgoff(). */
+  readonly anonIndexIsOfFile: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
   readonly chainCopiedReversed: boolean;
 }
@@ -142,6 +150,8 @@ interface KernelTraits {
   hugeZeroIsReplaced: boolean;
   largeFolioIsReused: boolean;
   registrationsKeepWp: boolean;
+  readFaultMarksDirty: boolean;
+  anonIndexIsOfFile: boolean;
   chainCopiedReversed: boolean;
 }
 
@@ -170,6 +180,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     hugeZeroIsReplaced: true,
     largeFolioIsReused: true,
     registrationsKeepWp: true,
+    readFaultMarksDirty: true,
+    anonIndexIsOfFile: false,
     chainCopiedReversed: true,
   },
   '6.12': {
@@ -196,6 +208,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     hugeZeroIsReplaced: false,
     largeFolioIsReused: false,
     registrationsKeepWp: false,
+    readFaultMarksDirty: false,
+    anonIndexIsOfFile: true,
     chainCopiedReversed: false,
   },
 };
@@ -239,6 +253,9 @@ export function makeProfile(options: ProfileOptions): Profile {
     hugeZeroIsReplaced: traits.hugeZeroIsReplaced,
     largeFolioIsReused: traits.largeFolioIsReused,
     registrationsKeepWp: traits.registrationsKeepWp,
+    readFaultMarksDirty: traits.readFaultMarksDirty,
+    prefaultsOld: arch === 'aarch64' && (options.hardwareAccessFlag ?? false),
+    anonIndexIsOfFile: traits.anonIndexIsOfFile,
     chainCopiedReversed: traits.chainCopiedReversed,
   };
 }

@@ -100,7 +100,7 @@ export type RemapFlaw = (typeof REMAP_FLAWS)[number];
 /**
  * One step. `by` is the process that acts.
  *
- * - `mmap` maps the whole region MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED_NOREPLACE; `munmap` unmaps `at`.
+ * - `mmap` maps the whole region with MAP_FIXED_NOREPLACE, what it is backed by from the start; `munmap` unmaps `at`.
  * - `madvise` calls madvise(2); `clear-refs` writes 4 to the process's own /proc/self/clear_refs.
  * - `pin` pins pages for writing, for long (gup_test); `unpin` gives up all that the process has pinned.
  * - `mprotect` gives pages another protection.
@@ -201,6 +201,20 @@ export interface Together {
   apart: number;
 }
 
+/**
+ * What a region maps: private anonymous memory; or a file of its own, which has as many pages and is the same for all
+ * processes. Pages of a `file` (ramfs) are in the page cache from the start, with {@link fileWord}s; those of `shmem` (a
+ * memfd) come into being when they are first needed, and are zero.
+ */
+export const BACKINGS = [
+  'anonymous',
+  'private-file',
+  'shared-file',
+  'private-shmem',
+  'shared-shmem',
+] as const;
+export type Backing = (typeof BACKINGS)[number];
+
 export const DEVICE_FLAGS = ['fail-alloc', 'other', 'none'] as const;
 export type DeviceFlags = (typeof DEVICE_FLAGS)[number];
 
@@ -208,6 +222,8 @@ export interface Region {
   name: string;
   /** 1..MAX_REGION_PAGES, or 1..MAX_REGION_PMDS times PMD_PAGES */
   pages: number;
+  /** Huge regions are anonymous. @default 'anonymous' */
+  backing?: Backing;
 }
 
 /** A region of whole PMDs begins at a multiple of 2 MiB, so that order-9 folios fit into it; no other does. */
@@ -246,6 +262,11 @@ export function pageAddress(region: RegionId, page: number, pages = 1): number {
  */
 export function pageToken(step: number, region: RegionId, page: number): bigint {
   return (BigInt(step + 1) << 32n) | (BigInt(region + 1) << 16n) | BigInt(page + 1);
+}
+
+/** What fills page `page` of the file of region `region` at first: no step's token. */
+export function fileWord(region: RegionId, page: number): bigint {
+  return (BigInt(region + 1) << 16n) | BigInt(page + 1);
 }
 
 /** The step that a part's tokens name: no ordinary step's, and another for each part (qemu/guest/protocol.h). */

@@ -2,6 +2,7 @@
 import { populateVma } from './mlock.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
+import { setPageProt } from './page-cache.ts';
 import { hugeEntry, pmdEnd } from './page-table.ts';
 import { type PageRange, PMD_PAGES, type Protection } from './program.ts';
 import { splitPmd } from './split.ts';
@@ -29,13 +30,14 @@ function fixup(state: State, vma: Vma, first: number, end: number, protection: P
   const write = protection === 'read-write';
   if (vma.read === read && vma.write === write) return;
   const flags: VmaFlags = { ...flagsOf(vma), read, write };
-  if (write) flags.account = true;
-  else if (!vma.anonVma) flags.account = false;
+  if (write) flags.account ||= !vma.shared;
+  else if (!vma.anonVma && !vma.file) flags.account = false;
   const becomesWritable = write && !vma.write;
   const changed = modifyVma(state, vma, first, end, flags);
+  setPageProt(state, changed);
   changeProtection(state, changed, first, end);
   // Without regard to what cannot be had.
-  if (becomesWritable && changed.locked) populateVma(state, changed, first, end);
+  if (becomesWritable && changed.locked && !changed.shared) populateVma(state, changed, first, end);
 }
 
 /**
@@ -82,13 +84,24 @@ function ruleFor({ kind, huge }: Pte): Rule {
 }
 
 /**
+ * Entries of a shared mapping are as vm_page_prot has them. Where the file wants to know of the first write, those that are
+ * dirty need not fault (vma_wants_manual_pte_write_upgrade, can_change_shared_pte_writable); for the sake of soft-dirty bits
+ * alone nothing is done about them.
+ */
+function isSharedWritable(state: State, vma: Vma, pte: Pte): boolean {
+  const isNotified = vma.write && vma.file?.kind === 'file';
+  return vma.madeWritable || (isNotified && pte.dirty && !tracksWrites(state, vma, pte));
+}
+
+/**
  * change_present_ptes(): private mappings have read-only protections; where a write needs no fault (exclusive anonymous
  * pages of a VM_WRITE vma, that userfaultfd does not protect), the entry is made writable after all
  * (can_change_pte_writable).
  */
 function changePresent(state: State, vma: Vma, pte: Pte): void {
-  const write =
-    vma.write && pte.frame.kind === 'ram' && pte.frame.exclusive && !tracksWrites(state, vma, pte);
+  const write = vma.shared
+    ? isSharedWritable(state, vma, pte)
+    : vma.write && pte.frame.kind === 'ram' && pte.frame.exclusive && !tracksWrites(state, vma, pte);
   // The dirty bit of a read-only entry is _PAGE_SAVED_DIRTY, which stays.
   if (pte.huge && pte.write && state.profile.pmdModifyDropsDirty) pte.dirty = false;
   if (pte.write === write) return;

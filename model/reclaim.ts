@@ -8,6 +8,7 @@ import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { pmdEnd, setPmd } from './page-table.ts';
 import { type PageRange, PMD_PAGES, type ReclaimAdvice } from './program.ts';
+import { pageOutOfFile } from './reclaim-file.ts';
 import { rmapWalk } from './rmap.ts';
 import type { Process, Pte, State, Vma } from './state.ts';
 import { zapRange } from './vma.ts';
@@ -23,7 +24,10 @@ export function adviseReclaim(
   return expected;
 }
 
-/** madvise_walk_vmas(): holes are passed over, and make it ENOMEM in the end; a locked vma ends it with EINVAL. */
+/**
+ * madvise_walk_vmas(): holes are passed over, and make it ENOMEM in the end; a locked vma ends it with EINVAL, and one of a
+ * file for FREE.
+ */
 function walkVmas(state: State, { mm }: Process, at: PageRange, advice: ReclaimAdvice): Expected {
   const { rule, locked, apply } = ADVISE[advice];
   const end = at.first + at.count;
@@ -34,6 +38,7 @@ function walkVmas(state: State, { mm }: Process, at: PageRange, advice: ReclaimA
     if (first >= stop) continue;
     mapped += stop - first;
     if (vma.locked) return failWith('EINVAL', locked);
+    if (vma.file && advice === 'free') return failWith('EINVAL', 'madvise_free_single_vma');
     drainLru(state);
     apply(state, vma, first, stop);
   }
@@ -105,6 +110,10 @@ function pageOut(state: State, vma: Vma, first: number, end: number): void {
   for (const { page, pte } of ramPages(vma, first, end)) {
     const { frame } = pte;
     if (frame.mapcount !== 1) continue;
+    if (frame.file) {
+      pageOutOfFile(state, vma, page, pte, frame.file);
+      continue;
+    }
     frame.referenced = false;
     const swapBacked = frame.swapBacked !== false;
     if (!swapBacked && tryToUnmap(state, vma, page, pte)) continue;

@@ -1,11 +1,12 @@
 /**
- * Reverse mapping of anonymous pages (mm/rmap.c, mm/interval_tree.c). The order in which a page's mappings are visited
+ * Reverse mapping (mm/rmap.c, mm/interval_tree.c). The order in which a page's mappings are visited
  * is visible: in the order of trace events, and in which device page tables a walk invalidates before it is done.
  */
 import { addMapping } from './folio.ts';
-import { endIndex, linearIndex } from './page-index.ts';
+import { linkFile, unlinkFile } from './page-cache.ts';
+import { endIndex, fileIndex, linearIndex } from './page-index.ts';
 import type { Profile } from './profile.ts';
-import type { AnonVma, Frame, State, Vma } from './state.ts';
+import type { AnonVma, Frame, PageCache, State, Vma } from './state.ts';
 import { flagsOf, sameFlags } from './vma-modify.ts';
 
 /** anon_rmap_tree_insert(): equal starts go to the right, that is, after those that are there. */
@@ -56,9 +57,15 @@ function findMergeableAnonVma(vma: Vma): AnonVma | null {
   return null;
 }
 
-/** Whether two vmas adjoin by their addresses and by the indices of their pages. */
+/** Whether two vmas of one file, or of none, adjoin by their addresses and by the indices of their pages. */
 export function adjoin(lower: Vma, upper: Vma): boolean {
-  return lower.end === upper.first && endIndex(lower) === upper.pgoff;
+  return lower.end === upper.first && continues(lower, upper);
+}
+
+/** can_vma_merge_after(): a shared mapping has no anonymous pages whose indices could matter. */
+export function continues(lower: Vma, upper: Pick<Vma, 'pgoff' | 'filePgoff' | 'shared' | 'file'>): boolean {
+  if (upper.file && fileIndex(lower, lower.end) !== upper.filePgoff) return false;
+  return upper.shared || endIndex(lower) === upper.pgoff;
 }
 
 /** dup_anon_vma(): a vma that has no anon_vma yet takes over that of the one that it is merged with. */
@@ -72,7 +79,9 @@ export function dupAnonVma({ profile }: State, to: Vma, from: Vma): void {
 export function anonVmaMove(vmas: readonly Vma[], resize: () => void): void {
   const inTrees = vmas.some(({ anonVma }) => anonVma);
   if (inTrees) for (const vma of vmas) for (const { tree } of vma.chain) remove(tree, vma);
+  for (const vma of vmas) unlinkFile(vma);
   resize();
+  for (const vma of vmas) linkFile(vma);
   if (inTrees) for (const vma of vmas) for (const { tree } of vma.chain) insert(tree, vma);
 }
 
@@ -113,15 +122,16 @@ export function anonVmaFork(state: State, child: Vma, parent: Vma): void {
 
 /** The anon_vma side of __split_vma(): `resize` moves the border of `vma`; `added` is the new vma. */
 export function anonVmaSplit(profile: Profile, vma: Vma, added: Vma, resize: () => void): void {
-  if (!vma.anonVma) {
-    resize();
-    return;
-  }
-  anonVmaClone(profile, added, vma, false);
+  if (vma.anonVma) anonVmaClone(profile, added, vma, false);
+  linkFile(added);
   // vma_prepare() and vma_complete() take the old vma out and put it in again, after its new neighbour.
-  for (const anonVma of vma.chain) remove(anonVma.tree, vma);
-  resize();
-  for (const anonVma of vma.chain) insert(anonVma.tree, vma);
+  anonVmaMove([vma], resize);
+}
+
+/** A vma goes. */
+export function unlinkVma(vma: Vma): void {
+  unlinkAnonVmas(vma);
+  unlinkFile(vma);
 }
 
 /** unlink_anon_vmas() */
@@ -145,6 +155,7 @@ export interface RmapVisit {
 
 /** rmap_walk_anon(): the vmas that may map a part of the folio `head`, in the order of the walk, and where. */
 export function rmapWalk(head: Frame): RmapVisit[] {
+  if (head.file) return walkFile(head.file, head.index);
   const visits: RmapVisit[] = [];
   const { index } = head;
   const behind = index + (head.pages?.length ?? 1);
@@ -154,6 +165,14 @@ export function rmapWalk(head: Frame): RmapVisit[] {
     if (first < end) visits.push({ vma, first, end });
   }
   return visits;
+}
+
+/** rmap_walk_file() */
+function walkFile({ mappings }: PageCache, index: number): RmapVisit[] {
+  return mappings.flatMap((vma) => {
+    const page = vma.first + index - vma.filePgoff;
+    return vma.first <= page && page < vma.end ? [{ vma, first: page, end: page + 1 }] : [];
+  });
 }
 
 /** folio_add_new_anon_rmap() with RMAP_EXCLUSIVE: the first mapping of a page that is born at `page` of `vma`. */

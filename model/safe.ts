@@ -7,6 +7,7 @@ import { isHazardous } from './mirror.ts';
 import { touchesZeroPage } from './mlock.ts';
 import { entryAt } from './page-table.ts';
 import { isHugeRegion, type OrdinaryStep, type RegionId, type Step } from './program.ts';
+import { fileHazard } from './safe-files.ts';
 import { togetherHazard } from './safe-together.ts';
 import { processOf, type State } from './state.ts';
 import { isRegistered } from './userfault.ts';
@@ -41,6 +42,8 @@ import { findVma } from './vma.ts';
  *   takes a whole folio for its first page, and refuses the others.
  */
 export function hazardOf(state: State, step: Step): string | undefined {
+  const ofFiles = fileHazard(state, step);
+  if (ofFiles !== undefined) return ofFiles;
   if (step.op === 'together') {
     return state.processes.some((process) => process?.mm.userfault)
       ? 'what userfaultfd refuses is not modelled for steps together'

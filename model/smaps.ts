@@ -41,13 +41,16 @@ export function expectSmaps(state: State, { mm }: Process): ExpectedMapping[] {
 }
 
 /** show_smap_vma_flags(), by bit. */
-function vmFlags({ read, write, locked, account, softDirty, thp, uffdMissing, uffdWp }: Vma): string {
+function vmFlags(vma: Vma): string {
+  const { read, write, shared, locked, account, softDirty, thp, uffdMissing, uffdWp } = vma;
   const names = {
     rd: read,
     wr: write,
+    sh: shared,
     mr: true,
     mw: true,
     me: true,
+    ms: shared,
     um: uffdMissing,
     uw: uffdWp,
     lo: locked,
@@ -65,6 +68,7 @@ function vmFlags({ read, write, locked, account, softDirty, thp, uffdMissing, uf
 /** What smaps_page_accumulate() adds up, in pages and in units of Pss; `free` is what may be dirty or not. */
 class Sums {
   resident = 0;
+  anonymous = 0;
   /** Pages that PMD entries map. */
   hugePages = 0;
   pss = 0;
@@ -111,12 +115,13 @@ class Sums {
     const dirty = (entry.kind === 'present' && entry.dirty) || head.dirty;
     const referenced = (entry.kind === 'present' && entry.young) || head.referenced;
     this.resident++;
+    if (!head.file) this.anonymous++;
     this.pss += pss;
     this.pages[owner]++;
     addTo(this.dirty[owner], dirty, 1);
     addTo(this.pssDirty, dirty, pss);
     addTo(this.referenced, referenced, 1);
-    addTo(this.lazyFree, isLazyFree(head.swapBacked, dirty), 1);
+    if (!head.file) addTo(this.lazyFree, isLazyFree(head.swapBacked, dirty), 1);
   }
 }
 
@@ -159,7 +164,7 @@ function expectFields(state: State, { mm, region, first, end, locked }: Vma): Ex
     Private_Clean: inKib(rest(pages.private, dirty.private)),
     Private_Dirty: inKib(dirty.private),
     Referenced: inKib(referenced),
-    Anonymous: inKib(exactly(resident)),
+    Anonymous: inKib(exactly(sums.anonymous)),
     LazyFree: inKib(lazyFree),
     AnonHugePages: inKib(exactly(sums.hugePages)),
     Locked: pssInKib(exactly(locked ? pss : 0)),

@@ -1,6 +1,7 @@
 /** Writing 4 to /proc/PID/clear_refs (fs/proc/task_mmu.c, clear_refs_write with CLEAR_REFS_SOFT_DIRTY). */
 import { release } from './notifier.ts';
 import { type Expected, succeed } from './outcome.ts';
+import { setPageProt } from './page-cache.ts';
 import type { Process, State } from './state.ts';
 
 /**
@@ -11,11 +12,14 @@ import type { Process, State } from './state.ts';
 export function clearSoftDirty(state: State, { mm }: Process): Expected {
   release(state, mm);
   if (state.profile.softDirty) {
-    for (const vma of mm.vmas.flat()) vma.softDirty = false;
-    for (const ptes of mm.ptes) {
-      for (const pte of ptes) {
+    for (const vma of mm.vmas.flat()) {
+      vma.softDirty = false;
+      setPageProt(state, vma);
+    }
+    for (const vma of mm.vmas.flat()) {
+      for (const pte of mm.ptes[vma.region]!.slice(vma.first, vma.end)) {
         // pte_is_pinned()
-        if (!pte || (pte.kind === 'present' && pte.write && pte.frame.pinned)) continue;
+        if (!pte || (pte.kind === 'present' && pte.write && pte.frame.pinned && !vma.shared)) continue;
         pte.softDirty = false;
         if (pte.kind !== 'present' || !pte.write) continue;
         pte.write = false;

@@ -4,6 +4,8 @@
  *
  * The state is changed in place, for speed. {@link cloneState} makes an independent copy.
  */
+
+import { newPageCache } from './page-cache.ts';
 import type { Profile } from './profile.ts';
 import {
   type DeviceMinor,
@@ -28,14 +30,30 @@ export interface AnonVma {
   tree: Vma[];
 }
 
+/** The page cache of a file (struct address_space). The files of a program last as long as it. */
+export interface PageCache {
+  /** The region that maps it. */
+  readonly region: RegionId;
+  /** `file` is of ramfs, whose pages are always there and never evicted; `shmem` a memfd. */
+  readonly kind: 'file' | 'shmem';
+  /** Whether mmap() of the region is MAP_SHARED. */
+  readonly isShared: boolean;
+  /** By index. As many as the file is long. */
+  pages: (Frame | null)[];
+  /** i_mmap: all mappings of it, in the order of a reverse-mapping walk. */
+  mappings: Vma[];
+}
+
 /** A vm_area_struct of a region: pages `first` to `end` (exclusive). */
 export interface Vma {
   readonly mm: Mm;
   readonly region: RegionId;
   first: number;
   end: number;
-  /** vm_pgoff: the index of its first page, which mremap() leaves as it was (model/page-index.ts). */
+  /** The index of its first page as an anonymous one, which mremap() leaves as it was (model/page-index.ts). */
   pgoff: number;
+  /** vm_pgoff of a mapping of a file: the index of its first page in the file; else 0. */
+  filePgoff: number;
   /** VM_READ and VM_WRITE. */
   read: boolean;
   write: boolean;
@@ -43,6 +61,12 @@ export interface Vma {
   account: boolean;
   /** VM_LOCKED */
   locked: boolean;
+  /** vm_file; null for anonymous memory. */
+  file: PageCache | null;
+  /** VM_SHARED */
+  shared: boolean;
+  /** vm_page_prot of a shared mapping lets entries be made writable before there is a write (vma_set_page_prot). */
+  madeWritable: boolean;
   /** VM_SOFTDIRTY. */
   softDirty: boolean;
   /** VM_HUGEPAGE, VM_NOHUGEPAGE, or neither. */
@@ -79,6 +103,8 @@ export interface Frame {
   mapcount: number;
   /** Of a head: folio->mapping of an anonymous page. */
   anonVma: AnonVma | null;
+  /** folio->mapping of a page of a file, which is there whether it is mapped or not. */
+  file: PageCache | null;
   /** Of a head: folio->index, by which a reverse-mapping walk finds its place in each vma. */
   index: number;
   /** PageAnonExclusive. */
@@ -258,6 +284,8 @@ export interface State {
   readonly profile: Profile;
   /** Pages of each region. */
   readonly regions: readonly number[];
+  /** By region; null for anonymous ones. */
+  files: (PageCache | null)[];
   /** By process id; null for those that were not created yet or have ended. */
   processes: (Process | null)[];
   devices: Device[];
@@ -283,7 +311,7 @@ export interface State {
   mlocking: { frame: Frame; culls: boolean }[];
   /** Those of them that nothing else holds. */
   freeing: Set<Frame>;
-  /** The agent drains the CPU's batches after each step: since the first mlock of the program. */
+  /** The agent drains the CPU's batches after each step: where there are files, and since the first mlock. */
   settles: boolean;
 }
 
@@ -292,10 +320,11 @@ export const PRIVATE_MINORS: readonly DeviceMinor[] = [0, 1];
 export const CHUNK_PAGES = 65536;
 
 /** One process, 0, without mappings and open files. */
-export function initialState(profile: Profile, regions: readonly Pick<Region, 'pages'>[]): State {
+export function initialState(profile: Profile, regions: readonly Pick<Region, 'pages' | 'backing'>[]): State {
   const state: State = {
     profile,
     regions: regions.map((region) => region.pages),
+    files: [],
     processes: [],
     devices: PRIVATE_MINORS.map((minor) => ({
       minor,
@@ -318,6 +347,8 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
     freeing: new Set(),
     settles: false,
   };
+  state.files = regions.map((region, index) => newPageCache(state, region, index));
+  state.settles = state.files.some((file) => file !== null);
   state.processes.push(newProcess(state, 0));
   return state;
 }
@@ -353,6 +384,7 @@ export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame
     word: 0,
     mapcount: 0,
     anonVma: null,
+    file: null,
     index: -1,
     exclusive: false,
     dirty: false,

@@ -5,6 +5,8 @@ import type { Process } from './state.ts';
 export interface ExpectedRss {
   /** KiB. */
   anon: number;
+  /** Pages of ramfs. Those of shmem count for RssShmem, and so does memory that the agent shares with its processes. */
+  file: number;
   swap: number;
 }
 
@@ -12,15 +14,21 @@ const PAGE_KIB = PAGE_SIZE / 1024;
 
 /**
  * MM_ANONPAGES counts each entry, a PMD 512 times, of an anonymous page in RAM or on a device (mm/memory.c, copy_nonpresent_pte and
- * zap_nonpresent_ptes; mm/migrate_device.c, migrate_vma_insert_page), the zero page not.
+ * zap_nonpresent_ptes; mm/migrate_device.c, migrate_vma_insert_page), the zero page not; mm_counter_file() is for pages of
+ * files.
  */
 export function expectRss({ mm }: Process): ExpectedRss {
-  let anon = 0;
-  for (const ptes of mm.ptes) for (const pte of ptes) if (pte && pte.frame.kind !== 'zero') anon++;
+  let [anon, file] = [0, 0];
+  for (const ptes of mm.ptes) {
+    for (const pte of ptes) {
+      if (pte?.frame.file) file += Number(pte.frame.file.kind === 'file');
+      else if (pte && pte.frame.kind !== 'zero') anon++;
+    }
+  }
   for (const pmds of mm.pmds) {
     for (const pmd of pmds) {
       if (pmd !== null && pmd !== 'table' && pmd.frame.kind !== 'zero') anon += PMD_PAGES;
     }
   }
-  return { anon: anon * PAGE_KIB, swap: 0 };
+  return { anon: anon * PAGE_KIB, file: file * PAGE_KIB, swap: 0 };
 }

@@ -2,9 +2,10 @@
  * New ranges of an mm that are merged with their neighbours where they can be (mm/vma.c, vma_merge_new_range): those
  * that mremap() moves pages to, and that it lets a vma grow by.
  */
-import { endIndex, indexAt, linearIndex, moveStart } from './page-index.ts';
+import { linkFile } from './page-cache.ts';
+import { endIndex, fileIndex, indexAt, linearIndex, moveStart } from './page-index.ts';
 import type { PageRange, RegionId } from './program.ts';
-import { anonVmaMove, anonVmaRemap, dupAnonVma, unlinkAnonVmas } from './rmap.ts';
+import { anonVmaMove, anonVmaRemap, continues, dupAnonVma, unlinkVma } from './rmap.ts';
 import type { Mm, State, Vma } from './state.ts';
 import { isRegistered } from './userfault.ts';
 import { anonVmasMergeable, sameFlags } from './vma-modify.ts';
@@ -14,8 +15,9 @@ interface NewRange {
   region: RegionId;
   first: number;
   end: number;
-  /** Of the first page. */
+  /** Of the first page, as Vma has them. */
   pgoff: number;
+  filePgoff: number;
   like: Vma;
   /** `like` is copied (copy_vma), and does not grow (vma_merge_extend). */
   copied: boolean;
@@ -36,12 +38,17 @@ function neighbours(mm: Mm, { region, first, end }: NewRange): { prev: Vma | nul
  * @returns the vma that the range is in now; null when it cannot be merged with any
  */
 function mergeNewRange(state: State, range: NewRange, prev: Vma | null, next: Vma | null): Vma | null {
-  const { first, end, pgoff, like, copied } = range;
-  const left = prev && prev.end === first && endIndex(prev) === pgoff && fits(state, prev, like, true);
+  const { first, end, pgoff, filePgoff, like, copied } = range;
+  const { file, shared } = like;
+  const left =
+    prev &&
+    prev.end === first &&
+    fits(state, prev, like, true) &&
+    continues(prev, { pgoff, filePgoff, file, shared });
   const right =
     next &&
     next.first === end &&
-    pgoff + end - first === next.pgoff &&
+    continues({ ...like, first, end, pgoff, filePgoff }, next) &&
     fits(state, next, like, copied) &&
     !(left && prev.anonVma && next.anonVma && prev.anonVma !== next.anonVma);
   const target = left ? prev : right ? next : null;
@@ -60,7 +67,7 @@ function mergeNewRange(state: State, range: NewRange, prev: Vma | null, next: Vm
   if (swallows) {
     const list = target.mm.vmas[target.region]!;
     list.splice(list.indexOf(next), 1);
-    unlinkAnonVmas(next);
+    unlinkVma(next);
   }
   return target;
 }
@@ -81,16 +88,18 @@ function fits(state: State, target: Vma, like: Vma, chainMatters: boolean): bool
  * @param keep MREMAP_DONTUNMAP: in 7.3, the copy must not become a part of the source then
  */
 export function copyVma(state: State, vma: Vma, page: number, to: PageRange, keep: boolean): Vma {
+  const keepsIndex = vma.anonVma !== null || (vma.file !== null && state.profile.anonIndexIsOfFile);
   const range: NewRange = {
     region: to.region,
     first: to.first,
     end: to.first + to.count,
-    pgoff: vma.anonVma ? linearIndex(vma, page) : indexAt(state, to.region, to.first),
+    pgoff: keepsIndex ? linearIndex(vma, page) : indexAt(state, to.region, to.first),
+    filePgoff: vma.file ? fileIndex(vma, page) : 0,
     like: vma,
     copied: true,
   };
   let { prev, next } = neighbours(vma.mm, range);
-  if (keep && !vma.anonVma && state.profile.keptSourceStaysApart) {
+  if (keep && !vma.anonVma && !vma.file && state.profile.keptSourceStaysApart) {
     if (prev === vma) prev = null;
     if (next === vma) next = null;
   }
@@ -98,9 +107,10 @@ export function copyVma(state: State, vma: Vma, page: number, to: PageRange, kee
   const merged = isRegistered(vma) ? null : mergeNewRange(state, range, prev, next);
   if (merged) return merged;
 
-  const { region, first, end, pgoff } = range;
-  const copy: Vma = { ...vma, region, first, end, pgoff, chain: [] };
+  const { region, first, end, pgoff, filePgoff } = range;
+  const copy: Vma = { ...vma, region, first, end, pgoff, filePgoff, chain: [] };
   anonVmaRemap(state, copy, vma);
+  linkFile(copy);
   const list = vma.mm.vmas[region]!;
   const after = list.findIndex((other) => other.first >= end);
   list.splice(after < 0 ? list.length : after, 0, copy);
@@ -114,6 +124,7 @@ export function extendVma(state: State, vma: Vma, end: number): void {
     first: vma.end,
     end,
     pgoff: endIndex(vma),
+    filePgoff: vma.file ? fileIndex(vma, vma.end) : 0,
     like: vma,
     copied: false,
   };

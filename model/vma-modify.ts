@@ -4,16 +4,20 @@
  * notifies vma by vma, and the order of a reverse-mapping walk depends on it.
  */
 import { moveStart } from './page-index.ts';
-import { adjoin, anonVmaMove, dupAnonVma, unlinkAnonVmas } from './rmap.ts';
+import { adjoin, anonVmaMove, dupAnonVma, unlinkVma } from './rmap.ts';
 import { splitPmdAt } from './split.ts';
 import type { State, Vma } from './state.ts';
 import { splitVma } from './vma.ts';
 
-/** Flags that two vmas must agree on to be merged; VM_SOFTDIRTY is not one (VM_IGNORE_MERGE). */
-export type VmaFlags = Pick<Vma, 'read' | 'write' | 'account' | 'locked' | 'thp' | 'uffdMissing' | 'uffdWp'>;
+/** What two vmas must agree on to be merged: the file that they map, and flags; VM_SOFTDIRTY is not one (VM_IGNORE_MERGE). */
+export type VmaFlags = Pick<
+  Vma,
+  'read' | 'write' | 'account' | 'locked' | 'thp' | 'file' | 'shared' | 'uffdMissing' | 'uffdWp'
+>;
 
-export function flagsOf({ read, write, account, locked, thp, uffdMissing, uffdWp }: VmaFlags): VmaFlags {
-  return { read, write, account, locked, thp, uffdMissing, uffdWp };
+export function flagsOf(vma: VmaFlags): VmaFlags {
+  const { read, write, account, locked, thp, file, shared, uffdMissing, uffdWp } = vma;
+  return { read, write, account, locked, thp, file, shared, uffdMissing, uffdWp };
 }
 
 export function sameFlags(a: VmaFlags, b: VmaFlags): boolean {
@@ -23,6 +27,8 @@ export function sameFlags(a: VmaFlags, b: VmaFlags): boolean {
     a.account === b.account &&
     a.locked === b.locked &&
     a.thp === b.thp &&
+    a.file === b.file &&
+    a.shared === b.shared &&
     a.uffdMissing === b.uffdMissing &&
     a.uffdWp === b.uffdWp
   );
@@ -65,8 +71,8 @@ function mergeExisting(state: State, middle: Vma, first: number, end: number, fl
       prev.end = next.end;
     });
     list.splice(index, 2);
-    unlinkAnonVmas(middle);
-    unlinkAnonVmas(next);
+    unlinkVma(middle);
+    unlinkVma(next);
     return prev;
   }
   if (prev) {
@@ -95,7 +101,7 @@ function mergeExisting(state: State, middle: Vma, first: number, end: number, fl
 
 function remove(list: Vma[], vma: Vma): void {
   list.splice(list.indexOf(vma), 1);
-  unlinkAnonVmas(vma);
+  unlinkVma(vma);
 }
 
 /** is_mergeable_anon_vma(): not with one that was cloned from a parent's, unless they share it. */

@@ -1,10 +1,11 @@
 /** Mappings of one mm: look-up, split, map, unmap (mm/vma.c, mm/memory.c). */
 import { dropMapping, dropPmdMapping } from './folio.ts';
 import { invalidate } from './notifier.ts';
+import { linkFile, noteZapped, setPageProt } from './page-cache.ts';
 import { indexAt, moveStart } from './page-index.ts';
 import { hugeEntry, pmdEnd, setPmd } from './page-table.ts';
 import { PMD_PAGES, type Protection, type RegionId } from './program.ts';
-import { anonVmaSplit, unlinkAnonVmas } from './rmap.ts';
+import { anonVmaSplit, unlinkVma } from './rmap.ts';
 import { splitPmd, splitPmdAt } from './split.ts';
 import type { Mm, State, Vma } from './state.ts';
 
@@ -20,25 +21,34 @@ export function findVma(mm: Mm, region: RegionId, page: number): Vma | undefined
  */
 export function mapRegion(state: State, mm: Mm, region: RegionId, protection: Protection): boolean {
   if (mm.vmas[region]!.length > 0) return false;
-  mm.vmas[region] = [
-    {
-      mm,
-      region,
-      first: 0,
-      end: state.regions[region]!,
-      pgoff: indexAt(state, region, 0),
-      read: protection !== 'none',
-      write: protection === 'read-write',
-      account: protection === 'read-write',
-      locked: false,
-      softDirty: state.profile.softDirty,
-      thp: null,
-      uffdMissing: false,
-      uffdWp: false,
-      anonVma: null,
-      chain: [],
-    },
-  ];
+  const file = state.files[region]!;
+  const shared = file?.isShared ?? false;
+  const write = protection === 'read-write';
+  const vma: Vma = {
+    mm,
+    region,
+    first: 0,
+    end: state.regions[region]!,
+    pgoff: file && state.profile.anonIndexIsOfFile ? 0 : indexAt(state, region, 0),
+    filePgoff: 0,
+    read: protection !== 'none',
+    write,
+    // accountable_mapping()
+    account: write && !shared,
+    locked: false,
+    file,
+    shared,
+    madeWritable: false,
+    softDirty: state.profile.softDirty,
+    thp: null,
+    uffdMissing: false,
+    uffdWp: false,
+    anonVma: null,
+    chain: [],
+  };
+  setPageProt(state, vma);
+  mm.vmas[region] = [vma];
+  linkFile(vma);
   return true;
 }
 
@@ -74,7 +84,7 @@ export function unmapRange(state: State, mm: Mm, region: RegionId, first: number
   for (const vma of gone) zapVma(state, vma);
   mm.vmas[region] = mm.vmas[region]!.filter((vma) => !overlaps(vma));
   for (const vma of gone) freeTables(vma);
-  for (const vma of gone) unlinkAnonVmas(vma);
+  for (const vma of gone) unlinkVma(vma);
 }
 
 /** free_pgtables(): the page tables of a vma that is gone, but for those that others have entries in. */
@@ -113,6 +123,7 @@ export function zapRange(state: State, vma: Vma, first: number, end: number): vo
       const pte = ptes[page];
       if (!pte) continue;
       ptes[page] = null;
+      if (pte.frame.file && pte.kind === 'present') noteZapped(state, pte.frame, pte);
       // zap_nonpresent_ptes(): a migration entry is no mapping.
       if (pte.kind !== 'migration') dropMapping(state, vma, pte.frame);
     }

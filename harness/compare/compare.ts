@@ -174,7 +174,7 @@ function compareStep(
   { base }: ComparableTranscript,
 ): void {
   const { tally, state } = context;
-  context.bindings.begin(foliosOf(regions));
+  context.bindings.begin(foliosOf(regions, state));
   compareOutcome(tally, index, expected, seen);
   compareProcesses(context, index, observeProcesses(state), seen.processes, base);
   compareRegions(context, index, regions, seenRegions);
@@ -188,9 +188,10 @@ function compareStep(
   }
 }
 
-/** The heads of all folios that are mapped; one keeps all of its pages, also those that nothing maps. */
-function foliosOf(regions: readonly ExpectedRegion[]): Set<Frame> {
+/** The heads of all folios that are mapped, or in files; one keeps all of its pages, also those that nothing maps. */
+function foliosOf(regions: readonly ExpectedRegion[], { files }: State): Set<Frame> {
   const heads = new Set<Frame>();
+  for (const file of files) for (const page of file?.pages ?? []) if (page) heads.add(page);
   let last: Frame | undefined;
   for (const { pages } of regions) {
     for (const { frame } of pages) {

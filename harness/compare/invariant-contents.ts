@@ -52,18 +52,28 @@ export class ContentInvariant {
   /** By process and region; a page without a number is not known. */
   readonly #known: Words[][] = [];
 
+  /** Some regions map files: processes write to each other's pages, and what is zapped comes back. */
+  readonly #hasFiles: boolean;
   /** There was a step together. */
   #together = false;
 
   constructor(tally: InvariantTally, program: Program) {
     this.#tally = tally;
     this.#program = program;
+    this.#hasFiles = program.regions.some(({ backing }) => backing !== undefined);
   }
 
   step(seen: StepObservation, regions: readonly SeenRegion[]): void {
     const step = this.#program.steps[seen.step];
     if (!step) return;
     this.#together ||= step.op === 'together';
+    if (this.#hasFiles && !KEEPS.has(step.op)) this.#forget(seen);
+    else this.#follow(step, seen);
+    for (const region of regions) this.#check(seen.step, region);
+  }
+
+  /** What the step makes of contents. */
+  #follow(step: Step, seen: StepObservation): void {
     const succeeded = seen.outcome.kind === 'ok';
     if (step.op === 'fork') {
       this.#known[step.child] = this.#of(step.by).map(copyOf);
@@ -75,9 +85,12 @@ export class ContentInvariant {
       this.#move(step);
     } else if (!KEEPS.has(step.op)) {
       // Also a write through a device, which may belong to another process.
-      for (const { process } of seen.processes) for (const { present } of this.#of(process)) present.fill(0);
+      this.#forget(seen);
     }
-    for (const region of regions) this.#check(seen.step, region);
+  }
+
+  #forget({ processes }: StepObservation): void {
+    for (const { process } of processes) for (const { present } of this.#of(process)) present.fill(0);
   }
 
   #of(process: ProcessId): Words[] {

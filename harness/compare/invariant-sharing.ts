@@ -92,7 +92,8 @@ function checkOwners(
   { entries, processes }: Sharers,
 ): number {
   const owners = bitsIn(processes);
-  if (owners === entries) return 1;
+  // What maps a file twice has its pages twice.
+  if (owners === entries || (region.bits[page]! & SeenBits.file) !== 0) return 1;
   const text = `${entries} entries of ${owners} processes map one page`;
   tally.broken('page-once-per-process', placeOf(step, region, page), text);
   return 0;

@@ -33,6 +33,14 @@ export function compareProcesses(
       () => `${other.anon - base.anon} KiB beside the ${base.anon} KiB before the first step`,
     );
     tally.check(
+      other.file - base.file === rss.file,
+      place,
+      'status.rss-file',
+      'task_mem (MM_FILEPAGES)',
+      () => `${rss.file} KiB of the regions`,
+      () => `${other.file - base.file} KiB beside the ${base.file} KiB before the first step`,
+    );
+    tally.check(
       other.swap - base.swap === rss.swap,
       place,
       'status.swap',

@@ -29,6 +29,7 @@ export const FIELDS = [
   'scan',
   'scan.ranges',
   'status.rss-anon',
+  'status.rss-file',
   'status.swap',
   'smaps.mappings',
   'smaps.VmFlags',

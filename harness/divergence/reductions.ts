@@ -3,10 +3,12 @@
  * made them possible, and processes are numbered anew.
  */
 import {
+  type Backing,
   isHugeRegion,
   type OrdinaryStep,
   type PageRange,
   type Program,
+  type Region,
   type Step,
 } from '../../model/program.ts';
 import { Lives } from '../programs/lives.ts';
@@ -46,6 +48,7 @@ function* candidates(program: Program): Generator<Program | undefined> {
       }
     }
   }
+  yield* anonymized(program);
   for (let step = 0; step < length; step++) yield* narrowed(program, step);
   for (let step = 0; step < length; step++) {
     const { op, by } = program.steps[step]!;
@@ -73,7 +76,7 @@ export function cutAfter(program: Program, step: number): Program {
 }
 
 function keyOf({ regions, steps }: Program): string {
-  return JSON.stringify([regions.map(({ pages }) => pages), steps]);
+  return JSON.stringify([regions.map(({ pages, backing }) => [pages, backing]), steps]);
 }
 
 function withoutSteps(program: Program, from: number, to: number): Program {
@@ -112,7 +115,7 @@ function withoutRegion(program: Program, region: number): Program | undefined {
 
 /** Pages `from` to `to` (exclusive) of a region go; those behind them move up. */
 function withoutPages(program: Program, region: number, from: number, to: number): Program | undefined {
-  const { name, pages } = program.regions[region]!;
+  const { pages } = program.regions[region]!;
   if (to - from >= pages || isHugeRegion(pages - (to - from))) return undefined;
   const place = (page: number) => (page < from ? page : Math.max(from, page - (to - from)));
   const steps = program.steps.flatMap((step) =>
@@ -129,9 +132,23 @@ function withoutPages(program: Program, region: number, from: number, to: number
     }),
   );
   const regions = program.regions.map((other, index) =>
-    index === region ? { name, pages: pages - (to - from) } : other,
+    index === region ? { ...other, pages: pages - (to - from) } : other,
   );
   return settled({ ...program, regions }, steps);
+}
+
+/** A region that maps a file becomes anonymous, or its mapping private. */
+function* anonymized(program: Program): Generator<Program> {
+  for (const [index, { backing, ...plain }] of program.regions.entries()) {
+    if (backing === undefined) continue;
+    const simpler: Region[] = [plain];
+    if (backing.startsWith('shared')) simpler.push({ ...plain, backing: privateOf(backing) });
+    for (const region of simpler) yield { ...program, regions: program.regions.with(index, region) };
+  }
+}
+
+function privateOf(backing: Backing): Backing {
+  return backing === 'shared-shmem' ? 'private-shmem' : 'private-file';
 }
 
 /** The step on fewer pages: the first, the last, either half. */

@@ -50,7 +50,9 @@ const CHECKERS: Readonly<Record<Exclude<FieldName, Unchecked>, Checker>> = {
   'pagemap.soft-dirty': pageCheck(({ softDirty }, what, at) => bit(what, at, 'PM_SOFT_DIRTY', softDirty)),
   'pagemap.exclusive': pageCheck(({ exclusive }, what, at) => bit(what, at, 'PM_EXCLUSIVE', exclusive)),
   'pagemap.uffd': pageCheck(({ uffdWp }, what, at) => bit(what, at, 'PM_UFFD_WP', uffdWp)),
-  'pagemap.other-bits': pageCheck((_, what, at) => bit(what, at, 'PM_UNEXPECTED', false)),
+  'pagemap.other-bits': pageCheck(({ file }, what, at) =>
+    file ? bit(what, at, 'PM_FILE', true) : bit(what, at, 'PM_UNEXPECTED', false),
+  ),
   kpageflags: pageCheck(flagsCheck),
   'kpageflags.free': () => [],
   kpagecount: pageCheck(({ count }, what, at) =>
@@ -61,6 +63,8 @@ const CHECKERS: Readonly<Record<Exclude<FieldName, Unchecked>, Checker>> = {
   scan: scanCheck,
   'scan.ranges': scanCheck,
   'status.rss-anon': rssCheck('anon', 'RssAnon'),
+  // What else counts depends on the file system that the program is on.
+  'status.rss-file': () => [],
   'status.swap': rssCheck('swap', 'VmSwap'),
   'snapshot.outcome': snapshotCheck,
   'snapshot.bytes': snapshotCheck,

@@ -38,7 +38,7 @@ export interface FileParts {
 
 const HEADERS = `
 errno.h fcntl.h linux/kernel-page-flags.h linux/userfaultfd.h sched.h setjmp.h signal.h stdarg.h stdbool.h stdint.h stdio.h stdlib.h string.h
-sys/ioctl.h sys/mman.h sys/prctl.h sys/stat.h sys/syscall.h sys/wait.h unistd.h`
+sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/stat.h sys/syscall.h sys/wait.h unistd.h`
   .trim()
   .split(/\s+/);
 
@@ -54,7 +54,9 @@ export function fileText(parts: FileParts): string {
   const forked = program.steps.slice(0, last + 1).flatMap((step) => (step.op === 'fork' ? [step.child] : []));
   const processes = [0, ...forked].sort((a, b) => a - b);
   const status = [...all.values()].flat().some((line) => line.includes('check_status('));
-  const functions = processes.map((process) => processFunction(process, all.get(process) ?? STAY, status));
+  const functions = processes.map((process) =>
+    processFunction(process, all.get(process) ?? STAY, status, filesOf(program)),
+  );
   const main = mainText({
     processes,
     turns: TURNS.some((name) => functions.some((text) => mentions(codeOnly(text), name))),
@@ -245,7 +247,23 @@ function globals({ program }: FileParts, code: string): string[] {
   ];
 }
 
-function processFunction(process: ProcessId, body: readonly string[], status: boolean): string {
+/** What makes the files that regions map, on the LRU lists where they are looked for. */
+function filesOf(program: Program): string[] {
+  const lines = program.regions.flatMap(({ backing }, index) => {
+    if (backing === undefined) return [];
+    const pages = `${regionMacro(program, index)}_PAGES`;
+    const call = backing.endsWith('file') ? `ramfs_file(${index}, ${pages})` : `shmem_file(${pages})`;
+    return [`\tregion_file[${index}] = ${call};`];
+  });
+  return lines.length > 0 ? [...lines, '\tdrain_lru();'] : [];
+}
+
+function processFunction(
+  process: ProcessId,
+  body: readonly string[],
+  status: boolean,
+  files: readonly string[],
+): string {
   const text = codeOnly(body.join('\n'));
   const locals = [
     ...(mentions(text, 'cmd') ? ['\tstruct hmm_dmirror_cmd cmd;'] : []),
@@ -258,7 +276,7 @@ function processFunction(process: ProcessId, body: readonly string[], status: bo
     ...locals,
     ...(locals.length > 0 ? [''] : []),
     '\tprctl(PR_SET_PDEATHSIG, SIGKILL);',
-    ...(process === 0 ? ['\tpin();', ...(status ? ['\tnote_status();'] : []), ''] : []),
+    ...(process === 0 ? ['\tpin();', ...files, ...(status ? ['\tnote_status();'] : []), ''] : []),
     ...body.map(indent),
     '}',
   ].join('\n');

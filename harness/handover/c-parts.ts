@@ -4,7 +4,17 @@
  */
 import { readFileSync } from 'node:fs';
 
-const FILES = ['report', 'access', 'userfault', 'observation', 'process', 'trace', 'processes', 'log'];
+const FILES = [
+  'report',
+  'access',
+  'files',
+  'userfault',
+  'observation',
+  'process',
+  'trace',
+  'processes',
+  'log',
+];
 const SEPARATOR = /^\/\/---\n/m;
 /** What a part defines: macros, structs, variables and functions. */
 const DEFINITIONS = [

@@ -27,8 +27,9 @@ export function readsData(step: Step): boolean {
 /** Statements that take step `index` and leave its result in `err`: 0, an errno, or FAULT(). */
 export function stepStatements(program: Program, step: Step, index: number): string[] {
   const statements = statementsOf(program, step, index);
-  // From the first mlock on, what waits in the CPU's batches is done before anything is looked at.
-  const settles = program.steps.slice(0, index + 1).some(({ op }) => op === 'mlock');
+  // Where there are files, and from the first mlock on, what waits in the CPU's batches is done before anything is looked at.
+  const hasFiles = program.regions.some(({ backing }) => backing !== undefined);
+  const settles = hasFiles || program.steps.slice(0, index + 1).some(({ op }) => op === 'mlock');
   const drained = statements.includes('drain_lru();') || statements.length === 0;
   return settles && !drained ? [...statements, 'drain_lru();'] : statements;
 }
@@ -150,11 +151,16 @@ const PROTECTIONS: Readonly<Record<Protection, string>> = {
   'read-write': 'PROT_READ | PROT_WRITE',
 };
 
+const ANONYMOUS = 'MAP_PRIVATE | MAP_ANONYMOUS';
+
 function map(program: Program, region: RegionId, protection: Protection): string[] {
   const start = regionMacro(program, region);
+  const { backing } = program.regions[region]!;
+  const flags = backing ? (backing.startsWith('shared') ? 'MAP_SHARED' : 'MAP_PRIVATE') : ANONYMOUS;
+  const file = backing ? `region_file[${region}]` : '-1';
   return [
     `err = mmap((void *)${start}, ${start}_PAGES * PAGE, ${PROTECTIONS[protection]},`,
-    '\t   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED ? errno : 0;',
+    `\t   ${flags} | MAP_FIXED_NOREPLACE, ${file}, 0) == MAP_FAILED ? errno : 0;`,
   ];
 }
 

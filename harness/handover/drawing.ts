@@ -60,6 +60,8 @@ const SYMBOLS: Readonly<Record<string, string>> = {
   z: 'zero page',
   S: 'page in RAM, writable',
   s: 'page in RAM, read-only',
+  F: 'page of a file, writable',
+  f: 'page of a file, read-only',
   P: 'page in RAM; whether writable is not seen',
   D: 'device-private entry, writable, of the device with that number',
   d: 'device-private entry, read-only, of the device with that number',
@@ -183,6 +185,7 @@ function modelSymbol({ pte, categories }: ExpectedPage): PageSymbol {
 function entrySymbol(pte: Pte): PageSymbol {
   switch (pte.kind) {
     case 'present':
+      if (pte.frame.file) return pte.write ? 'F' : 'f';
       return pte.frame.kind === 'zero' ? 'z' : pte.write ? 'S' : 's';
     case 'device':
       return `${pte.write ? 'D' : 'd'}${pte.frame.minor}`;
@@ -210,7 +213,7 @@ function seenSymbol(
   environment: Environment,
   seen: RegionObservation | undefined,
   page: number,
-  { kind, frame }: PagemapEntry,
+  { kind, frame, file }: PagemapEntry,
   model: PageSymbol,
 ): PageSymbol {
   const observed = seen!.pages.at(page)!;
@@ -219,7 +222,9 @@ function seenSymbol(
       return seen?.mincore?.[page] === MINCORE_UNMAPPED ? '-' : '.';
     case 'present': {
       const zero = ((observed.kpageflags ?? 0n) >> BigInt(PAGE_FLAG_BITS.ZERO_PAGE)) & 1n;
-      return zero ? 'z' : (snapshotAccess(seen, page) ?? (/^[Ss]/.test(model) ? model[0]! : 'P'));
+      if (zero) return 'z';
+      const symbol = snapshotAccess(seen, page) ?? (/^[SsFf]/.test(model) ? model[0]! : 'P');
+      return symbol === 'P' ? symbol : withFile(symbol, file);
     }
     case 'device-write':
     case 'device-read': {
@@ -231,6 +236,11 @@ function seenSymbol(
     default:
       return kind.includes('migration') ? 'm' : '?';
   }
+}
+
+function withFile(symbol: PageSymbol, file: boolean): PageSymbol {
+  const isWritable = symbol === 'S' || symbol === 'F';
+  return file ? (isWritable ? 'F' : 'f') : isWritable ? 'S' : 's';
 }
 
 function snapshotAccess(seen: RegionObservation | undefined, page: number): PageSymbol | undefined {

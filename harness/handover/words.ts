@@ -26,7 +26,7 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
   const by = printProcess(step.by);
   switch (step.op) {
     case 'mmap':
-      return `${by} maps ${regions[step.region]!.name}, ${step.protection}`;
+      return `${by} maps ${describeRegion(regions[step.region]!)}, ${step.protection}`;
     case 'munmap':
       return `${by} unmaps ${printRange(step.at, regions)}`;
     case 'madvise':
@@ -79,6 +79,11 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} ${DEVICE_OPS[step.op](printRange(step.at, regions), step.device)}${flaw}`;
     }
   }
+}
+
+/** Such as "f (shared file)". */
+function describeRegion({ name, backing }: Region): string {
+  return backing ? `${name} (${backing.replace('-', ' ')})` : name;
 }
 
 function remapInWords(

@@ -1,4 +1,5 @@
 import {
+  type Backing,
   isHugeRegion,
   MAX_ACTOR_PARTS,
   MAX_ACTORS,
@@ -12,6 +13,7 @@ import {
   type Part,
   PMD_PAGES,
   type Program,
+  type Region,
   type Step,
   type Together,
 } from '../../model/program.ts';
@@ -19,6 +21,7 @@ import { type HmmdiffError, inputError } from '../errors.ts';
 import { Lives } from './lives.ts';
 import {
   ADVICE,
+  BACKINGS,
   FLAGS_NUMBERS,
   FLAW_NUMBERS,
   FRAME_MAGIC,
@@ -93,6 +96,7 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
     const most = isHugeRegion(region.pages) ? MAX_REGION_PMDS * PMD_PAGES : MAX_REGION_PAGES;
     checkNumber(program, `the number of pages of region ${index}`, region.pages, 1, most);
     header.writeUInt16LE(region.pages, 16 + 2 * index);
+    header.writeUInt8(BACKINGS[backingOf(program, region, index)], 28 + index);
   }
 
   const lives = new Lives();
@@ -122,6 +126,14 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
     offset += StructSize.program_step;
   }
   return frame;
+}
+
+/** @throws HmmdiffError for a huge region that would map a file */
+function backingOf(program: Program, { pages, backing = 'anonymous' }: Region, index: number): Backing {
+  if (isHugeRegion(pages) && backing !== 'anonymous') {
+    throw invalid(program, `region ${index} is huge, and cannot be a ${backing} mapping`);
+  }
+  return backing;
 }
 
 interface StepRecord {

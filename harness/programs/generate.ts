@@ -10,6 +10,8 @@ import { makeProfile, type Profile } from '../../model/profile.ts';
 import {
   ADVICE,
   type Advice,
+  BACKINGS,
+  type Backing,
   DEVICE_FLAGS,
   type DeviceFlags,
   FLAWS,
@@ -42,6 +44,8 @@ export interface GenerateOptions {
   weights?: Readonly<Record<OrdinaryStep['op'], number>>;
   /** Share of programs with a huge region, 0..1. @default 0.02: a step of one costs as much as a small program */
   huge?: number;
+  /** Share of programs with regions that map files, 0..1; none has a huge region as well. @default 0.15 */
+  files?: number;
 }
 
 export const WEIGHTS: Readonly<Record<OrdinaryStep['op'], number>> = {
@@ -146,8 +150,9 @@ export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Pr
       maxLength: length * 2,
       size: 'max',
     });
+    const files = theme.begin.length > 0 ? 0 : (options.files ?? 0.15);
     return fc
-      .record({ regions: regionsArbitrary(options.huge ?? 0.02), wishes })
+      .record({ regions: regionsArbitrary(options.huge ?? 0.02, files), wishes })
       .map(({ regions, wishes }) => buildProgram(profile, regions, wishes, theme.begin));
   };
   const themes = options.weights ? [] : THEMES;
@@ -158,8 +163,8 @@ export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Pr
   );
 }
 
-/** Small regions, or a huge one and a small one. */
-function regionsArbitrary(share: number): fc.Arbitrary<Region[]> {
+/** Small regions, all anonymous or not, or a huge one and a small one. */
+function regionsArbitrary(share: number, files: number): fc.Arbitrary<Region[]> {
   const huge = fc
     .record({ pmds: fc.integer({ min: 1, max: 2 }), pages: fc.integer({ min: 1, max: 6 }) })
     .map(({ pmds, pages }) => [
@@ -167,7 +172,30 @@ function regionsArbitrary(share: number): fc.Arbitrary<Region[]> {
       { name: 'a', pages },
     ]);
   const weight = Math.round(share * 100);
-  return fc.oneof({ arbitrary: smallRegionsArbitrary(), weight: 100 - weight }, { arbitrary: huge, weight });
+  const ofFiles = Math.round(files * (100 - weight));
+  return fc.oneof(
+    { arbitrary: smallRegionsArbitrary(), weight: 100 - weight - ofFiles },
+    { arbitrary: fileRegionsArbitrary(), weight: ofFiles },
+    { arbitrary: huge, weight },
+  );
+}
+
+/** The first maps a file, which is what most steps are about. */
+function fileRegionsArbitrary(): fc.Arbitrary<Region[]> {
+  const [, ...backings] = BACKINGS;
+  return fc
+    .record({
+      regions: smallRegionsArbitrary(),
+      first: fc.constantFrom(...backings),
+      others: fc.array(fc.constantFrom(...BACKINGS), { minLength: 2, maxLength: 2 }),
+    })
+    .map(({ regions, first, others }) =>
+      regions.map((region, index) => backedBy(region, [first, ...others][index]!)),
+    );
+}
+
+function backedBy(region: Region, backing: Backing): Region {
+  return backing === 'anonymous' ? region : { ...region, backing };
 }
 
 /** The second size has a fault of the device cross the border of its 32-page pieces. */

@@ -13,14 +13,18 @@ import { printProcess, printRange } from './range.ts';
 
 /** A program as the text of a program file; {@link parseProgram} reads it back. */
 export function printProgram(program: Program): string {
-  const size = (pages: number) => (isHugeRegion(pages) ? `{pmds: ${pages / PMD_PAGES}}` : pages);
-  const regions = program.regions.map(({ name, pages }) => `${name}: ${size(pages)}`).join(', ');
+  const regions = program.regions.map((region) => `${region.name}: ${printShape(region)}`).join(', ');
   const head = stringify(
     { name: program.name, ...(program.about === undefined ? {} : { about: program.about }) },
     { lineWidth: 110 },
   );
   const steps = program.steps.map((step) => `  - ${printStep(step, program.regions)}\n`).join('');
   return `${head}regions: {${regions}}\nsteps:\n${steps}`;
+}
+
+function printShape({ pages, backing = 'anonymous' }: Region): string {
+  if (backing !== 'anonymous') return `{pages: ${pages}, backing: ${backing}}`;
+  return isHugeRegion(pages) ? `{pmds: ${pages / PMD_PAGES}}` : String(pages);
 }
 
 /** One step as it stands in a program file. */

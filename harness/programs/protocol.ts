@@ -5,6 +5,7 @@
 import type { TraceEventName } from '../../model/observation.ts';
 import type {
   Advice,
+  Backing,
   DeviceFlags,
   Flaw,
   Protection,
@@ -138,6 +139,15 @@ export const ADVICE: Readonly<Record<Advice, number>> = {
   pageout: 3,
   hugepage: 4,
   nohugepage: 5,
+};
+
+/** Of each region, in a program_header. */
+export const BACKINGS: Readonly<Record<Backing, number>> = {
+  anonymous: 0,
+  'private-file': 1,
+  'shared-file': 2,
+  'private-shmem': 3,
+  'shared-shmem': 4,
 };
 
 export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;

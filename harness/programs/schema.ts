@@ -5,6 +5,7 @@
  *     about: What it shows, in a sentence or two.
  *     regions: {a: 4, h: {pmds: 2}}           # name: pages of 4 KiB, 1..64; or a huge region of 1..3 PMDs, 512 pages
  *                                             # each, that begins at a multiple of 2 MiB; at most 4 regions
+ *     regions: {f: {pages: 4, backing: private-file}} # or a mapping of a file: model/program.ts, BACKINGS
  *     steps:                                  # run one after the other; each is observed
  *       - {mmap: a}                           # a whole region; protection: none, read or read-write (the default)
  *       - {munmap: "a[1]"}                    # a range: a is all of it, a[1] one page, a[0..3] pages 0 to 3
@@ -43,6 +44,7 @@
  */
 import { z } from 'zod';
 import {
+  BACKINGS,
   MAX_REGION_PAGES,
   MAX_REGION_PMDS,
   MAX_REGIONS,
@@ -55,26 +57,36 @@ import {
 import { Lives } from './lives.ts';
 import { parseStep } from './step-syntax.ts';
 
+type Shape = Omit<Region, 'name'>;
+
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'a name has lower-case letters, digits and dashes');
 const regionName = z.string().regex(/^[a-z][a-z0-9_-]*$/, 'a region has a name such as a');
 const small = z.int().min(1).max(MAX_REGION_PAGES, `a region has 1..${MAX_REGION_PAGES} pages`);
-const huge = z
-  .strictObject({
-    pmds: z.int().min(1).max(MAX_REGION_PMDS, `a huge region has 1..${MAX_REGION_PMDS} PMDs`),
-  })
-  .transform(({ pmds }) => pmds * PMD_PAGES);
-const pages = z.union([small, huge]);
+const pmds = z.int().min(1).max(MAX_REGION_PMDS, `a huge region has 1..${MAX_REGION_PMDS} PMDs`);
+const shape = z.union([
+  small.transform((pages): Shape => ({ pages })),
+  z
+    .strictObject({ pmds: pmds.optional(), pages: small.optional(), backing: z.enum(BACKINGS).optional() })
+    .transform(({ pmds, pages, backing }, context): Shape => {
+      const issue = (message: string) => context.addIssue({ code: 'custom', message });
+      if ((pmds === undefined) === (pages === undefined)) issue('a region has either pages or pmds');
+      if (pmds !== undefined && backing !== undefined)
+        issue('a huge region is anonymous, and has no backing');
+      const size = pages ?? (pmds ?? 0) * PMD_PAGES;
+      return backing === undefined || backing === 'anonymous' ? { pages: size } : { pages: size, backing };
+    }),
+]);
 
 /** Parses a program file into a {@link Program}; problems stand at the key they are about. */
 export const ProgramFileSchema = z
   .strictObject({
     name,
     about: z.string().optional(),
-    regions: z.record(regionName, pages),
+    regions: z.record(regionName, shape),
     steps: z.array(z.record(z.string(), z.unknown())).min(1).max(MAX_STEPS),
   })
   .transform((file, context): Program => {
-    const regions: Region[] = Object.entries(file.regions).map(([name, pages]) => ({ name, pages }));
+    const regions: Region[] = Object.entries(file.regions).map(([name, shape]) => ({ name, ...shape }));
     const issue = (message: string, path: PropertyKey[]) => {
       context.addIssue({ code: 'custom', message, path });
     };

@@ -24,6 +24,7 @@ export async function profileOf(build: KernelBuild, kernel: KernelVersion, desig
     design,
     arch: build.arch,
     softDirty: config.get('CONFIG_MEM_SOFT_DIRTY') === 'y',
+    hardwareAccessFlag: config.get('CONFIG_ARM64_HW_AFDBM') === 'y',
     memoryFailure: config.get('CONFIG_MEMORY_FAILURE') === 'y',
   });
 }

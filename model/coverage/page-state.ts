@@ -13,10 +13,19 @@ const WITHOUT_PAGE = [
   'zero',
   'device-exclusive',
 ] as const;
+/** Of mappings of files; anonymous pages in them are as others. */
+const OF_FILES = [
+  'file-none',
+  'file-none-read-only',
+  'file-none-no-access',
+  'file-read',
+  'file-write',
+] as const;
 const RAM = WITHOUT_PAGE.length;
 const DEVICE = RAM + ACCESSES.length;
 /** Added to the code of an entry that userfaultfd protects. */
 const PROTECTED = 64;
+const FILE = 40;
 /** Added to the code of what a PMD entry maps. */
 const HUGE = 128;
 
@@ -27,9 +36,13 @@ const OTHER_DEVICE_NAMES = names('other-device');
 
 /** What a page of one process is, by its mapping and its entry. */
 export function stateCode(vma: Vma, pte: Pte | null): number {
-  if (pte === null) return vma.write ? 1 : vma.read ? 2 : 3;
+  if (pte === null) {
+    const access = vma.write ? 0 : vma.read ? 1 : 2;
+    return vma.file ? FILE + access : 1 + access;
+  }
   const { frame } = pte;
   const level = (pte.huge ? HUGE : 0) + (pte.uffdWp ? PROTECTED : 0);
+  if (frame.file) return level + FILE + (pte.write ? 4 : 3);
   if (frame.kind === 'zero') return level + 4;
   if (pte.kind === 'exclusive') return level + 5;
   const access = mapcountOf(frame) > 1 ? 0 : pte.write ? 1 : frame.exclusive ? 2 : 3;
@@ -42,6 +55,7 @@ export function stateName(code: number, device?: DeviceMinor): string {
   if (code >= PROTECTED) return `${stateName(code - PROTECTED, device)}-protected`;
   if (code < RAM) return WITHOUT_PAGE[code]!;
   if (code < DEVICE) return RAM_NAMES[code - RAM]!;
+  if (code >= FILE) return OF_FILES[code - FILE]!;
   const minor = Math.floor((code - DEVICE) / ACCESSES.length);
   const own = device === undefined || device === minor;
   return (own ? DEVICE_NAMES : OTHER_DEVICE_NAMES)[(code - DEVICE) % ACCESSES.length]!;

@@ -1,5 +1,6 @@
 import type { KernelVersion } from '../profile.ts';
 import type { TableName } from './coverage.ts';
+import { FILES } from './files.ts';
 import { HUGE } from './huge.ts';
 import { MLOCK } from './mlock.ts';
 import { MREMAP } from './mremap.ts';
@@ -17,7 +18,7 @@ export interface Rows {
 export type CoverageTables = Partial<Record<TableName, readonly Rows[]>>;
 
 /** A part of the model declares its rows in a file of its own and is entered here. */
-const PARTS: readonly CoverageTables[] = [ORDER_0, HUGE, PIN, MREMAP, MLOCK, USERFAULT];
+const PARTS: readonly CoverageTables[] = [ORDER_0, HUGE, PIN, MREMAP, MLOCK, USERFAULT, FILES];
 
 export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {
   operations: PARTS.flatMap((part) => part.operations ?? []),

@@ -15,6 +15,7 @@
 
 #include <test_hmm_uapi.h>
 
+#include "files.h"
 #include "guard.h"
 #include "ops.h"
 #include "pin.h"
@@ -117,7 +118,7 @@ static void do_mmap(const struct program_step *s)
 	void *start = (void *)region_address(s->region, 0);
 
 	if (mmap(start, program.header.pages[s->region] * PAGE_BYTES, protections[s->argument],
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+		 map_flags(s->region) | MAP_FIXED_NOREPLACE, map_file(s->region), 0) == MAP_FAILED)
 		record_errno(errno);
 }
 

@@ -21,9 +21,13 @@ struct process {
 	int		gup_test;		/* what it pins pages through; -1 until it is needed */
 	int		userfault;		/* userfaultfd; -1 until it is opened */
 	bool		own[MAX_DEVICES];	/* opened by this process, so it mirrors this mm */
+	int		file[MAX_REGIONS];	/* what a region maps; -1: anonymous memory */
 };
 
 extern struct process self;
+
+/* Another number for a descriptor, out of the way of others. A failure ends the process. */
+int keep_out_of_the_way(int fd);
 
 /* Opens a file of /proc/self for reading, out of the way of other descriptors. A failure ends the process. */
 int open_own(const char *path);

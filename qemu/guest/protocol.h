@@ -117,6 +117,15 @@ enum program_flag {
 	PROGRAM_ANNOUNCE	= 1 << 0,
 };
 
+/* What a region maps (model/program.ts); a huge one is anonymous. */
+enum region_backing {
+	BACKING_ANONYMOUS	= 0,
+	BACKING_PRIVATE_FILE	= 1,
+	BACKING_SHARED_FILE	= 2,
+	BACKING_PRIVATE_SHMEM	= 3,
+	BACKING_SHARED_SHMEM	= 4,
+};
+
 struct program_header {
 	uint32_t	observe;	/* enum observe_bit */
 	uint32_t	flags;		/* enum program_flag */
@@ -125,7 +134,7 @@ struct program_header {
 	uint16_t	steps;
 	uint16_t	pages[MAX_REGIONS];	/* of each region; 0 for those that the program lacks */
 	uint32_t	smaps_every;		/* not 0 with OBSERVE_SMAPS */
-	uint32_t	reserved;		/* 0 */
+	uint8_t		backing[MAX_REGIONS];	/* enum region_backing */
 };
 
 enum step_op {
@@ -428,6 +437,12 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the protocol is writt
 static inline uint64_t page_token(unsigned int step, unsigned int region, unsigned int page)
 {
 	return (uint64_t)(step + 1) << 32 | (uint64_t)(region + 1) << 16 | (page + 1);
+}
+
+/* What fills page `page` of the file of a region at first; no step's token. */
+static inline uint64_t file_word(unsigned int region, unsigned int page)
+{
+	return (uint64_t)(region + 1) << 16 | (page + 1);
 }
 
 static inline unsigned int part_token_step(unsigned int step, unsigned int actor, unsigned int part)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "announce.h"
+#include "files.h"
 #include "hung.h"
 #include "page_scan.h"
 #include "process.h"
@@ -248,6 +249,7 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	}
 	if (pid == 0) {
 		become_first_process();
+		files_make();
 		if (program.header.observe & OBSERVE_STATUS)
 			c->base = read_rss();
 		sequence_play();

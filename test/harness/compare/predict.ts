@@ -48,7 +48,7 @@ export function environmentOf(options: ProfileOptions): Environment {
 }
 
 const PFN_OF_FIRST_FRAME = 0x1000n;
-const BASE = { anon: 400, file: 0, shmem: 0, swap: 8 };
+const BASE = { anon: 400, file: 4, shmem: 0, swap: 8 };
 /** Of the first folio of order 9. */
 const FIRST_FOLIO = 0x100000n;
 
@@ -127,7 +127,7 @@ export function predict(program: Program, environment: Environment, ending = 0):
   const observedProcess = ({ process, rss }: ExpectedProcess): ProcessObservation => ({
     process,
     smaps: expectSmaps(state, processOf(state, process)).map(mapping),
-    rss: { anon: BASE.anon + rss.anon, file: 0, shmem: 0, swap: BASE.swap + rss.swap },
+    rss: { anon: BASE.anon + rss.anon, file: BASE.file + rss.file, shmem: 0, swap: BASE.swap + rss.swap },
   });
   const event = (expected: ExpectedEvent): TraceEvent => ({
     name: expected.name,

@@ -155,8 +155,12 @@ describe('the library of programs', () => {
       'copy_present_page',
       'copy_present_ptes',
       'do_anonymous_page',
+      'do_cow_fault',
       'do_huge_pmd_wp_page',
       'do_huge_zero_wp_pmd',
+      'do_read_fault',
+      'do_shared_fault',
+      'filemap_map_pages',
       'make_device_exclusive',
       'mfill_atomic_install_pte',
       'mfill_atomic_pte_zeropage',
@@ -171,6 +175,7 @@ describe('the library of programs', () => {
       'try_to_map_unused_to_zeropage',
       'wp_page_copy',
       'wp_page_reuse',
+      'wp_page_shared',
     ]);
   });
 

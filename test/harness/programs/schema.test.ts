@@ -66,6 +66,16 @@ describe('a program file', () => {
       'p.yaml:2:14: regions.a: a region has 1..64 pages',
     ],
     [
+      'a huge region that maps a file',
+      'name: p\nregions: {h: {pmds: 1, backing: private-file}}\nsteps: [{mmap: h}]\n',
+      'p.yaml:2:14: regions.h: a huge region is anonymous, and has no backing',
+    ],
+    [
+      'a backing that there is none',
+      'name: p\nregions: {h: {pages: 1, backing: disk}}\nsteps: [{mmap: h}]\n',
+      'p.yaml:2:34: regions.h.backing: Invalid option',
+    ],
+    [
       'a huge region of too many PMDs',
       'name: t\nregions: {h: {pmds: 4}}\nsteps: [{mmap: h}]',
       'p.yaml:2:21: regions.h.pmds: a huge region has 1..3 PMDs',

@@ -1,0 +1,205 @@
+/** What each operation makes of a page in a mapping of a file: from each state the states that can follow. */
+import type { Transitions } from './transitions.ts';
+
+export const FILE_TRANSITIONS: Transitions = {
+  'check-exclusive': {
+    'file-none': 'file-none',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-read',
+    'file-write': 'file-write',
+  },
+  'clear-refs': {
+    'file-write': 'file-read',
+  },
+  'cpu-read': {
+    'file-none': 'file-none file-read file-write',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only file-read',
+    'file-read': 'file-read',
+    'file-write': 'file-write',
+  },
+  'cpu-read elsewhere': {
+    'file-none': 'file-read file-write',
+    'file-none-read-only': 'file-read',
+  },
+  'cpu-write': {
+    'file-none': 'file-none file-write ram-write',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-read file-write ram-write',
+    'file-write': 'file-write',
+  },
+  exclusive: {
+    'file-none': 'device-exclusive file-none file-write',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'device-exclusive file-read file-write',
+    'file-write': 'file-write',
+  },
+  'fork child': {
+    'file-none': 'file-none',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-none file-none-no-access file-none-read-only file-read',
+    'file-write': 'file-none',
+  },
+  madvise: {
+    'device-exclusive': 'file-none',
+    'device-read': 'file-none',
+    'device-read-exclusive': 'file-none',
+    'device-shared': 'file-none file-none-no-access file-none-read-only',
+    'device-write': 'file-none',
+    'file-none': 'file-none',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-none file-none-no-access file-none-read-only file-read',
+    'file-write': 'file-none file-write',
+    'ram-read': 'file-none',
+    'ram-read-exclusive': 'file-none file-none-no-access',
+    'ram-shared': 'file-none file-none-no-access',
+    'ram-write': 'file-none',
+  },
+  'migrate-to-dev': {
+    'file-none': 'file-none',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-read',
+    'file-write': 'file-write',
+  },
+  'migrate-to-sys': {
+    'file-none': 'file-none',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-read',
+    'file-write': 'file-write',
+  },
+  mlock: {
+    'device-shared': 'ram-shared',
+    'file-none': 'file-none file-read file-write ram-write',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only file-read',
+    'file-read': 'file-read ram-write',
+    'file-write': 'file-write',
+  },
+  mmap: {
+    unmapped: 'file-none file-none-no-access file-none-read-only',
+  },
+  mprotect: {
+    'device-read-exclusive': 'ram-write',
+    'file-none': 'file-none file-none-no-access file-none-read-only',
+    'file-none-no-access': 'file-none file-none-no-access file-none-read-only ram-write',
+    'file-none-read-only': 'file-none file-none-no-access file-none-read-only',
+    'file-read': 'file-read file-write ram-write',
+    'file-write': 'file-read file-write',
+  },
+  mremap: {
+    'device-exclusive': 'file-none file-none-read-only',
+    'device-read': 'file-none',
+    'device-read-exclusive': 'file-none file-none-no-access file-none-read-only',
+    'device-shared': 'file-none',
+    'device-write': 'file-none',
+    'file-none': 'file-none unmapped',
+    'file-none-no-access': 'file-none-no-access unmapped',
+    'file-none-read-only': 'file-none-read-only unmapped',
+    'file-read': 'file-none file-none-no-access file-none-read-only file-read unmapped',
+    'file-write': 'file-none file-write unmapped',
+    'ram-read': 'file-none file-none-no-access',
+    'ram-read-exclusive': 'file-none file-none-no-access file-none-read-only',
+    'ram-shared': 'file-none file-none-no-access',
+    'ram-write': 'file-none',
+  },
+  'mremap elsewhere': {
+    unmapped: 'file-none file-read',
+  },
+  'mremap moved': {
+    'file-none': 'file-none',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-read',
+    'file-write': 'file-write',
+  },
+  munlock: {
+    'file-none': 'file-none',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-read',
+    'file-write': 'file-write',
+  },
+  munmap: {
+    'file-none': 'unmapped',
+    'file-none-no-access': 'unmapped',
+    'file-none-read-only': 'unmapped',
+    'file-read': 'unmapped',
+    'file-write': 'unmapped',
+  },
+  pin: {
+    'file-none': 'file-none file-write ram-write',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-read file-write ram-write',
+    'file-write': 'file-write',
+  },
+  read: {
+    'file-none': 'file-none file-read file-write',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only file-read',
+    'file-read': 'file-read',
+    'file-write': 'file-write',
+  },
+  'read elsewhere': {
+    'file-none': 'file-read file-write',
+    'file-none-read-only': 'file-read',
+  },
+  'read-unlocked': {
+    'file-none': 'file-none',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-read',
+    'file-write': 'file-write',
+  },
+  release: {
+    'file-none': 'file-none',
+    'file-none-no-access': 'file-none-no-access',
+    'file-read': 'file-read',
+    'file-write': 'file-write',
+  },
+  snapshot: {
+    'file-none': 'file-none',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-read',
+    'file-write': 'file-write',
+  },
+  write: {
+    'file-none': 'file-none file-write ram-write',
+    'file-none-no-access': 'file-none-no-access',
+    'file-none-read-only': 'file-none-read-only',
+    'file-read': 'file-read file-write ram-write',
+    'file-write': 'file-write',
+  },
+};
+
+export const FILE_TRANSITIONS_7_3: Transitions = {
+  mremap: {
+    'device-shared': 'file-none-read-only',
+  },
+  'read-unlocked': {
+    'file-none': 'file-read file-write',
+    'file-none-read-only': 'file-read',
+  },
+  'read-unlocked elsewhere': {
+    'file-none': 'file-read file-write',
+    'file-none-read-only': 'file-read',
+  },
+};
+
+export const FILE_TRANSITIONS_6_12: Transitions = {
+  'mremap elsewhere': {
+    'file-none': 'unmapped',
+    'file-none-no-access': 'unmapped',
+    'file-none-read-only': 'unmapped',
+    'file-read': 'unmapped',
+    'file-write': 'unmapped',
+  },
+};

@@ -1,0 +1,32 @@
+/** Rows of the model of mappings of files, private and shared. */
+import { FILE_TRANSITIONS, FILE_TRANSITIONS_6_12, FILE_TRANSITIONS_7_3 } from './file-transitions.ts';
+import type { CoverageTables } from './tables.ts';
+import { transitionRows } from './transitions.ts';
+
+export const FILES: CoverageTables = {
+  operations: [
+    { rows: ['cpu-read: SIGBUS', 'cpu-write: SIGBUS'] },
+    { only: '7.3', rows: ['exclusive: EOPNOTSUPP'] },
+  ],
+  states: [{ rows: ['file-none', 'file-none-no-access', 'file-none-read-only', 'file-read', 'file-write'] }],
+  transitions: [
+    { rows: transitionRows(FILE_TRANSITIONS) },
+    { only: '7.3', rows: transitionRows(FILE_TRANSITIONS_7_3) },
+    { only: '6.12', rows: transitionRows(FILE_TRANSITIONS_6_12) },
+  ],
+  rules: [
+    {
+      rows: [
+        'check_vma_flags (writable_file_mapping_allowed)',
+        'do_cow_fault',
+        'do_fault (VM_FAULT_SIGBUS)',
+        'do_read_fault',
+        'do_shared_fault',
+        'filemap_map_pages',
+        'hmm_do_fault (VM_FAULT_SIGBUS)',
+        'wp_page_shared',
+      ],
+    },
+    { only: '7.3', rows: ['faultin_page (VM_FAULT_SIGBUS)', 'remap_move (vma_multi_allowed)'] },
+  ],
+};

@@ -1,0 +1,103 @@
+/** do_fault(): faults of mappings of files (mm/memory.c, mm/filemap.c). */
+import { mapNewPage } from './fault.ts';
+import { addMapping } from './folio.ts';
+import { mlockFolio } from './lru.ts';
+import { pageOf } from './page-cache.ts';
+import { fileIndex } from './page-index.ts';
+import { setPte } from './page-table.ts';
+import { PMD_PAGES, REGION_OFFSET_PAGES } from './program.ts';
+import { anonVmaPrepare } from './rmap.ts';
+import type { Frame, PageCache, Pte, Rule, State, Vma } from './state.ts';
+
+/** fault_around_bytes, in pages. */
+const FAULT_AROUND = 16;
+
+/** A fault at `page` of `vma`, which is in the file (isBusError), and where there is no entry. */
+export function fileFault(state: State, vma: Vma, file: PageCache, page: number, write: boolean): void {
+  if (!write) readFault(state, vma, file, page);
+  else if (vma.shared) sharedFault(state, vma, file, page);
+  else mapNewPage(state, vma, page, pageOf(state, file, fileIndex(vma, page)).word, 'do_cow_fault');
+}
+
+/**
+ * Whether a fault at `page` is VM_FAULT_SIGBUS, since that is behind the end of the file. What comes before it is done then:
+ * pages around are mapped for a read, and a private mapping that would be written to has an anon_vma.
+ */
+export function isBusError(state: State, vma: Vma, page: number, write: boolean): boolean {
+  const { file } = vma;
+  if (!file || fileIndex(vma, page) < file.pages.length) return false;
+  if (!write) mapAround(state, vma, file, page);
+  else if (!vma.shared) anonVmaPrepare(state, vma);
+  return true;
+}
+
+/** do_read_fault() */
+function readFault(state: State, vma: Vma, file: PageCache, page: number): void {
+  mapAround(state, vma, file, page);
+  if (vma.mm.ptes[vma.region]![page]) return;
+  const frame = pageOf(state, file, fileIndex(vma, page));
+  mapFilePage(state, vma, page, frame, { write: false, young: true, rule: 'do_read_fault' });
+}
+
+/** filemap_map_pages(): pages around that are in the page cache. */
+function mapAround(state: State, vma: Vma, file: PageCache, page: number): void {
+  const ptes = vma.mm.ptes[vma.region]!;
+  for (const around of faultAround(vma, page)) {
+    const cached = file.pages[fileIndex(vma, around)];
+    if (!cached || ptes[around]) continue;
+    const young = around === page || !state.profile.prefaultsOld;
+    mapFilePage(state, vma, around, cached, { write: false, young, rule: 'filemap_map_pages' });
+  }
+}
+
+/** do_fault_around(): within the vma, and within a window of the page table that is a multiple of its size. */
+function faultAround(vma: Vma, page: number): number[] {
+  const inTable = page + REGION_OFFSET_PAGES;
+  const from = Math.max(inTable - (inTable % FAULT_AROUND), inTable - (page - vma.first));
+  const to = Math.min(from + FAULT_AROUND, PMD_PAGES, inTable + vma.end - page);
+  return Array.from({ length: to - from }, (_, i) => from + i - REGION_OFFSET_PAGES);
+}
+
+/** do_shared_fault(), and fault_dirty_shared_page() */
+function sharedFault(state: State, vma: Vma, file: PageCache, page: number): void {
+  const frame = pageOf(state, file, fileIndex(vma, page));
+  mapFilePage(state, vma, page, frame, { write: true, young: true, rule: 'do_shared_fault' });
+  frame.dirty = true;
+}
+
+/** set_pte_range(), of a page of the page cache. */
+function mapFilePage(
+  state: State,
+  vma: Vma,
+  page: number,
+  frame: Frame,
+  { write, young, rule }: { write: boolean; young: boolean; rule: Rule },
+): void {
+  addMapping(frame, vma.mm);
+  if (vma.locked) mlockFolio(state, frame);
+  const writable = write || vma.madeWritable;
+  const dirty = write || (writable && frame.dirty === true && state.profile.readFaultMarksDirty);
+  setPte(vma.mm, vma.region, page, {
+    kind: 'present',
+    huge: false,
+    frame,
+    write: writable,
+    readExclusive: false,
+    young,
+    dirty,
+    // pte_mkdirty()
+    softDirty: dirty,
+    uffdWp: false,
+    rule,
+  });
+}
+
+/** wp_page_shared(), by which the page becomes dirty. */
+export function sharedWriteFault(pte: Pte): void {
+  pte.write = true;
+  pte.young = true;
+  pte.dirty = true;
+  pte.softDirty = true;
+  pte.rule = 'wp_page_shared';
+  pte.frame.dirty = true;
+}

@@ -1,0 +1,39 @@
+/** MADV_PAGEOUT of pages of files (mm/madvise.c, mm/vmscan.c), that nobody else maps. */
+import { dropMapping } from './folio.ts';
+import { addToLru } from './lru.ts';
+import { invalidate } from './notifier.ts';
+import { fileIndex } from './page-index.ts';
+import { rmapWalk } from './rmap.ts';
+import { freeFrame, type PageCache, type Pte, type State, type Vma } from './state.ts';
+
+/**
+ * shrink_folio_list(): a page of shmem is unmapped, and would then be written to swap, which there is none of
+ * (shmem_writeout), so that it is kept, and active; one that nothing was ever written to goes. Pages of ramfs are put back
+ * at once, since they are unevictable.
+ */
+export function pageOutOfFile(state: State, vma: Vma, page: number, pte: Pte, file: PageCache): void {
+  const { frame } = pte;
+  frame.referenced = false;
+  if (file.kind === 'shmem') {
+    unmap(state, vma, page, pte);
+    if (!frame.dirty && !frame.pinned) {
+      // __remove_mapping()
+      file.pages[fileIndex(vma, page)] = null;
+      freeFrame(state, frame);
+      return;
+    }
+    frame.active = true;
+  }
+  addToLru(state, frame);
+}
+
+/** try_to_unmap(): MMU_NOTIFY_CLEAR in each vma that may map the page, up to the one that does. */
+function unmap(state: State, vma: Vma, page: number, pte: Pte): void {
+  if (pte.dirty) pte.frame.dirty = true;
+  for (const other of rmapWalk(pte.frame)) {
+    invalidate(other.vma.mm, other.vma.region, other.first, other.end);
+    if (other.vma === vma) break;
+  }
+  vma.mm.ptes[vma.region]![page] = null;
+  dropMapping(state, vma, pte.frame);
+}

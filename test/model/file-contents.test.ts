@@ -1,0 +1,140 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { programArbitrary, WEIGHTS } from '../../harness/programs/generate.ts';
+import { apply } from '../../model/apply.ts';
+import { violations } from '../../model/invariants.ts';
+import { markObserved } from '../../model/observe.ts';
+import { makeProfile } from '../../model/profile.ts';
+import { fileWord, type Program, type Region, type Step } from '../../model/program.ts';
+import { initialState, type State } from '../../model/state.ts';
+import { tokenNumber } from '../../model/token.ts';
+
+const profiles = [
+  makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' }),
+  makeProfile({ kernel: '6.12', design: 'pfn', arch: 'x86_64' }),
+];
+
+/** What each page must hold by the meaning of the operations alone: what files have, and what processes have of their own. */
+class Contents {
+  readonly #files: Map<number, number>[];
+  /** By process, region and page. */
+  readonly #own = new Map<string, number>();
+
+  constructor(readonly regions: readonly Region[]) {
+    this.#files = regions.map(({ pages, backing = 'anonymous' }, region) => {
+      const isFile = backing.endsWith('file');
+      return new Map(
+        Array.from({ length: pages }, (_, page) => [page, isFile ? Number(fileWord(region, page)) : 0]),
+      );
+    });
+  }
+
+  at(process: number, region: number, page: number): number {
+    return this.#own.get(`${process} ${region} ${page}`) ?? this.#files[region]!.get(page)!;
+  }
+
+  write(process: number, region: number, page: number, word: number): void {
+    if (this.regions[region]!.backing?.startsWith('shared')) this.#files[region]!.set(page, word);
+    else this.#own.set(`${process} ${region} ${page}`, word);
+  }
+
+  fork(from: number, to: number): void {
+    for (const [key, word] of [...this.#own]) {
+      const [process, ...place] = key.split(' ').map(Number);
+      if (process === from) this.#own.set([to, ...place].join(' '), word);
+    }
+  }
+
+  drop(process: number, region: number, page: number): void {
+    this.#own.delete(`${process} ${region} ${page}`);
+  }
+}
+
+/** What the program writes, without mremap; `opener` says whose memory a device acts on. */
+function follow(contents: Contents, state: State, step: Step, index: number, opener: number): void {
+  if (step.op === 'fork') contents.fork(step.by, step.child);
+  if (step.op !== 'cpu-write' && step.op !== 'write') return;
+  const { region, first, count } = step.at;
+  const process = step.op === 'write' ? opener : step.by;
+  const ptes = state.processes[process]?.mm.ptes[region] ?? [];
+  for (let page = first; page < first + count; page++) {
+    // How far a write came that failed, only the model knows.
+    const word = tokenNumber(index, region, page);
+    if (ptes[page]?.frame.word === word) contents.write(process, region, page, word);
+  }
+}
+
+function wrongPages(contents: Contents, state: State, index: number): string[] {
+  return state.processes.flatMap((process) =>
+    (process?.mm.ptes ?? []).flatMap((ptes, region) =>
+      ptes.flatMap((entry, page) => {
+        // What nothing maps any more, nothing has.
+        if (!entry) contents.drop(process!.id, region, page);
+        const expected = contents.at(process!.id, region, page);
+        if (!entry || entry.frame.word === expected) return [];
+        return [
+          `step ${index}: p${process!.id} region ${region} page ${page}: ${entry.frame.word}, not ${expected}`,
+        ];
+      }),
+    ),
+  );
+}
+
+function play(profile: (typeof profiles)[number], program: Program): string[] {
+  const state = initialState(profile, program.regions);
+  const contents = new Contents(program.regions);
+  const openers = new Map<string, number>();
+  return program.steps.flatMap((step, index) => {
+    const { outcome } = apply(state, step, index);
+    markObserved(state);
+    if (step.op === 'open') openers.set(`${step.by} ${step.device}`, step.by);
+    if (step.op === 'fork') {
+      for (const device of [0, 1]) {
+        const opener = openers.get(`${step.by} ${device}`);
+        if (opener !== undefined) openers.set(`${step.child} ${device}`, opener);
+      }
+    }
+    const opener = 'device' in step ? (openers.get(`${step.by} ${step.device}`) ?? -1) : -1;
+    follow(contents, state, step, index, opener);
+    // A write that succeeded is everywhere in its range.
+    const missing =
+      step.op === 'cpu-write' && outcome.kind === 'ok'
+        ? state.processes[step.by]!.mm.ptes[step.at.region]!.slice(
+            step.at.first,
+            step.at.first + step.at.count,
+          )
+        : [];
+    return [
+      ...missing.flatMap((entry, i) =>
+        entry?.frame.word ===
+        tokenNumber(index, step.op === 'cpu-write' ? step.at.region : 0, i + firstOf(step))
+          ? []
+          : [`step ${index}: a write is lost`],
+      ),
+      ...wrongPages(contents, state, index),
+      ...violations(state),
+    ];
+  });
+}
+
+function firstOf(step: Step): number {
+  return 'at' in step ? step.at.first : 0;
+}
+
+describe.each(profiles)('generated programs that map files, kernel $kernel', (profile) => {
+  it('see what files have and what was written, wherever pages are', () => {
+    const programs = programArbitrary({
+      profile,
+      files: 1,
+      huge: 0,
+      steps: 25,
+      weights: { ...WEIGHTS, mremap: 0 },
+    });
+    fc.assert(
+      fc.property(programs, (program) => {
+        expect(play(profile, program)).toEqual([]);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
