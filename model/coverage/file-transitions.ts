@@ -75,7 +75,6 @@ export const FILE_TRANSITIONS: Transitions = {
     'file-write': 'file-write',
   },
   mlock: {
-    'device-shared': 'ram-shared',
     'file-none': 'file-none file-read file-write ram-write',
     'file-none-no-access': 'file-none-no-access',
     'file-none-read-only': 'file-none-read-only file-read',

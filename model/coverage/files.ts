@@ -4,10 +4,7 @@ import type { CoverageTables } from './tables.ts';
 import { transitionRows } from './transitions.ts';
 
 export const FILES: CoverageTables = {
-  operations: [
-    { rows: ['cpu-read: SIGBUS', 'cpu-write: SIGBUS'] },
-    { only: '7.3', rows: ['exclusive: EOPNOTSUPP'] },
-  ],
+  operations: [{ only: '7.3', rows: ['exclusive: EOPNOTSUPP'] }],
   states: [{ rows: ['file-none', 'file-none-no-access', 'file-none-read-only', 'file-read', 'file-write'] }],
   transitions: [
     { rows: transitionRows(FILE_TRANSITIONS) },
