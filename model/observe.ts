@@ -82,7 +82,7 @@ export function observe(state: State): ExpectedRegion[] {
 export function markObserved(state: State): void {
   for (const process of state.processes) {
     if (!process) continue;
-    for (const vma of process.mm.vmas.flat()) if (vma.read) markVma(vma);
+    for (const vmas of process.mm.vmas) for (const vma of vmas) if (vma.read) markVma(vma);
   }
 }
 
@@ -104,14 +104,16 @@ function markVma({ mm, region, first, end }: Vma): void {
  * (PROT_NONE). They come after the events of the step.
  */
 export function observationFaults(state: State): ExpectedFault[] {
-  if (!state.profile.tracesFaults) return [];
-  return state.processes.flatMap((process) =>
-    (process?.mm.vmas ?? []).flat().flatMap((vma) => (vma.read ? [] : refusedReads(vma))),
-  );
+  const faults: ExpectedFault[] = [];
+  if (!state.profile.tracesFaults) return faults;
+  for (const process of state.processes) {
+    if (!process) continue;
+    for (const vmas of process.mm.vmas) for (const vma of vmas) if (!vma.read) addRefusedReads(faults, vma);
+  }
+  return faults;
 }
 
-function refusedReads({ mm, region, first, end }: Vma): ExpectedFault[] {
-  const faults: ExpectedFault[] = [];
+function addRefusedReads(faults: ExpectedFault[], { mm, region, first, end }: Vma): void {
   for (let page = first; page < end; page++) {
     if (mm.ptes[region]![page]?.kind !== 'present') continue;
     faults.push({
@@ -123,7 +125,6 @@ function refusedReads({ mm, region, first, end }: Vma): ExpectedFault[] {
       rule: 'exc_page_fault (PROT_NONE)',
     });
   }
-  return faults;
 }
 
 function observeRegion(state: State, process: Process, region: RegionId): ExpectedRegion {

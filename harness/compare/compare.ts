@@ -232,14 +232,14 @@ function compareEnd(
   );
   if (!whole) return;
   const tried = worlds.map((world) => {
-    const own = new Tally();
+    const own = worlds.length === 1 ? tally : new Tally();
     world.bindings.begin(new Set());
     const context = { ...world, tally: own, environment };
     compareEvents(context, program.steps.length, applyEnd(world.state), transcript.finalEvents);
     return { future: world, own };
   });
   const [fitting] = choose(tried);
-  if (fitting) tally.merge(fitting.own);
+  if (fitting && fitting.own !== tally) tally.merge(fitting.own);
   tally.check(
     lostEvents === 0,
     place,

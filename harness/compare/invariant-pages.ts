@@ -4,7 +4,6 @@ import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
 import type { InvariantTally } from './invariant-tally.ts';
 import { type FoundOut, NOTHING, SEEN_KINDS, SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
-import type { InvariantName } from './tally.ts';
 
 /** Bits that no entry of a device has. */
 const NOT_OF_DEVICES = SeenBits.file | SeenBits.exclusive | SeenBits.unused | SeenBits.present;
@@ -23,33 +22,44 @@ export function checkPages(tally: InvariantTally, step: number, region: SeenRegi
 
 /** Undefined when an invariant is broken: then what held of the others does not matter. */
 function checkEach(tally: InvariantTally, step: number, region: SeenRegion): FoundOut['pages'] {
+  const { length } = region;
   let clean = 0;
   let isBroken = false;
-  const broken = (name: InvariantName, page: number, seen: string) => {
-    isBroken = true;
-    tally.broken(name, placeOf(step, region, page), seen);
-  };
-  for (let page = 0; page < region.length; page++) {
+  for (let page = 0; page < length; page++) {
     const kind = region.kind[page]!;
-    if (kind >= SeenKind.firstMigration)
-      broken('no-migration-entry', page, `a ${SEEN_KINDS[kind]} entry at rest`);
-    if (region.isDevice(page)) {
-      clean++;
-      if ((region.bits[page]! & NOT_OF_DEVICES) !== 0) broken('device-entry-bits', page, DEVICE_BITS);
-    }
-    if (!mincoreAgrees(region, page)) broken('mincore-is-pagemap', page, describeMincore(region, page));
-    if ((Math.max(region.categories[page]!, 0) & COMPARED) !== expectedCategories(region, page))
-      broken('scan-is-pagemap', page, describeScan(region, page));
+    const isDevice = region.isDevice(page);
+    if (isDevice) clean++;
+    if (
+      kind < SeenKind.firstMigration &&
+      !(isDevice && (region.bits[page]! & NOT_OF_DEVICES) !== 0) &&
+      mincoreAgrees(region, page) &&
+      scanAgrees(region, page)
+    )
+      continue;
+    isBroken = true;
+    tellBroken(tally, step, region, page);
   }
-  const { length } = region;
   return isBroken ? undefined : { settled: length, clean, resident: length, scanned: length };
+}
+
+function tellBroken(tally: InvariantTally, step: number, region: SeenRegion, page: number): void {
+  const place = placeOf(step, region, page);
+  const kind = region.kind[page]!;
+  if (kind >= SeenKind.firstMigration)
+    tally.broken('no-migration-entry', place, `a ${SEEN_KINDS[kind]} entry at rest`);
+  if (region.isDevice(page) && (region.bits[page]! & NOT_OF_DEVICES) !== 0)
+    tally.broken('device-entry-bits', place, 'an entry of a device with bits of present pages');
+  if (!mincoreAgrees(region, page)) tally.broken('mincore-is-pagemap', place, describeMincore(region, page));
+  if (!scanAgrees(region, page)) tally.broken('scan-is-pagemap', place, describeScan(region, page));
+}
+
+function scanAgrees(region: SeenRegion, page: number): boolean {
+  return (Math.max(region.categories[page]!, 0) & COMPARED) === expectedCategories(region, page);
 }
 
 export function placeOf(step: number, { process, region }: SeenRegion, page: number) {
   return { step, process, region, page };
 }
-
-const DEVICE_BITS = 'an entry of a device with bits of present pages';
 
 function mincoreAgrees(region: SeenRegion, page: number): boolean {
   const mincore = region.mincore[page]!;

@@ -18,6 +18,13 @@ export class InvariantTally {
     this.divergences.push({ ...place, field: 'invariant', rule: name, expected: name, seen });
   }
 
+  /** Adds all that another has. */
+  add({ checked, divergences }: InvariantTally): void {
+    for (const [name, times] of checked) this.held(name, times);
+    const isNew = ({ rule }: Divergence) => !this.divergences.some((known) => known.rule === rule);
+    for (const divergence of divergences) if (isNew(divergence)) this.divergences.push(divergence);
+  }
+
   check(name: InvariantName, holds: boolean, place: Place, seen: () => string): void {
     if (holds) this.held(name);
     else this.broken(name, place, seen());

@@ -34,6 +34,8 @@ export class InvariantChecker {
   readonly #contents: ContentInvariant;
   readonly #chunks: readonly PageSpan[];
   readonly #chunksKnown: boolean;
+  /** What was checked of the regions of the step before together, where all of it held. */
+  #shared: InvariantTally | undefined;
 
   constructor(
     private readonly program: Program,
@@ -49,10 +51,22 @@ export class InvariantChecker {
     const { program, tally } = this;
     const chunks = this.#chunks;
     for (const region of regions) checkPages(tally, seen.step, region);
-    checkSharing(tally, seen.step, regions, this.#chunksKnown ? chunks : undefined);
+    this.#checkSharing(seen.step, regions, before);
     for (const region of regions) checkSnapshots(tally, seen.step, region, chunks);
     checkCounts(tally, { program, chunks, seen, regions, before, base: this.transcript.base });
     this.#contents.step(seen, regions);
+  }
+
+  /** Regions that are as before are the same objects (seen-region.ts). */
+  #checkSharing(step: number, regions: readonly SeenRegion[], before: readonly SeenRegion[]): void {
+    const isAsBefore =
+      regions.length === before.length && regions.every((region, index) => region === before[index]);
+    if (!isAsBefore || !this.#shared) {
+      this.#shared = new InvariantTally();
+      checkSharing(this.#shared, step, regions, this.#chunksKnown ? this.#chunks : undefined);
+    }
+    this.tally.add(this.#shared);
+    if (this.#shared.divergences.length > 0) this.#shared = undefined;
   }
 
   end(): InvariantTally {

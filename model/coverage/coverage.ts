@@ -46,6 +46,8 @@ export class CoverageRecorder {
   readonly #coverage: Coverage;
   readonly #state: State;
   #before: PageStates;
+  /** What was before that, to be written over. */
+  #spare: PageStates = [];
   #device: DeviceMinor | undefined;
   #actor: ProcessId | undefined;
 
@@ -65,7 +67,7 @@ export class CoverageRecorder {
 
   /** To be called when it was applied. */
   end(step: Step, expected: StepExpectation): void {
-    const after = statesOf(this.#state);
+    const after = statesOf(this.#state, this.#spare);
     noteOutcome(this.#coverage, step, expected);
     notePages(this.#coverage, {
       state: this.#state,
@@ -76,6 +78,7 @@ export class CoverageRecorder {
       before: this.#before,
       after,
     });
+    this.#spare = this.#before;
     this.#before = after;
   }
 }
@@ -112,13 +115,13 @@ function describeOutcome(outcome: Outcome): string {
 /** By process and region, the state of each page (stateCode). */
 type PageStates = (Uint8Array[] | null)[];
 
-function statesOf(state: State): PageStates {
-  return state.processes.map((process) => process && statesOfMm(process.mm));
+function statesOf(state: State, spare: PageStates = []): PageStates {
+  return state.processes.map((process, id) => process && statesOfMm(process.mm, spare[id] ?? []));
 }
 
-function statesOfMm(mm: Mm): Uint8Array[] {
+function statesOfMm(mm: Mm, spare: Uint8Array[]): Uint8Array[] {
   return mm.ptes.map((table, region) => {
-    const codes = new Uint8Array(table.length);
+    const codes = spare[region]?.fill(0) ?? new Uint8Array(table.length);
     for (const vma of mm.vmas[region]!) {
       for (let page = vma.first; page < vma.end; ) {
         const pmd = hugeEntry(mm, region, page);
@@ -198,22 +201,50 @@ function noteRegion(
   { process, region, isChild, within, old, codes }: RegionChange,
 ): void {
   const name = isChild ? 'fork child' : 'at' in step ? `${step.op} elsewhere` : step.op;
+  const direct = namesOf(step.op, device);
+  const indirect = namesOf(name, device);
   let last = -1;
   for (let page = 0; page < codes.length; page++) {
     const [was, now] = [old[page]!, codes[page]!];
-    const direct = within !== undefined && within.first <= page && page < within.first + within.count;
-    if (was === now && !direct && !isChild) continue;
+    const isDirect = within !== undefined && within.first <= page && page < within.first + within.count;
+    if (was === now && !isDirect && !isChild) continue;
     if (isTarget(moves, step, process, region, page)) continue;
     // Of a huge region, pages that go the same way one after the other count once.
-    const way = was * 512 + now * 2 + Number(direct);
+    const way = was * 512 + now * 2 + Number(isDirect);
     if (codes.length >= PMD_PAGES && way === last) continue;
     last = way;
-    const transition = `${stateName(was, device)} > ${stateName(now, device)}`;
-    reach(coverage, 'transitions', `${direct ? step.op : name}: ${transition}`);
+    reach(coverage, 'transitions', (isDirect ? direct : indirect).of(was, now));
     reach(coverage, 'states', stateName(now));
     const entry = entryAt(state.processes[process]!.mm, region, page);
     if (entry) reach(coverage, 'rules', entry.rule);
   }
+}
+
+/** Names of an operation's transitions, each made once. */
+class TransitionNames {
+  readonly #names = new Map<number, string>();
+
+  constructor(
+    private readonly operation: string,
+    private readonly device: DeviceMinor | undefined,
+  ) {}
+
+  of(was: number, now: number): string {
+    const known = this.#names.get(was * 256 + now);
+    if (known !== undefined) return known;
+    const name = `${this.operation}: ${stateName(was, this.device)} > ${stateName(now, this.device)}`;
+    this.#names.set(was * 256 + now, name);
+    return name;
+  }
+}
+
+const TRANSITION_NAMES = new Map<string, TransitionNames>();
+
+function namesOf(operation: string, device: DeviceMinor | undefined): TransitionNames {
+  const key = `${operation} ${device}`;
+  const names = TRANSITION_NAMES.get(key) ?? new TransitionNames(operation, device);
+  TRANSITION_NAMES.set(key, names);
+  return names;
 }
 
 export interface CoverageReport {
