@@ -3,7 +3,7 @@ import { exclusiveFault } from './exclusive.ts';
 import { fileFault, sharedWriteFault } from './file-fault.ts';
 import { dropMapping } from './folio.ts';
 import { hugeFault, reuseLargeFolio } from './huge-fault.ts';
-import { addToLru, mlockNew, settleOnLru } from './lru.ts';
+import { addToLru, drainLru, mlockNew, settleOnLru } from './lru.ts';
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
 import { setPte, setTable } from './page-table.ts';
@@ -115,7 +115,7 @@ function writeProtectFault(state: State, vma: Vma, wanted: Wanted, pte: Pte): Fa
   if (isWriteProtected(vma, pte)) return handleUserfault(state, vma, wanted, 'wp');
   const { frame } = pte;
   if (vma.shared) sharedWriteFault(pte);
-  else if (frame.kind === 'ram' && !frame.file && (frame.exclusive || reuseAnonFolio(state, frame, vma))) {
+  else if (frame.kind !== 'zero' && !frame.file && (frame.exclusive || reuseAnonFolio(state, frame, vma))) {
     frame.exclusive = true;
     // wp_page_reuse()
     pte.write = true;
@@ -146,7 +146,9 @@ function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
   if (frame.mapcount > 1) return false;
   // Nor is the page's reference that the batch of activations holds seen for what it is: PG_lru is set.
   if (state.activating.get(frame)) return false;
-  settleOnLru(state, frame);
+  // A page that is on no LRU list has the batches drained.
+  if (frame.kind === 'coherent') drainLru(state);
+  else settleOnLru(state, frame);
   // folio_move_anon_rmap()
   frame.anonVma = vma.anonVma;
   return true;

@@ -2,6 +2,7 @@
  * The CPU's LRU batches (mm/folio.c), and those of mlock (mm/mlock.c): all test processes share one CPU, so there is one
  * of each kind.
  */
+import { markCoherentAccessed } from './coherent.ts';
 import { type Frame, freeFrame, type State } from './state.ts';
 
 /** lru_add_drain(): the pages of lru_add get PG_lru, those of lru_activate get PG_active; then mlock_drain_local(). */
@@ -78,6 +79,7 @@ export function settleActive(state: State, frame: Frame): void {
  * waits to be mlocked is none yet.
  */
 export function markAccessed(state: State, frame: Frame): void {
+  if (frame.kind === 'coherent') markCoherentAccessed(frame);
   if (frame.kind !== 'ram') return;
   if (frame.referenced === false) {
     frame.referenced = true;

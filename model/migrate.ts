@@ -10,7 +10,7 @@ import { addToLru, drainLru } from './lru.ts';
 import { removeMigrationPtes, tryToMigrate, unmapForMigration } from './migration-entries.ts';
 import { invalidate } from './notifier.ts';
 import { hugeEntry, pmdEnd, setPmd, setPte, setTable } from './page-table.ts';
-import { type DeviceMinor, PMD_PAGES, type RegionId } from './program.ts';
+import { type DeviceMinor, isCoherent, PMD_PAGES, type RegionId } from './program.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
 import { splitFolio, splitPmd } from './split.ts';
 import {
@@ -41,7 +41,10 @@ export interface Source {
 /** What is needed of a source once it is collected; all that there is of one that is evicted. */
 type Moving = Pick<Source, 'frame'>;
 
-/** What migrate_vma_collect_pmd() takes: everything in RAM and holes, or the device pages of one minor. */
+/**
+ * What migrate_vma_collect_pmd() takes: everything in RAM and holes, or the device pages of one minor. Pages of a coherent
+ * device are not taken for pages in RAM, though their entries are present.
+ */
 export type Selection = { kind: 'system' } | { kind: 'device'; minor: DeviceMinor };
 
 /** Pages that are left where they are, since somebody else has them at the moment (model/together.ts). */
@@ -119,9 +122,8 @@ function collectPtes(
 }
 
 export function isSelected(pte: Pte, select: Selection): boolean {
-  return select.kind === 'system'
-    ? pte.kind === 'present'
-    : pte.kind === 'device' && pte.frame.minor === select.minor;
+  if (select.kind === 'system') return pte.kind === 'present' && pte.frame.kind !== 'coherent';
+  return pte.kind === (isCoherent(select.minor) ? 'present' : 'device') && pte.frame.minor === select.minor;
 }
 
 /**
@@ -163,7 +165,7 @@ function migrateFlags(state: State, from: Frame, to: Frame): void {
   // PG_mappedtodisk, which PG_anon_exclusive is for anonymous pages: of a head page that nothing maps any more.
   if (from.exclusive) to.exclusive = true;
   // Flags are added to those that the page has.
-  const stale = to.kind === 'device' && !state.profile.devicePageFlagsCleared;
+  const stale = to.minor >= 0 && !state.profile.devicePageFlagsCleared;
   to.dirty = stale && !from.dirty ? undefined : from.dirty;
   to.referenced = stale && !from.referenced ? undefined : from.referenced;
   to.active = from.active || (to.active === false ? from.active : to.active);
@@ -172,7 +174,7 @@ function migrateFlags(state: State, from: Frame, to: Frame): void {
   if (from.unevictable) to.unevictable = true;
   from.unevictable = false;
   // folio_migrate_mapping()
-  to.swapBacked = from.swapBacked || (to.kind === 'device' ? to.swapBacked : from.swapBacked);
+  to.swapBacked = from.swapBacked || (to.minor >= 0 ? to.swapBacked : from.swapBacked);
 }
 
 /**
@@ -214,16 +216,18 @@ function insertFolio(state: State, vma: Vma, page: number, head: Frame): void {
   });
 }
 
+/** A coherent page is entered as do_anonymous_page() would: with pte_mkdirty(), which makes it soft-dirty, if writable. */
 function insertedEntry(vma: Vma, frame: Frame, rule: Rule): Pte {
+  const coherent = frame.kind === 'coherent';
   return {
-    kind: 'device',
+    kind: coherent ? 'present' : 'device',
     huge: false,
     frame,
     write: vma.write,
     readExclusive: false,
-    young: false,
-    dirty: false,
-    softDirty: false,
+    young: coherent,
+    dirty: coherent && vma.write,
+    softDirty: coherent && vma.write,
     uffdWp: false,
     rule,
   };
@@ -427,7 +431,7 @@ export function* evictPhases(state: State, minor: DeviceMinor): Generator<void, 
   }
 }
 
-function* evictFrames(state: State, frames: readonly Frame[]): Generator<void, void, unknown> {
+export function* evictFrames(state: State, frames: readonly Frame[]): Generator<void, void, unknown> {
   // What only the batch of mlock holds is evicted as well, since it is held now; it goes with the others.
   for (const frame of frames) state.freeing.delete(frame);
   const sources = frames.map((frame): Moving => ({ frame }));

@@ -1,4 +1,6 @@
 /** What can be seen of a state from outside: /proc/PID/pagemap, /proc/kpageflags and kpagecount, bytes, SNAPSHOT. */
+
+import { coherentCount } from './coherent.ts';
 import { mapcountOf } from './folio.ts';
 import { type ExpectedPageFlags, pageFlags } from './page-flags.ts';
 import { mincore, scanCategories } from './page-scan.ts';
@@ -153,17 +155,17 @@ function observeRegion(state: State, process: Process, region: RegionId): Expect
 
 function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte | null): ExpectedPage {
   const present = pte?.kind === 'present' ? pte.frame : undefined;
-  const count = present && mapcountOf(present);
+  const mapcount = present && mapcountOf(present);
   const entrySoftDirty = pte !== null && state.profile.softDirty && pte.softDirty;
   return {
     frame: pte === null ? null : pte.frame,
     pte,
     softDirty: (vma?.softDirty ?? false) || entrySoftDirty,
     uffdWp: pte?.uffdWp ?? false,
-    exclusive: count === 1,
+    exclusive: mapcount === 1,
     file: present !== undefined && present.file !== null,
     flags: present && pageFlags(present, state),
-    count,
+    count: present?.kind === 'coherent' ? coherentCount(state.profile) : mapcount,
     // A process sees nothing of a page that it may not read.
     word: present && vma?.read ? present.word : undefined,
     mincore: mincore(vma, page, pte),

@@ -89,6 +89,8 @@ function make(set: readonly PageFlag[], free: readonly FreeFlag[] = []): Expecte
 
 /** PG_reserved is of a page that the page allocator never had; is_zero_pfn(). */
 const ZERO_PAGE = make(['ZERO_PAGE', 'RESERVED']);
+/** kpage_read(): a page that pfn_to_online_page() does not know, as none of ZONE_DEVICE. */
+const OFFLINE = make([]);
 /** is_huge_zero_pfn(); the folio has no flags but PG_head (get_huge_zero_folio). */
 const HUGE_ZERO = {
   head: make(['ZERO_PAGE', 'THP', 'COMPOUND_HEAD']),
@@ -99,9 +101,10 @@ const HUGE_ZERO = {
  * A mapped page of RAM. Of anonymous pages, only GUP and reclaim set REFERENCED and ACTIVE, only mlock UNEVICTABLE; those of
  * files also get to know of accesses when they are unmapped.
  */
-export function pageFlags(frame: Frame, { profile, activating }: State): ExpectedPageFlags {
+export function pageFlags(frame: Frame, { profile, activating }: State): ExpectedPageFlags | undefined {
   // All flags but one are the head's, also of a tail page (snapshot_page).
   const { head } = frame;
+  if (frame.kind === 'coherent') return profile.showsCoherentPages ? OFFLINE : undefined;
   if (frame.kind === 'zero') {
     return head.pages ? (frame === head ? HUGE_ZERO.head : HUGE_ZERO.tail) : ZERO_PAGE;
   }

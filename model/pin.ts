@@ -4,7 +4,8 @@
  * (folio_try_share_anon_rmap_pte), a child gets a copy of it (copy_present_page), and reclaim passes it over. Of a folio
  * of order 9, a pin of one page pins all: it is neither migrated nor split (folio_expected_ref_count).
  */
-import { getUserPage } from './gup.ts';
+import { migrateCoherentFolio } from './coherent.ts';
+import { type Gotten, getUserPage } from './gup.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { PageRange } from './program.ts';
 import type { Frame, Process, State } from './state.ts';
@@ -16,21 +17,42 @@ export function pin(state: State, process: Process, { region, first, count }: Pa
     return failWith('EINVAL', 'pin_longterm_test_start');
   }
   const frames: Frame[] = [];
-  let call = 0;
   while (frames.length < count) {
-    const gotten = getUserPage(state, process.mm, region, first + frames.length, 'pin');
-    if ('pte' in gotten) {
-      frames.push(gotten.pte.frame.head);
-    } else if (frames.length === call) {
-      return failWith(gotten.errno, gotten.rule);
-    } else {
-      // __get_user_pages() says how many it got, and is called for the rest.
-      call = frames.length;
-    }
+    const gotten = getLongterm(state, process, {
+      region,
+      first: first + frames.length,
+      count: count - frames.length,
+    });
+    // __get_user_pages() says how many it got, and is called for the rest.
+    if ('errno' in gotten) return failWith(gotten.errno, gotten.rule);
+    frames.push(...gotten);
   }
   for (const frame of frames) frame.pinned = true;
   process.pins = frames;
   return succeed('pin_longterm_test_start');
+}
+
+/**
+ * __gup_longterm_locked(): pages up to one that cannot be had, the first excepted; again and again until none of them has
+ * to be moved to RAM.
+ */
+function getLongterm(
+  state: State,
+  { mm }: Process,
+  { region, first, count }: PageRange,
+): Frame[] | Extract<Gotten, { errno: string }> {
+  for (;;) {
+    const frames: Frame[] = [];
+    for (let page = first; page < first + count; page++) {
+      const gotten = getUserPage(state, mm, region, page, 'pin');
+      if ('pte' in gotten) frames.push(gotten.pte.frame);
+      else if (page === first) return gotten;
+      else break;
+    }
+    const unpinnable = frames.filter(({ kind }) => kind === 'coherent');
+    if (unpinnable.length === 0) return frames.map(({ head }) => head);
+    for (const frame of unpinnable) migrateCoherentFolio(state, frame);
+  }
 }
 
 export function unpin(state: State, process: Process): Expected {

@@ -105,7 +105,7 @@ function copyPmd(pmd: Pte, child: Mm): Pte {
 /** copy_present_ptes(): write-protected on both sides, old in the child. */
 function copyPresent(state: State, to: Vma, page: number, pte: Pte): Pte {
   if (isPinned(pte)) return copyPinned(state, to, page, pte);
-  if (pte.frame.kind === 'ram') share(pte, to.mm);
+  if (pte.frame.kind !== 'zero') share(pte, to.mm);
   if (pte.write) {
     pte.write = false;
     pte.rule = 'copy_present_ptes';

@@ -42,6 +42,11 @@ export interface Profile {
   readonly swapPfnBits: number;
   /** exceptions:page_fault_user is there: on x86 alone, of the two. */
   readonly tracesFaults: boolean;
+  /**
+   * kpage_read(): /proc/kpageflags and kpagecount end with the last page below max_pfn, which memremap_pages() raises for
+   * coherent memory on arm64 (arch_add_memory), and not on x86 (add_pages).
+   */
+  readonly showsCoherentPages: boolean;
   /** Pages of one migrate_vma() call of test_hmm: 7.3 takes PTRS_PER_PTE, 6.12 an array of 64. */
   readonly migratePieces: number;
   /** Pages of one hmm_range_fault() of test_hmm (dmirror_fault, pfns[]): 32 in 7.3, 64 in 6.12. */
@@ -231,6 +236,7 @@ export function makeProfile(options: ProfileOptions): Profile {
     leafKinds: leafKinds(table, options.memoryFailure ?? true),
     swapPfnBits: options.swapPfnBits ?? DEFAULT_SWAP_PFN_BITS[arch],
     tracesFaults: arch === 'x86_64',
+    showsCoherentPages: arch === 'aarch64',
     migratePieces: traits.migratePieces,
     faultPieces: traits.faultPieces,
     deadMirrorFails: traits.deadMirrorFails,

@@ -9,6 +9,12 @@ export type ProcessId = number;
 export type RegionId = number;
 /** A minor of test_hmm: 0 and 1 are device private, 2 and 3 device coherent. */
 export type DeviceMinor = number;
+export const MINORS: readonly DeviceMinor[] = [0, 1, 2, 3];
+
+/** hmm_dmirror_init() (lib/test_hmm.c): coherent memory is there for CPUs too, at addresses that the module is given. */
+export function isCoherent(minor: DeviceMinor): boolean {
+  return minor >= 2;
+}
 
 /** At most this many processes, regions and pages per region in one program (the agent's tables have this size). */
 export const MAX_PROCESSES = 4;

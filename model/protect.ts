@@ -101,7 +101,7 @@ function isSharedWritable(state: State, vma: Vma, pte: Pte): boolean {
 function changePresent(state: State, vma: Vma, pte: Pte): void {
   const write = vma.shared
     ? isSharedWritable(state, vma, pte)
-    : vma.write && pte.frame.kind === 'ram' && pte.frame.exclusive && !tracksWrites(state, vma, pte);
+    : vma.write && pte.frame.kind !== 'zero' && pte.frame.exclusive && !tracksWrites(state, vma, pte);
   // The dirty bit of a read-only entry is _PAGE_SAVED_DIRTY, which stays.
   if (pte.huge && pte.write && state.profile.pmdModifyDropsDirty) pte.dirty = false;
   if (pte.write === write) return;

@@ -3,8 +3,8 @@
  * would do: no program goes there.
  */
 import { overlap } from './parts.ts';
-import type { Part, Together } from './program.ts';
-import { PRIVATE_MINORS, processOf, type State } from './state.ts';
+import { isCoherent, type Part, type Together } from './program.ts';
+import { processOf, type State } from './state.ts';
 
 interface Pair {
   part: Part;
@@ -23,8 +23,10 @@ interface Pair {
  *   fault on one is still using it (dmirror_devmem_fault).
  * - `madvise`: a page that is zapped between dmirror_migrate_finalize_and_map() and migrate_vma_finalize() is freed, and
  *   stays in the device's page table.
+ * - Coherent devices are left out: the model has no races on their pages.
  */
 export function togetherHazard(state: State, step: Together): string | undefined {
+  if (usesCoherent(state, step)) return 'races on pages of coherent devices are not modelled';
   if (step.rounds > 1) {
     const parts = step.actors.flat();
     for (const part of parts) {
@@ -47,6 +49,13 @@ export function togetherHazard(state: State, step: Together): string | undefined
     }
   }
   return undefined;
+}
+
+function usesCoherent({ devices }: State, { actors }: Together): boolean {
+  return (
+    devices.some(({ minor, live }) => isCoherent(minor) && live.size > 0) ||
+    actors.flat().some((part) => 'device' in part && isCoherent(part.device))
+  );
 }
 
 function raceOf(pair: Pair): string | undefined {
@@ -92,10 +101,9 @@ function usesPages(part: Part): boolean {
 
 function mayHavePages({ state, part, other }: Pair, device: number): boolean {
   return (
-    PRIVATE_MINORS.includes(device) &&
-    (state.devices[device]!.live.size > 0 ||
-      movesPagesOf(other, device) ||
-      movesPagesOf(part, device) ||
-      processOf(state, part.by).devices[device] !== null)
+    state.devices[device]!.live.size > 0 ||
+    movesPagesOf(other, device) ||
+    movesPagesOf(part, device) ||
+    processOf(state, part.by).devices[device] !== null
   );
 }

@@ -6,7 +6,14 @@ import { fileOf } from './apply.ts';
 import { isHazardous } from './mirror.ts';
 import { touchesZeroPage } from './mlock.ts';
 import { entryAt } from './page-table.ts';
-import { isHugeRegion, type OrdinaryStep, type RegionId, type Step } from './program.ts';
+import {
+  type DeviceStep,
+  isCoherent,
+  isHugeRegion,
+  type OrdinaryStep,
+  type RegionId,
+  type Step,
+} from './program.ts';
 import { fileHazard } from './safe-files.ts';
 import { togetherHazard } from './safe-together.ts';
 import { processOf, type State } from './state.ts';
@@ -40,6 +47,13 @@ import { findVma } from './vma.ts';
  *   (hmm_range_fault_unlocked_timeout), and those that a fault would have brought back are entered.
  * - `exclusive` on huge regions of 6.12 is left out, since the model does not have it: page_make_device_exclusive_one()
  *   takes a whole folio for its first page, and refuses the others.
+ * - With huge regions, coherent devices are left out, which cannot have folios of order 9. Their one chunk was given out
+ *   in pages when the module was loaded, so a folio that is to go there has test_hmm map the chunk once more, of which
+ *   memremap_pages() warns. After RELEASE the chunk may be given out in folios, but nothing brings them back:
+ *   migrate_vma_collect_huge_pmd() takes a present PMD for RAM, so that MIGRATE_TO_SYS passes it over and
+ *   MIGRATE_TO_DEV warns of it, and __folio_split() would put its pages on an LRU list.
+ * - `exclusive` of coherent pages is left out for 6.12: page_make_device_exclusive_one() drops the mapping and keeps its
+ *   reference, so that folio_migrate_mapping() refuses the page, and RELEASE waits for it forever.
  */
 export function hazardOf(state: State, step: Step): string | undefined {
   const ofFiles = fileHazard(state, step);
@@ -52,9 +66,8 @@ export function hazardOf(state: State, step: Step): string | undefined {
   const registration = registrationHazard(state, step);
   if (registration !== undefined) return registration;
   if (step.op === 'exclusive' && state.profile.exclusiveInGroups) {
-    return isHugeRegion(state.regions[step.at.region]!)
-      ? 'EXCLUSIVE of large folios is not modelled'
-      : undefined;
+    if (isHugeRegion(state.regions[step.at.region]!)) return 'EXCLUSIVE of large folios is not modelled';
+    return mayBeCoherent(state, step) ? 'a coherent page that is exclusive could not be evicted' : undefined;
   }
   if (wouldTouchZeroPage(state, step)) return 'the zero page would be marked accessed for good';
   if (step.op === 'mremap' && step.how === 'keep' && !state.profile.remapsManyVmas) {
@@ -81,6 +94,9 @@ export function hazardOf(state: State, step: Step): string | undefined {
     }
   }
   if (step.op === 'open') {
+    if (isCoherent(step.device) && state.regions.some(isHugeRegion)) {
+      return `device ${step.device} is coherent, and has no memory for huge pages`;
+    }
     const { mm } = processOf(state, step.by);
     return mm.mirrors.some((file) => file.minor === step.device)
       ? `device ${step.device} already mirrors this process through an inherited descriptor`
@@ -133,6 +149,12 @@ function wouldTouchZeroPage(state: State, step: Step): boolean {
   if (step.op === 'mlock') return touchesZeroPage(mm, region, first, first + count);
   const vma = findVma(mm, region, first);
   return vma?.locked === true && !vma.write && step.to.count > count;
+}
+
+/** Whether the range of a step that acts through a device has a coherent page. */
+function mayBeCoherent(state: State, { by, device, at }: DeviceStep): boolean {
+  const table = fileOf(state, by, device)?.mm.ptes[at.region] ?? [];
+  return table.slice(at.first, at.first + at.count).some((pte) => pte?.frame.kind === 'coherent');
 }
 
 function isHuge(state: State, region: RegionId): boolean {

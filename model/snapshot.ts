@@ -47,6 +47,10 @@ export function snapshotBytes(
   return bytes;
 }
 
+function coherentBase(local: boolean): number {
+  return local ? SnapshotBits.deviceCoherentLocal : SnapshotBits.deviceCoherentRemote;
+}
+
 /** One page, or all of a PMD that maps memory itself, which lies in one vma. */
 function snapshotByte(vma: Vma | undefined, minor: DeviceMinor, pte: Pte | null): number {
   // hmm_vma_walk_hole() outside of vmas, hmm_vma_walk_test() where VM_READ is missing.
@@ -60,6 +64,7 @@ function snapshotByte(vma: Vma | undefined, minor: DeviceMinor, pte: Pte | null)
   }
   const access = (pte.write ? SnapshotBits.write : SnapshotBits.read) | (pte.huge ? SnapshotBits.pmd : 0);
   if (pte.kind === 'device') return SnapshotBits.devicePrivateLocal | access;
+  if (pte.frame.kind === 'coherent') return coherentBase(pte.frame.minor === minor) | access;
   // is_zero_pfn() knows the small zero page only.
   return (pte.frame.kind === 'zero' && !pte.huge ? SnapshotBits.zero : SnapshotBits.none) | access;
 }

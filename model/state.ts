@@ -9,6 +9,8 @@ import { newPageCache } from './page-cache.ts';
 import type { Profile } from './profile.ts';
 import {
   type DeviceMinor,
+  isCoherent,
+  MINORS,
   PMD_PAGES,
   type ProcessId,
   type Region,
@@ -79,7 +81,8 @@ export interface Vma {
   chain: AnonVma[];
 }
 
-export type FrameKind = 'zero' | 'ram' | 'device';
+/** Pages of devices: of a private one, which no CPU can reach, or of a coherent one (model/coherent.ts). */
+export type FrameKind = 'zero' | 'ram' | 'device' | 'coherent';
 
 /** A struct page. Its whole content is one repeated word, since every operation fills whole pages. */
 export interface Frame {
@@ -232,7 +235,7 @@ export interface Process {
 /** A page, or folio, that a device can hand out, with the flags that it keeps meanwhile. */
 type FreePage = Pick<Frame, 'position' | 'active' | 'swapBacked'> & { known: boolean };
 
-/** The allocator of a private minor (dmirror_devmem_alloc_page): a stack of free pages. */
+/** The allocator of a minor (dmirror_devmem_alloc_page): a stack of free pages. */
 export interface Device {
   readonly minor: DeviceMinor;
   /** Freed pages, the next to be handed out last. */
@@ -315,7 +318,6 @@ export interface State {
   settles: boolean;
 }
 
-export const PRIVATE_MINORS: readonly DeviceMinor[] = [0, 1];
 /** Pages of one chunk of test_hmm (DEVMEM_CHUNK_SIZE): 256 MiB. */
 export const CHUNK_PAGES = 65536;
 
@@ -326,7 +328,7 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
     regions: regions.map((region) => region.pages),
     files: [],
     processes: [],
-    devices: PRIVATE_MINORS.map((minor) => ({
+    devices: MINORS.map((minor) => ({
       minor,
       free: [],
       fresh: CHUNK_PAGES - 1,
@@ -430,7 +432,7 @@ function takeFresh(device: Device): number {
  */
 export function newDeviceFrame(state: State, file: DeviceFile, word: number): Frame {
   const device = state.devices[file.minor]!;
-  const frame = newFrame(state.nextId++, 'device', file.minor);
+  const frame = newFrame(state.nextId++, isCoherent(file.minor) ? 'coherent' : 'device', file.minor);
   frame.word = word;
   frame.migrator = file;
   const freed = device.free.pop();
@@ -446,7 +448,7 @@ export function newDeviceFrame(state: State, file: DeviceFile, word: number): Fr
 
 /** The last reference is gone: dmirror_devmem_free() pushes a device page back to its stack. */
 export function freeFrame(state: State, frame: Frame): void {
-  if (frame.kind === 'device') {
+  if (frame.minor >= 0) {
     const device = state.devices[frame.minor]!;
     device.live.delete(frame);
     const { position, positionKnown: known, active, swapBacked } = frame;

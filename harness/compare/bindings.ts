@@ -2,8 +2,9 @@
  * Which page of the machine each frame of the model is: a bijection that is adopted when a frame is first seen and
  * must hold as long as the frame lives.
  */
+import { isCoherent } from '../../model/program.ts';
 import { CHUNK_PAGES, type Frame } from '../../model/state.ts';
-import type { Environment } from './environment.ts';
+import type { Chunk, Environment } from './environment.ts';
 
 /** Slack: which PFN the page allocator gave. */
 export const PFN_SLACK = 'pfn';
@@ -98,7 +99,7 @@ export class Bindings {
     if (pages.some((_, index) => owners.has(start + index))) {
       return { expected: 'a page that nothing else has', rule: 'the page is not shared with that one' };
     }
-    const verdict = frame.kind === 'device' ? this.#place(head, first) : PFN_SLACK;
+    const verdict = this.#placeOf(head, first);
     if (verdict !== null && typeof verdict === 'object') return verdict;
     for (const [index, page] of pages.entries()) {
       this.#numbers.set(page, start + index);
@@ -111,10 +112,21 @@ export class Bindings {
     return frame.kind === 'device' ? this.#owners.device : this.#owners.ram;
   }
 
+  #placeOf(head: Frame, number: bigint): Binding {
+    if (head.kind === 'device') return this.#place(head, number);
+    return head.kind === 'coherent' ? this.#placeInChunk(head, number) : PFN_SLACK;
+  }
+
   /** A device page must be in a chunk of its minor; the last page that was freed must be handed out first. */
   #place(frame: Frame, number: bigint): Binding {
     const chunk = Math.trunc(frame.position / CHUNK_PAGES);
-    if (frame.generation > 0 || chunk > 0) return this.#placeInNewChunk(frame, number, chunk);
+    return frame.generation > 0 || chunk > 0
+      ? this.#placeInNewChunk(frame, number, chunk)
+      : this.#placeInChunk(frame, number);
+  }
+
+  /** In a chunk that was there before; that of a coherent device lies where it always does. */
+  #placeInChunk(frame: Frame, number: bigint): Binding {
     const position = this.#positionOf(frame.minor, number);
     if (position === undefined) {
       return {
@@ -171,17 +183,22 @@ export class Bindings {
   }
 
   #positionOf(minor: number, number: bigint): number | undefined {
-    const chunks = this.#environment.chunks.filter((chunk) => chunk.minor === minor);
+    const chunks = this.#chunksOf(minor);
     const index = chunks.findIndex(({ first, end }) => first <= number && number < end);
     return index < 0 ? undefined : index * CHUNK_PAGES + Number(number - chunks[index]!.first);
   }
 
+  #chunksOf(minor: number): Chunk[] {
+    const { chunks, coherentChunks } = this.#environment;
+    return (isCoherent(minor) ? coherentChunks : chunks).filter((chunk) => chunk.minor === minor);
+  }
+
   #describeChunks(minor: number): string {
-    const chunks = this.#environment.chunks.filter((chunk) => chunk.minor === minor);
+    const chunks = this.#chunksOf(minor);
     return chunks.map(({ first, end }) => `[${describeNumber(first)} ${describeNumber(end)})`).join(' ');
   }
 
-  /** A device page number for people. */
+  /** The number of a page of a private device, for people. */
   describe(number: bigint): string {
     const chunk = this.#environment.chunks.find(({ first, end }) => first <= number && number < end);
     return chunk

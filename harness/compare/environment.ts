@@ -14,4 +14,6 @@ export interface Environment {
   profile: Profile;
   /** All chunks of private minors, those of one minor in the order in which they were made. */
   chunks: readonly Chunk[];
+  /** Those of coherent minors, which have one each; their numbers are PFNs in both designs. */
+  coherentChunks: readonly Chunk[];
 }

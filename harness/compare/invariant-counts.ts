@@ -8,7 +8,7 @@ import {
 } from '../../model/observation.ts';
 import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
 import type { PageRange, ProcessId, Program, Step } from '../../model/program.ts';
-import { minorOf, type PageSpan } from './device-chunks.ts';
+import { coherentMinorOf, deviceOf, type PageSpans } from './device-chunks.ts';
 import type { InvariantTally } from './invariant-tally.ts';
 import type { StepView } from './invariants.ts';
 import { SeenKind, type SeenRegion } from './seen-region.ts';
@@ -35,7 +35,7 @@ const SUMMED: readonly (readonly SmapsField[])[] = [
 
 export function checkCounts(tally: InvariantTally, view: StepView): void {
   for (const process of view.seen.processes) {
-    const own = countPages(view.regions, process.process);
+    const own = countPages(view, process.process);
     checkRss(tally, view, process, own);
     checkSmaps(tally, view, process, own);
     if (process.rollup) checkRollup(tally, view, process, process.rollup);
@@ -50,26 +50,31 @@ interface Counted {
   swap: number;
 }
 
-function countPages(regions: readonly SeenRegion[], process: ProcessId): Counted {
+function countPages({ regions, chunks }: StepView, process: ProcessId): Counted {
   let [anon, swap] = [0, 0];
   for (const region of regions) {
     if (region.process !== process) continue;
-    region.foundOut.counted ??= countRegion(region);
+    region.foundOut.counted ??= countRegion(chunks, region);
     anon += region.foundOut.counted.anon;
     swap += region.foundOut.counted.swap;
   }
   return { anon: anon * PAGE_KIB, swap: swap * PAGE_KIB };
 }
 
-function countRegion(region: SeenRegion): Counted {
+function countRegion(chunks: PageSpans, region: SeenRegion): Counted {
   let [anon, swap] = [0, 0];
   for (let page = 0; page < region.length; page++) {
     const kind = region.kind[page]!;
-    if (kind === SeenKind.present) anon += Number(region.hasFlag(page, PAGE_FLAG_BITS.ANON));
+    if (kind === SeenKind.present) anon += Number(isAnonymous(chunks, region, page));
     else if (kind >= SeenKind.deviceRead && kind <= SeenKind.deviceExclusive) anon++;
     else if (kind === SeenKind.swap) swap++;
   }
   return { anon, swap };
+}
+
+/** The flags of a coherent page are not shown; what is on a device is anonymous. */
+function isAnonymous(chunks: PageSpans, region: SeenRegion, page: number): boolean {
+  return region.hasFlag(page, PAGE_FLAG_BITS.ANON) || coherentMinorOf(chunks, region, page) !== undefined;
 }
 
 function checkRss(
@@ -175,15 +180,14 @@ function countOnDevice(
   process: ProcessId,
   { region, first, count }: PageRange,
   device: number,
-  chunks: readonly PageSpan[],
+  chunks: PageSpans,
 ): { own: number; unknown: number } {
   let [own, unknown] = [0, 0];
   const seen = regions.find((other) => other.process === process && other.region === region);
   for (let page = first; seen && page < first + count; page++) {
-    if (!seen.isDevice(page)) continue;
-    const minor = minorOf(chunks, seen.frame[page]!);
-    if (minor === undefined) unknown++;
-    else if (minor === device) own++;
+    const minor = deviceOf(chunks, seen, page);
+    if (minor === device) own++;
+    else if (minor === undefined && seen.isDevice(page)) unknown++;
   }
   return { own, unknown };
 }

@@ -1,7 +1,7 @@
 /** Invariants of pages that several entries name: in which chunks they are, and that no two may write. */
 
 import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
-import { minorOf, type PageSpan } from './device-chunks.ts';
+import { coherentMinorOf, minorOf, type PageSpans } from './device-chunks.ts';
 import { placeOf } from './invariant-pages.ts';
 import type { InvariantTally } from './invariant-tally.ts';
 import { SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
@@ -28,17 +28,19 @@ interface FoundSharers extends Sharers {
 
 const ALONE: Sharers = { entries: 1, processes: 1, writers: 1 };
 
-/** @param chunks undefined where the program has made some, which nothing but the model can tell */
+/** @param chunksKnown false where the program has made some, which nothing but the model can tell */
 export function checkSharing(
   tally: InvariantTally,
   step: number,
   regions: readonly SeenRegion[],
-  chunks: readonly PageSpan[] | undefined,
+  chunks: PageSpans,
+  chunksKnown: boolean,
 ): void {
   let [inChunks, once, alone, counted] = [0, 0, 0, 0];
   const check = (region: SeenRegion, page: number, sharers: Sharers) => {
-    if (!region.isDevice(page)) counted += checkKpagecount(tally, step, region, page, sharers.entries);
-    else if (chunks) inChunks += checkChunk(tally, step, region, page, chunks);
+    if (coherentMinorOf(chunks, region, page) !== undefined) inChunks++;
+    else if (!region.isDevice(page)) counted += checkKpagecount(tally, step, region, page, sharers.entries);
+    else if (chunksKnown) inChunks += checkChunk(tally, step, region, page, chunks);
     once += checkOwners(tally, step, region, page, sharers);
     alone += checkWriters(tally, step, region, page, sharers);
   };
@@ -76,10 +78,10 @@ function checkChunk(
   step: number,
   region: SeenRegion,
   page: number,
-  chunks: readonly PageSpan[],
+  chunks: PageSpans,
 ): number {
   const frame = region.frame[page]!;
-  if (minorOf(chunks, frame) !== undefined) return 1;
+  if (minorOf(chunks.device, frame) !== undefined) return 1;
   tally.broken('device-page-in-chunk', placeOf(step, region, page), `page 0x${frame.toString(16)}`);
   return 0;
 }

@@ -1,18 +1,19 @@
 /** SNAPSHOT says what pagemap does (dmirror_mkentry), but for what may be written in RAM, which pagemap does not say. */
 import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
 import { SnapshotBits } from '../../model/snapshot.ts';
-import { minorOf, type PageSpan } from './device-chunks.ts';
+import { coherentMinorOf, minorOf, type PageSpans } from './device-chunks.ts';
 import { placeOf } from './invariant-pages.ts';
 import type { InvariantTally } from './invariant-tally.ts';
 import { SEEN_KINDS, SeenKind, type SeenRegion } from './seen-region.ts';
 
-const { read, write, none, zero, pmd, error, devicePrivateLocal } = SnapshotBits;
+const { read, write, none, zero, pmd, error, devicePrivateLocal, deviceCoherentLocal, deviceCoherentRemote } =
+  SnapshotBits;
 
 export function checkSnapshots(
   tally: InvariantTally,
   step: number,
   region: SeenRegion,
-  chunks: readonly PageSpan[],
+  chunks: PageSpans,
 ): void {
   region.foundOut.snapshots ??= checkEach(tally, step, region, chunks);
   tally.held('snapshot-is-pagemap', region.foundOut.snapshots ?? 0);
@@ -23,7 +24,7 @@ function checkEach(
   tally: InvariantTally,
   step: number,
   region: SeenRegion,
-  chunks: readonly PageSpan[],
+  chunks: PageSpans,
 ): number | undefined {
   let same = 0;
   let isBroken = false;
@@ -43,23 +44,20 @@ function checkEach(
   return isBroken ? undefined : same;
 }
 
-function agrees(
-  region: SeenRegion,
-  page: number,
-  byte: number,
-  device: number,
-  chunks: readonly PageSpan[],
-): boolean {
+function agrees(region: SeenRegion, page: number, byte: number, device: number, chunks: PageSpans): boolean {
   const kind = region.kind[page]!;
   const level = byte & pmd;
   if (kind === SeenKind.present) {
+    const coherent = coherentMinorOf(chunks, region, page);
     // The huge zero page is not told from others.
-    const base = level === 0 && region.hasFlag(page, PAGE_FLAG_BITS.ZERO_PAGE) ? zero : none;
+    const inRam = level === 0 && region.hasFlag(page, PAGE_FLAG_BITS.ZERO_PAGE) ? zero : none;
+    const onDevice = coherent === device ? deviceCoherentLocal : deviceCoherentRemote;
+    const base = coherent === undefined ? inRam : onDevice;
     return byte === (base | read | level) || byte === (base | write | level);
   }
   if (!region.isDevice(page)) return byte === none;
   const local = devicePrivateLocal | (kind === SeenKind.deviceWrite ? write : read) | level;
-  const minor = minorOf(chunks, region.frame[page]!);
+  const minor = minorOf(chunks.device, region.frame[page]!);
   // Of a chunk that is not known, either.
   if (minor === undefined) return byte === none || byte === local;
   return byte === (minor === device ? local : none);

@@ -5,7 +5,7 @@
 import type { StepObservation } from '../../model/observation.ts';
 import { isHugeRegion, type Program } from '../../model/program.ts';
 import type { ComparableTranscript } from './compare.ts';
-import { type PageSpan, pageSpans } from './device-chunks.ts';
+import { type PageSpans, pageSpans } from './device-chunks.ts';
 import type { Environment } from './environment.ts';
 import { ContentInvariant } from './invariant-contents.ts';
 import { checkCounts } from './invariant-counts.ts';
@@ -19,7 +19,7 @@ import { type SeenRegion, SeenSteps } from './seen-region.ts';
 /** A step as the invariants look at it. */
 export interface StepView {
   program: Program;
-  chunks: readonly PageSpan[];
+  chunks: PageSpans;
   seen: StepObservation;
   regions: readonly SeenRegion[];
   /** As they were after the step before. */
@@ -32,7 +32,7 @@ export interface StepView {
 export class InvariantChecker {
   readonly tally = new InvariantTally();
   readonly #contents: ContentInvariant;
-  readonly #chunks: readonly PageSpan[];
+  readonly #chunks: PageSpans;
   readonly #chunksKnown: boolean;
   /** What was checked of the regions of the step before together, where all of it held. */
   #shared: InvariantTally | undefined;
@@ -63,7 +63,7 @@ export class InvariantChecker {
       regions.length === before.length && regions.every((region, index) => region === before[index]);
     if (!isAsBefore || !this.#shared) {
       this.#shared = new InvariantTally();
-      checkSharing(this.#shared, step, regions, this.#chunksKnown ? this.#chunks : undefined);
+      checkSharing(this.#shared, step, regions, this.#chunks, this.#chunksKnown);
     }
     this.tally.add(this.#shared);
     if (this.#shared.divergences.length > 0) this.#shared = undefined;

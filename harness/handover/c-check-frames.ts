@@ -41,7 +41,7 @@ export function frameChecks(context: Context, place: Divergence): Check[] {
   };
   const [first] = context.sightingsOf(frame.id);
   if (first && !isAt(first, place)) same(first, 'the same page as');
-  else if (frame.kind === 'device') lines.push(...newDevicePage(context, frame, where, own, same));
+  else if (frame.minor >= 0) lines.push(...newDevicePage(context, frame, where, own, same));
   for (const other of othersAt(context, step, frame)) {
     const what = `${where}: another page than ${placeInWords(other, program.regions)}`;
     lines.push(...call('check_different', [quote(what), slot(own), slot(context.slots.of(other))]));

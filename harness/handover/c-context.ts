@@ -68,9 +68,9 @@ export class Context {
     this.views = views;
     this.slots = slots;
     for (const sighting of sightings(views)) {
-      const { id, kind, minor, position } = sighting.frame;
+      const { id, minor, position } = sighting.frame;
       append(this.#sightings, id, sighting);
-      if (kind === 'device') append(this.#places, `${minor} ${position}`, sighting);
+      if (minor >= 0) append(this.#places, `${minor} ${position}`, sighting);
     }
   }
 

@@ -53,7 +53,7 @@ export interface Drawing {
   legend: [PageSymbol, string][];
 }
 
-/** `D` and `d` stand before the number of a minor. */
+/** `D`, `d`, `C` and `c` stand before the number of a minor. */
 const SYMBOLS: Readonly<Record<string, string>> = {
   '-': 'not mapped',
   '.': 'mapped, no page yet',
@@ -62,9 +62,11 @@ const SYMBOLS: Readonly<Record<string, string>> = {
   s: 'page in RAM, read-only',
   F: 'page of a file, writable',
   f: 'page of a file, read-only',
-  P: 'page in RAM; whether writable is not seen',
+  P: 'page in RAM, or of the coherent device with that number; whether writable is not seen',
   D: 'device-private entry, writable, of the device with that number',
   d: 'device-private entry, read-only, of the device with that number',
+  C: 'page of the coherent device with that number, writable',
+  c: 'page of the coherent device with that number, read-only',
   X: 'device-exclusive entry',
   '=': 'behind one of these: protected by userfaultfd',
   m: 'migration entry',
@@ -186,6 +188,7 @@ function entrySymbol(pte: Pte): PageSymbol {
   switch (pte.kind) {
     case 'present':
       if (pte.frame.file) return pte.write ? 'F' : 'f';
+      if (pte.frame.kind === 'coherent') return `${pte.write ? 'C' : 'c'}${pte.frame.minor}`;
       return pte.frame.kind === 'zero' ? 'z' : pte.write ? 'S' : 's';
     case 'device':
       return `${pte.write ? 'D' : 'd'}${pte.frame.minor}`;
@@ -196,7 +199,7 @@ function entrySymbol(pte: Pte): PageSymbol {
   }
 }
 
-/** Whether a page in RAM is writable, only a snapshot shows; without one the model is not contradicted. */
+/** Whether a present page is writable, only a snapshot shows; without one the model is not contradicted. */
 function kernelSymbol(
   environment: Environment,
   seen: RegionObservation | undefined,
@@ -216,16 +219,11 @@ function seenSymbol(
   { kind, frame, file }: PagemapEntry,
   model: PageSymbol,
 ): PageSymbol {
-  const observed = seen!.pages.at(page)!;
   switch (kind) {
     case 'none':
       return seen?.mincore?.[page] === MINCORE_UNMAPPED ? '-' : '.';
-    case 'present': {
-      const zero = ((observed.kpageflags ?? 0n) >> BigInt(PAGE_FLAG_BITS.ZERO_PAGE)) & 1n;
-      if (zero) return 'z';
-      const symbol = snapshotAccess(seen, page) ?? (/^[SsFf]/.test(model) ? model[0]! : 'P');
-      return symbol === 'P' ? symbol : withFile(symbol, file);
-    }
+    case 'present':
+      return presentSymbol(environment, seen, page, model, file);
     case 'device-write':
     case 'device-read': {
       const chunk = environment.chunks.find(({ first, end }) => first <= frame && frame < end);
@@ -238,14 +236,28 @@ function seenSymbol(
   }
 }
 
-function withFile(symbol: PageSymbol, file: boolean): PageSymbol {
-  const isWritable = symbol === 'S' || symbol === 'F';
-  return file ? (isWritable ? 'F' : 'f') : isWritable ? 'S' : 's';
+function presentSymbol(
+  { profile, coherentChunks }: Environment,
+  seen: RegionObservation | undefined,
+  page: number,
+  model: PageSymbol,
+  file: boolean,
+): PageSymbol {
+  const { kpageflags = 0n, pagemap } = seen!.pages.at(page)!;
+  if ((kpageflags >> BigInt(PAGE_FLAG_BITS.ZERO_PAGE)) & 1n) return 'z';
+  const { frame } = decodePagemap(profile, pagemap);
+  const minor = coherentChunks.find(({ first, end }) => first <= frame && frame < end)?.minor;
+  const writable = snapshotWritable(seen, page) ?? (/^[SFC]/i.test(model) ? /^[SFC]/.test(model) : undefined);
+  if (writable === undefined) return `P${minor ?? ''}`;
+  if (minor !== undefined) return `${writable ? 'C' : 'c'}${minor}`;
+  if (file) return writable ? 'F' : 'f';
+  return writable ? 'S' : 's';
 }
 
-function snapshotAccess(seen: RegionObservation | undefined, page: number): PageSymbol | undefined {
+function snapshotWritable(seen: RegionObservation | undefined, page: number): boolean | undefined {
   const bytes = seen?.snapshots.find(({ outcome }) => outcome.kind === 'ok')?.bytes;
   const byte = bytes?.[page];
   if (byte === undefined || byte === SnapshotBits.error) return undefined;
-  return byte & SnapshotBits.write ? 'S' : byte & SnapshotBits.read ? 's' : undefined;
+  if (byte & SnapshotBits.write) return true;
+  return byte & SnapshotBits.read ? false : undefined;
 }

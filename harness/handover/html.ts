@@ -127,6 +127,8 @@ const CLASSES: Readonly<Record<string, string>> = {
   P: 'ram',
   D: 'device writable',
   d: 'device',
+  C: 'device writable',
+  c: 'device',
   X: 'exclusive',
 };
 

@@ -14,6 +14,7 @@ import {
   type Backing,
   DEVICE_FLAGS,
   type DeviceFlags,
+  type DeviceMinor,
   FLAWS,
   type Flaw,
   isHugeRegion,
@@ -46,6 +47,8 @@ export interface GenerateOptions {
   huge?: number;
   /** Share of programs with regions that map files, 0..1; none has a huge region as well. @default 0.15 */
   files?: number;
+  /** Share of programs with a coherent device, 0..1. @default 0.15 */
+  coherent?: number;
 }
 
 export const WEIGHTS: Readonly<Record<OrdinaryStep['op'], number>> = {
@@ -84,6 +87,8 @@ export const WEIGHTS: Readonly<Record<OrdinaryStep['op'], number>> = {
   release: 1,
 };
 
+type Devices = readonly [DeviceMinor, DeviceMinor];
+
 /** What some programs are about, so that others are no thinner for it: the share of them, and what is wished for more. */
 interface Theme {
   /** Of all programs, in percent. */
@@ -113,6 +118,7 @@ const THEMES: readonly Theme[] = [
 interface Wish {
   op: OrdinaryStep['op'];
   process: number;
+  /** Which of the program's two. */
   device: number;
   region: number;
   first: number;
@@ -152,14 +158,28 @@ export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Pr
     });
     const files = theme.begin.length > 0 ? 0 : (options.files ?? 0.15);
     return fc
-      .record({ regions: regionsArbitrary(options.huge ?? 0.02, files), wishes })
-      .map(({ regions, wishes }) => buildProgram(profile, regions, wishes, theme.begin));
+      .record({
+        regions: regionsArbitrary(options.huge ?? 0.02, files),
+        devices: devicesArbitrary(options.coherent ?? 0.15),
+        wishes,
+      })
+      .map(({ regions, devices, wishes }) => buildProgram(profile, regions, devices, wishes, theme.begin));
   };
   const themes = options.weights ? [] : THEMES;
   const rest = 100 - themes.reduce((sum, { share }) => sum + share, 0);
   return fc.oneof(
     { arbitrary: about({ share: rest, weights: {}, begin: [] }), weight: rest },
     ...themes.map((theme) => ({ arbitrary: about(theme), weight: theme.share })),
+  );
+}
+
+/** The two devices of a program: the first is open from the start. */
+function devicesArbitrary(share: number): fc.Arbitrary<Devices> {
+  const coherent = fc.constantFrom<Devices>([2, 0], [2, 3], [3, 1], [0, 2]);
+  const weight = Math.round(share * 100);
+  return fc.oneof(
+    { arbitrary: fc.constant<Devices>([0, 1]), weight: 100 - weight },
+    { arbitrary: coherent, weight },
   );
 }
 
@@ -264,13 +284,16 @@ function wishArbitrary(weights: Readonly<Record<OrdinaryStep['op'], number>>): f
   });
 }
 
-/** Region 0 is mapped and device 0 open from the start, so that few wishes are in vain. */
+/** Region 0 is mapped and a device open from the start, so that few wishes are in vain. */
 function buildProgram(
   profile: Profile,
   regions: Region[],
+  wanted: Devices,
   wishes: readonly Wish[],
   begin: readonly Step[],
 ): Program {
+  // Coherent memory has no huge pages (model/safe.ts).
+  const devices: Devices = regions.some(({ pages }) => isHugeRegion(pages)) ? [0, 1] : wanted;
   const state = initialState(profile, regions);
   const steps: Step[] = [];
   const take = (step: Step | undefined) => {
@@ -280,22 +303,22 @@ function buildProgram(
     steps.push(step);
   };
   take({ op: 'mmap', by: 0, region: 0, protection: 'read-write' });
-  take({ op: 'open', by: 0, device: 0 });
+  take({ op: 'open', by: 0, device: devices[0] });
   for (const step of begin) take(step);
   // Without the advice, only the device makes huge pages.
   if (isHugeRegion(regions[0]!.pages) && wishes.length % 4 > 0) {
     take({ op: 'madvise', by: 0, at: { region: 0, first: 0, count: regions[0]!.pages }, advice: 'hugepage' });
   }
-  for (const wish of wishes) take(grant(state, wish));
+  for (const wish of wishes) take(grant(state, devices, wish));
   return { name: 'generated', regions, steps };
 }
 
 /** The step that comes nearest to the wish and is possible and safe; undefined when there is none. */
-function grant(state: State, wish: Wish): Step | undefined {
+function grant(state: State, devices: Devices, wish: Wish): Step | undefined {
   const living = state.processes.filter((process) => process !== null);
   const process = living[wish.process % living.length]!;
   const region = wish.region % state.regions.length;
-  const candidates = stepsFor(state, wish, process, living.length, rangeFor(state, region, wish));
+  const candidates = stepsFor(state, devices, wish, process, living.length, rangeFor(state, region, wish));
   return candidates.find((step) => hazardOf(state, step) === undefined);
 }
 
@@ -319,8 +342,16 @@ function hugeRange(region: number, pages: number, first: number, count: number):
 }
 
 /** Candidates, the best first. */
-function stepsFor(state: State, wish: Wish, process: Process, living: number, at: PageRange): Step[] {
-  const { op, device, protection } = wish;
+function stepsFor(
+  state: State,
+  devices: Devices,
+  wish: Wish,
+  process: Process,
+  living: number,
+  at: PageRange,
+): Step[] {
+  const { op, protection } = wish;
+  const [device, other] = wish.device === 0 ? devices : [devices[1], devices[0]];
   const flaw = wish.flaw && { flaw: wish.flaw };
   const by = process.id;
   switch (op) {
@@ -358,7 +389,7 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
     case 'exit':
       return living > 1 ? [{ op, by }] : [];
     case 'open':
-      return [device, 1 - device]
+      return [device, other]
         .filter((minor) => !process.devices[minor])
         .map((minor) => ({ op, by, device: minor }));
     case 'close':
@@ -370,7 +401,7 @@ function stepsFor(state: State, wish: Wish, process: Process, living: number, at
       return process.devices[device] && wish.process % 8 === 0 ? [{ op, by, device, at, ...flaw }] : [];
     default: {
       const single: PageRange = { ...at, count: 1 };
-      return [device, 1 - device]
+      return [device, other]
         .filter((minor) => process.devices[minor])
         .flatMap((minor): Step[] => [
           { op, by, device: minor, at, ...flaw },

@@ -24,7 +24,7 @@
  *       - {clear-refs: p0}                    # writes 4 to its /proc/self/clear_refs: soft-dirty bits
  *       - {cpu-read: "a[0..3]"}               # loads, lowest page first
  *       - {cpu-write: "a[0]"}                 # stores a word that names the step and the page
- *       - {open: 0}                           # device 0 or 1; from then on it mirrors the process that opened it
+ *       - {open: 0}                           # 0 and 1 are private, 2 and 3 coherent; mirrors who opened it from then on
  *       - {read: a, device: 0}                # HMM_DMIRROR_READ through the descriptor for device 0; also read-unlocked,
  *       - {migrate-to-dev: "a[2]", device: 0} # write, migrate-to-dev, migrate-to-sys and snapshot
  *       - {exclusive: "a[0]", device: 0}      # device-exclusive entries

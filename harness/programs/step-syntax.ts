@@ -7,6 +7,7 @@ import {
   MAX_ACTOR_PARTS,
   MAX_ACTORS,
   MAX_APART_MS,
+  MINORS,
   PART_OPERATIONS,
   type PageRange,
   type Part,
@@ -76,7 +77,6 @@ const OPERATIONS = Object.keys(MORE_KEYS) as Operation[];
 /** Operations whose operand is the process that acts. */
 const ACTS_BY_ITSELF: readonly Operation[] = ['together', 'exit', 'clear-refs', 'unpin', 'uffd-open'];
 const PROTECTIONS = ['none', 'read', 'read-write'] as const;
-const DEVICES = [0, 1] as const;
 
 /** @returns the step, or what is wrong with it */
 export function parseStep(fields: Fields, regions: readonly Region[]): Step | StepProblem {
@@ -263,8 +263,8 @@ function processIn(fields: Fields, key: string): number {
 
 function deviceIn(fields: Fields, key: string): number {
   const value = fields[key];
-  if (!DEVICES.includes(value as 0))
-    throw new Problem(key in fields ? key : undefined, `${key} needs a device: 0 or 1`);
+  if (!MINORS.includes(value as number))
+    throw new Problem(key in fields ? key : undefined, `${key} needs a device: 0 to ${MINORS.length - 1}`);
   return value as number;
 }
 

@@ -10,7 +10,7 @@ import { buildGuestPrograms } from '../kernels/guest-programs.ts';
 import type { ResolvedKernel } from '../kernels/resolve.ts';
 import type { SourceContext } from '../kernels/source.ts';
 import { baseImage } from '../session/image.ts';
-import { scenarios } from '../session/scenarios.ts';
+import { prepareScenario } from '../session/scenarios.ts';
 import { chooseAccelerator, Session } from '../session/session.ts';
 import { profileOf, rulesOf } from './profile.ts';
 
@@ -43,7 +43,7 @@ export async function prepareGuests(options: GuestsOptions, context: SourceConte
   const build = await buildKernel(kernel.tree, arch, { ...context, jobs, fragments });
   const image = await baseImage(build, await buildGuestPrograms(build, context), context);
   const { accelerator } = await chooseAccelerator(new AcceleratorProbe(), accel, build, image, signal);
-  const machine = await scenarios[scenario].prepare(arch, accelerator, folder);
+  const machine = await prepareScenario(scenario, arch, accelerator, folder);
   const rules = await rulesOf(kernel.tree);
   const calibration = new Calibration();
   return {

@@ -19,7 +19,7 @@ import { nameOrPath } from '../kernels/series.ts';
 import type { SourceContext } from '../kernels/source.ts';
 import type { AllowContext, AllowList } from '../report/allow.ts';
 import type { LaneVerdict } from '../report/verdict.ts';
-import { type ScenarioMachine, scenarios } from '../session/scenarios.ts';
+import { prepareScenario, type ScenarioMachine } from '../session/scenarios.ts';
 import { chooseAccelerator, laneMachine, Session } from '../session/session.ts';
 import { runLifecycle } from '../suites/lifecycle.ts';
 import { findingsOf, round, SplatLog } from './findings.ts';
@@ -136,7 +136,8 @@ export class Lane {
     await mkdir(this.plan.folder, { recursive: true });
     try {
       this.#accel = await this.#chooseAccelerator();
-      this.#scenario = await scenarios[this.plan.scenario].prepare(
+      this.#scenario = await prepareScenario(
+        this.plan.scenario,
         this.plan.build.arch,
         this.#accel.accelerator,
         this.plan.folder,

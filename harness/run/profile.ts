@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Design, type KernelVersion, makeProfile, type Profile } from '../../model/profile.ts';
+import { isCoherent, MINORS } from '../../model/program.ts';
 import type { Environment } from '../compare/environment.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import { parseConfig } from '../kernels/fragment.ts';
@@ -31,5 +32,11 @@ export async function profileOf(build: KernelBuild, kernel: KernelVersion, desig
 
 /** What the numbers of a guest's transcripts are to be read with, now: the kernel may add chunks. */
 export function environmentOf(session: Session, profile: Profile): Environment {
-  return { profile, chunks: session.memory.chunks.filter(({ minor }) => minor < 2) };
+  const { chunks } = session.memory;
+  const all = chunks.filter(({ minor }) => MINORS.includes(minor));
+  return {
+    profile,
+    chunks: all.filter(({ minor }) => !isCoherent(minor)),
+    coherentChunks: all.filter(({ minor }) => isCoherent(minor)),
+  };
 }

@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type KernelVersion, makeProfile } from '../../model/profile.ts';
-import type { Program } from '../../model/program.ts';
+import { isCoherent, type Program } from '../../model/program.ts';
 import { AcceleratorProbe } from '../../qemu/accel.ts';
 import { Calibration } from '../../qemu/calibration.ts';
 import { inputError } from '../errors.ts';
@@ -21,6 +21,7 @@ import { loadLibrary } from '../programs/load.ts';
 import { AllowList } from '../report/allow.ts';
 import { type Verdict, verdictSchema } from '../report/verdict.ts';
 import { baseImage } from '../session/image.ts';
+import { scenarios } from '../session/scenarios.ts';
 import { version } from '../version.ts';
 import { compareLanes } from './against.ts';
 import { type Finished, tryElsewhere } from './elsewhere.ts';
@@ -169,12 +170,23 @@ async function choosePrograms(
   const design = rules === '6.12' ? 'pfn' : (kernel.series?.design ?? kernel.spec.design);
   const profile = makeProfile({ kernel: rules, design, arch });
   if (options.exhaustive) return [...exhaustivePrograms({ profile, ...options.exhaustive })];
-  const library = (await loadLibrary()).filter((program) => findHazard(program, profile) === undefined);
+  const { coherent } = scenarios[options.scenario];
+  const library = (await loadLibrary()).filter(
+    (program) => findHazard(program, profile) === undefined && (coherent || !usesCoherent(program)),
+  );
   return [
     ...library,
-    ...generatePrograms(options.seed, options.programs, { profile, steps: options.steps }),
+    ...generatePrograms(options.seed, options.programs, {
+      profile,
+      steps: options.steps,
+      ...(coherent ? {} : { coherent: 0 }),
+    }),
     ...generateConcurrentPrograms(options.seed, options.concurrent, { profile }),
   ];
+}
+
+function usesCoherent({ steps }: Program): boolean {
+  return steps.some((step) => 'device' in step && isCoherent(step.device));
 }
 
 async function inParallel(

@@ -16,8 +16,9 @@ export interface ScenarioMachine {
 
 interface Scenario {
   about: string;
-  /** @param folder where files that the machine needs can be put */
-  prepare(arch: Arch, accelerator: Accelerator, folder: string): Promise<ScenarioMachine>;
+  /** Whether coherent devices can be there. */
+  coherent: boolean;
+  machine(arch: Arch, accelerator: Accelerator, folder: string): Promise<Partial<Machine>>;
 }
 
 const MEMORY_MIB = 2048;
@@ -25,20 +26,28 @@ const MEMORY_MIB = 2048;
 export const scenarios: Record<ScenarioName, Scenario> = {
   default: {
     about: 'the fastest machine, with room for device memory',
-    prepare: async () => ({ machine: {}, coherent: true }),
+    coherent: true,
+    machine: async () => ({}),
   },
   'full-address-space': {
     about: 'no physical address is left for device-private pages, as with huge PCI windows',
     // Without coherent devices: what is reserved for them is room in the eyes of request_free_mem_region().
-    prepare: async (arch, accelerator, folder) => ({
-      machine:
-        arch === 'x86_64'
-          ? fullX86(accelerator)
-          : { memoryMiB: MEMORY_MIB, dtb: await fullDeviceTree(folder) },
-      coherent: false,
-    }),
+    coherent: false,
+    machine: async (arch, accelerator, folder) =>
+      arch === 'x86_64' ? fullX86(accelerator) : { memoryMiB: MEMORY_MIB, dtb: await fullDeviceTree(folder) },
   },
 };
+
+/** @param folder where files that the machine needs can be put */
+export async function prepareScenario(
+  name: ScenarioName,
+  arch: Arch,
+  accelerator: Accelerator,
+  folder: string,
+): Promise<ScenarioMachine> {
+  const { coherent, machine } = scenarios[name];
+  return { coherent, machine: await machine(arch, accelerator, folder) };
+}
 
 /** @throws HmmdiffError `scenario` (exit status 2) */
 export function parseScenario(name: string): ScenarioName {

@@ -1,6 +1,6 @@
 /** The states of a page that coverage tells apart, as small numbers: they are looked at for every page of every step. */
 import { mapcountOf } from '../folio.ts';
-import type { DeviceMinor } from '../program.ts';
+import { type DeviceMinor, isCoherent } from '../program.ts';
 import type { Pte, Vma } from '../state.ts';
 
 /** Of pages that nobody else maps, those with PageAnonExclusive may be read-only even so; others are `shared`. */
@@ -33,6 +33,8 @@ const names = (place: string) => ACCESSES.map((access) => `${place}-${access}`);
 const RAM_NAMES = names('ram');
 const DEVICE_NAMES = names('device');
 const OTHER_DEVICE_NAMES = names('other-device');
+const COHERENT_NAMES = names('coherent');
+const OTHER_COHERENT_NAMES = names('other-coherent');
 
 /** What a page of one process is, by its mapping and its entry. */
 export function stateCode(vma: Vma, pte: Pte | null): number {
@@ -46,10 +48,10 @@ export function stateCode(vma: Vma, pte: Pte | null): number {
   if (frame.kind === 'zero') return level + 4;
   if (pte.kind === 'exclusive') return level + 5;
   const access = mapcountOf(frame) > 1 ? 0 : pte.write ? 1 : frame.exclusive ? 2 : 3;
-  return level + (frame.kind === 'device' ? DEVICE + frame.minor * ACCESSES.length : RAM) + access;
+  return level + (frame.minor >= 0 ? DEVICE + frame.minor * ACCESSES.length : RAM) + access;
 }
 
-/** @param device through which a step acts: to it, pages on other devices are `other-device-...` */
+/** @param device through which a step acts: to it, pages of others are `other-device-...` and `other-coherent-...` */
 export function stateName(code: number, device?: DeviceMinor): string {
   if (code >= HUGE) return `huge-${stateName(code - HUGE, device)}`;
   if (code >= PROTECTED) return `${stateName(code - PROTECTED, device)}-protected`;
@@ -58,5 +60,8 @@ export function stateName(code: number, device?: DeviceMinor): string {
   if (code >= FILE) return OF_FILES[code - FILE]!;
   const minor = Math.floor((code - DEVICE) / ACCESSES.length);
   const own = device === undefined || device === minor;
-  return (own ? DEVICE_NAMES : OTHER_DEVICE_NAMES)[(code - DEVICE) % ACCESSES.length]!;
+  const [ownNames, otherNames] = isCoherent(minor)
+    ? [COHERENT_NAMES, OTHER_COHERENT_NAMES]
+    : [DEVICE_NAMES, OTHER_DEVICE_NAMES];
+  return (own ? ownNames : otherNames)[(code - DEVICE) % ACCESSES.length]!;
 }

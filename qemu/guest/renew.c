@@ -39,9 +39,9 @@ int renew_devices(uint32_t devices)
 	char *pages = mmap(NULL, 2 * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	int result = pages == MAP_FAILED || log < 0 ? -1 : 0;
-	int device[PRIVATE_DEVICES] = { -1, -1 };
+	int device[MAX_DEVICES] = { -1, -1, -1, -1 };
 
-	for (unsigned int d = 0; d < PRIVATE_DEVICES && !result; d++) {
+	for (unsigned int d = 0; d < MAX_DEVICES && !result; d++) {
 		if (!(devices & 1u << d))
 			continue;
 		device[d] = open_device(d);
@@ -49,7 +49,7 @@ int renew_devices(uint32_t devices)
 		    log_renewal(log, d))
 			result = -1;
 	}
-	for (unsigned int d = 0; d < PRIVATE_DEVICES; d++) {
+	for (unsigned int d = 0; d < MAX_DEVICES; d++) {
 		if (device[d] < 0)
 			continue;
 		if (!result)

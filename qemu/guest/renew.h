@@ -4,11 +4,11 @@
 
 #include <stdint.h>
 
-#define PRIVATE_DEVICES		2
-#define ALL_PRIVATE_DEVICES	((1u << PRIVATE_DEVICES) - 1)
+/* Minors 0 and 1. Only they make folios of order 9: a coherent device has no second chunk for them. */
+#define PRIVATE_DEVICES		3u
 
 /*
- * Takes the memory of each private device in `devices` (a bit per device) and then has each make one chunk, in the
+ * Takes the memory of each device in `devices` (a bit per device) and then has each make one chunk of pages, in the
  * order of minors, as after loading the module: where chunks lie after a RELEASE depends on who needs one first. Says
  * so in the kernel log. Returns 0, -1 with errno.
  */

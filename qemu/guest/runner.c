@@ -235,7 +235,7 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 
 	*header = (struct transcript_header){ 0 };
 	shared_reset(sequence);
-	if (huge && !renewed && !renew(ALL_PRIVATE_DEVICES))
+	if (huge && !renewed && !renew(PRIVATE_DEVICES))
 		return;
 	renewed = renewed || huge;
 	if (!prepare())
@@ -268,7 +268,7 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	header->stray_events = c->stray_events;
 	header->lost_events = c->lost_events;
 	header->base = c->base;
-	left = (huge ? c->opened : c->released) & ALL_PRIVATE_DEVICES;
+	left = c->released | (huge ? c->opened & PRIVATE_DEVICES : 0);
 	if (left && !(header->flags & TRANSCRIPT_STUCK))
 		renew(left);
 }

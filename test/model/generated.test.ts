@@ -7,7 +7,7 @@ import { violations } from '../../model/invariants.ts';
 import { markObserved, observe } from '../../model/observe.ts';
 import { entryAt, frameAt } from '../../model/page-table.ts';
 import { makeProfile } from '../../model/profile.ts';
-import type { Program, Step } from '../../model/program.ts';
+import { MINORS, type Program, type Step } from '../../model/program.ts';
 import { initialState, type State } from '../../model/state.ts';
 import { tokenNumber } from '../../model/token.ts';
 import { findVma } from '../../model/vma.ts';
@@ -59,7 +59,7 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
         playProgram(program, state, () => found.push(...violations(state)));
         expect(found).toEqual([]);
         applyEnd(state);
-        expect(state.devices.map(({ live }) => live.size)).toEqual([0, 0]);
+        expect(state.devices.map(({ live }) => live.size)).toEqual([0, 0, 0, 0]);
         expect([...state.batched]).toEqual([]);
       }),
       { numRuns: 100 },
@@ -77,7 +77,7 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
           if (step.op === 'open') openers.set(`${step.by} ${step.device}`, step.by);
           if (step.op === 'fork') {
             contents.copy(step.by, step.child);
-            for (const device of [0, 1]) {
+            for (const device of MINORS) {
               const opener = openers.get(`${step.by} ${device}`);
               if (opener !== undefined) openers.set(`${step.child} ${device}`, opener);
             }

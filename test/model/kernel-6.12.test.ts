@@ -20,7 +20,7 @@ it('shows KSM for every anonymous page: stable_page_flags() of 6.12 tests a bit 
     ];
     for (const [index, step] of steps.entries()) apply(state, step, index);
     const frame = observe(state)[0]!.pages[0]!.frame!;
-    return pageFlags(frame, state).set;
+    return pageFlags(frame, state)!.set;
   };
   expect(flagsOf(old)).toContain('KSM');
   expect(flagsOf(current)).not.toContain('KSM');

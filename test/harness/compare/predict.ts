@@ -44,9 +44,16 @@ export function environmentOf(options: ProfileOptions): Environment {
   return {
     profile: makeProfile(options),
     chunks: starts.map((first, minor) => ({ minor, first, end: first + 0x10000n })),
+    coherentChunks: [2, 3].map((minor) => ({
+      minor,
+      first: COHERENT[minor]!,
+      end: COHERENT[minor]! + 0x10000n,
+    })),
   };
 }
 
+/** By minor: within the numbers of RAM, and behind the others of design `offset`. */
+const COHERENT: Readonly<Record<number, bigint>> = { 2: 0x60000n, 3: 0x70000n };
 const PFN_OF_FIRST_FRAME = 0x1000n;
 const BASE = { anon: 400, file: 4, shmem: 0, swap: 8 };
 /** Of the first folio of order 9. */
@@ -60,6 +67,8 @@ export function predict(program: Program, environment: Environment, ending = 0):
   const numberOf = (frame: Frame): bigint => {
     const known = folios.get(frame);
     if (known !== undefined) return known;
+    // Also after a RELEASE.
+    if (frame.kind === 'coherent') return COHERENT[frame.minor]! + BigInt(frame.position);
     if (frame.kind !== 'device' && !frame.head.pages) return PFN_OF_FIRST_FRAME + BigInt(frame.id);
     if (frame.kind === 'device') {
       const position = frame.head.position + frame.offset;
@@ -95,13 +104,14 @@ export function predict(program: Program, environment: Environment, ending = 0):
       guard: false,
       file: expected.file,
     });
-    if (!flags) return { pagemap };
     const word = expected.word === undefined ? undefined : BigInt(expected.word);
+    const words = word === undefined ? {} : { words: [word, word] as const };
+    if (!flags) return { pagemap, ...words };
     return {
       pagemap,
       kpageflags: flags.set.reduce((mask, flag) => mask | (1n << BigInt(PAGE_FLAG_BITS[flag])), 0n),
       kpagecount: BigInt(expected.count!),
-      ...(word === undefined ? {} : { words: [word, word] as const }),
+      ...words,
     };
   };
   const region = ({ process, region, pages, snapshots }: ExpectedRegion): RegionObservation => ({

@@ -38,7 +38,10 @@ export function loadRun(name: string): Run {
     return { program: parseProgram(name, run.programs[index]!), transcript: message.transcript };
   });
   if (programs.length !== run.programs.length) throw new Error(`${name} has ${programs.length} answers`);
-  return { environment: { profile: makeProfile(run.profile), chunks: run.chunks }, programs };
+  return {
+    environment: { profile: makeProfile(run.profile), chunks: run.chunks, coherentChunks: [] },
+    programs,
+  };
 }
 
 /** The same with each page as an object of its own, which can be changed. */

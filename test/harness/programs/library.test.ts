@@ -212,11 +212,13 @@ describe('the library of programs', () => {
     // dmirror_fault() of 6.12 never comes back for the mm of a process that is gone.
     const known = profile.deadMirrorFails
       ? []
-      : // Large folios of which one page is to be exclusive are not modelled, nor entries that stay protected in a mapping
-        // that is not registered for it (model/safe.ts).
-        [
+      : [
           'device-of-a-dead-process-refuses',
+          // What is exclusive could not be evicted, or, of large folios, is not modelled (model/safe.ts).
+          'eviction-takes-exclusive-coherent-pages',
+          'exclusive-coherent-pages',
           'exclusive-splits-the-pmd-of-a-huge-page',
+          // Entries would stay protected in a mapping that is not registered for it.
           'userfault-narrower-registration-is-busy',
         ];
     expect(unsafe.map(({ name }) => name)).toEqual(known);

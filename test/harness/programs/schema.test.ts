@@ -114,11 +114,11 @@ describe('a program file', () => {
       file('{mmap: a, protection: rw}'),
       'p.yaml:4:27: steps.0.protection: protection is one of none, read, read-write',
     ],
-    ['a coherent device', file('{open: 2}'), 'p.yaml:4:12: steps.0.open: open needs a device: 0 or 1'],
+    ['an unknown device', file('{open: 4}'), 'p.yaml:4:12: steps.0.open: open needs a device: 0 to 3'],
     [
       'a device operation without a device',
       file('{open: 0}', '{read: a}'),
-      'p.yaml:5:5: steps.1: device needs a device: 0 or 1',
+      'p.yaml:5:5: steps.1: device needs a device: 0 to 3',
     ],
     [
       'a device that is not open',

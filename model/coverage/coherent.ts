@@ -1,0 +1,276 @@
+/** Rows of the model of pages of coherent devices. */
+import type { CoverageTables } from './tables.ts';
+import { type Transitions, transitionRows } from './transitions.ts';
+
+const COHERENT_TRANSITIONS: Transitions = {
+  'check-exclusive': {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+    'other-coherent-read': 'other-coherent-read',
+    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
+    'other-coherent-shared': 'other-coherent-shared',
+    'other-coherent-write': 'other-coherent-write',
+  },
+  'clear-refs': {
+    'coherent-write': 'coherent-read-exclusive',
+  },
+  close: {
+    'coherent-read': 'ram-read',
+    'coherent-read-exclusive': 'ram-read-exclusive',
+    'coherent-shared': 'ram-shared',
+    'coherent-write': 'ram-write',
+  },
+  'cpu-read': {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+  },
+  'cpu-write elsewhere': {
+    'coherent-shared': 'coherent-read',
+  },
+  'cpu-write': {
+    'coherent-read': 'coherent-read coherent-write',
+    'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
+    'coherent-shared': 'coherent-shared ram-write',
+    'coherent-write': 'coherent-write',
+  },
+  exit: {
+    'coherent-read': 'ram-read',
+    'coherent-read-exclusive': 'ram-read-exclusive',
+    'coherent-shared': 'coherent-read ram-read ram-shared',
+    'coherent-write': 'ram-write',
+  },
+  'fork child': {
+    'coherent-read': 'coherent-shared',
+    'coherent-read-exclusive': 'coherent-shared',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-shared',
+  },
+  fork: {
+    'coherent-read': 'coherent-shared',
+    'coherent-read-exclusive': 'coherent-shared',
+    'coherent-write': 'coherent-shared',
+  },
+  'madvise elsewhere': {
+    'coherent-shared': 'coherent-read',
+  },
+  madvise: {
+    'coherent-read': 'coherent-read none',
+    'coherent-read-exclusive': 'coherent-read-exclusive none none-read-only',
+    'coherent-shared': 'coherent-shared none',
+    'coherent-write': 'coherent-write none',
+  },
+  'migrate-to-dev elsewhere': {
+    'ram-shared': 'coherent-shared',
+  },
+  'migrate-to-dev': {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+    none: 'coherent-write',
+    'none-read-only': 'coherent-read-exclusive',
+    'other-coherent-read': 'other-coherent-read',
+    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
+    'other-coherent-shared': 'other-coherent-shared',
+    'other-coherent-write': 'other-coherent-write',
+    'ram-read': 'coherent-read',
+    'ram-read-exclusive': 'coherent-read-exclusive',
+    'ram-shared': 'coherent-shared',
+    'ram-write': 'coherent-write',
+    zero: 'coherent-read-exclusive coherent-write',
+  },
+  'migrate-to-sys elsewhere': {
+    'coherent-shared': 'ram-shared',
+  },
+  'migrate-to-sys': {
+    'coherent-read': 'coherent-read ram-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive ram-read-exclusive',
+    'coherent-shared': 'coherent-shared ram-shared',
+    'coherent-write': 'coherent-write ram-write',
+    'other-coherent-read': 'other-coherent-read',
+    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
+    'other-coherent-shared': 'other-coherent-shared',
+    'other-coherent-write': 'other-coherent-write',
+  },
+  'mlock elsewhere': {
+    'coherent-shared': 'coherent-read',
+  },
+  mlock: {
+    'coherent-read': 'coherent-read coherent-write',
+    'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
+    'coherent-shared': 'coherent-shared ram-write',
+    'coherent-write': 'coherent-write',
+  },
+  'mprotect elsewhere': {
+    'coherent-shared': 'coherent-read',
+  },
+  mprotect: {
+    'coherent-read': 'coherent-read coherent-write',
+    'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
+    'coherent-shared': 'coherent-shared ram-write',
+    'coherent-write': 'coherent-read-exclusive coherent-write',
+  },
+  'mremap elsewhere': {
+    'coherent-shared': 'coherent-read',
+  },
+  'mremap moved': {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+  },
+  mremap: {
+    'coherent-read': 'coherent-read none unmapped',
+    'coherent-read-exclusive': 'coherent-read-exclusive none none-no-access unmapped',
+    'coherent-shared': 'coherent-shared none unmapped',
+    'coherent-write': 'coherent-write none unmapped',
+  },
+  munlock: {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+  },
+  'munmap elsewhere': {
+    'coherent-shared': 'coherent-read',
+  },
+  munmap: {
+    'coherent-read': 'unmapped',
+    'coherent-read-exclusive': 'unmapped',
+    'coherent-shared': 'unmapped',
+    'coherent-write': 'unmapped',
+  },
+  'pin elsewhere': {
+    'coherent-shared': 'coherent-read',
+  },
+  pin: {
+    'coherent-read': 'coherent-read ram-write',
+    'coherent-read-exclusive': 'coherent-read-exclusive ram-write',
+    'coherent-shared': 'coherent-shared ram-write',
+    'coherent-write': 'coherent-write ram-write',
+  },
+  'read-unlocked': {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+    'other-coherent-read': 'other-coherent-read',
+    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
+    'other-coherent-shared': 'other-coherent-shared',
+    'other-coherent-write': 'other-coherent-write',
+  },
+  read: {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+    'other-coherent-read': 'other-coherent-read',
+    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
+    'other-coherent-shared': 'other-coherent-shared',
+    'other-coherent-write': 'other-coherent-write',
+  },
+  'release elsewhere': {
+    'coherent-read': 'ram-read',
+    'coherent-shared': 'ram-shared',
+    'coherent-write': 'ram-write',
+  },
+  release: {
+    'coherent-read': 'ram-read',
+    'coherent-shared': 'ram-shared',
+    'coherent-write': 'ram-write',
+    'other-coherent-write': 'other-coherent-write',
+  },
+  snapshot: {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+    'other-coherent-read': 'other-coherent-read',
+    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
+    'other-coherent-shared': 'other-coherent-shared',
+    'other-coherent-write': 'other-coherent-write',
+  },
+  'write elsewhere': {
+    'coherent-shared': 'coherent-read',
+    'other-coherent-shared': 'other-coherent-read',
+  },
+  write: {
+    'coherent-read': 'coherent-read coherent-write',
+    'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
+    'coherent-shared': 'coherent-shared ram-write',
+    'coherent-write': 'coherent-write',
+    'other-coherent-read': 'other-coherent-read other-coherent-write',
+    'other-coherent-read-exclusive': 'other-coherent-read-exclusive other-coherent-write',
+    'other-coherent-shared': 'other-coherent-shared ram-write',
+    'other-coherent-write': 'other-coherent-write',
+  },
+};
+
+/** 6.12: what is exclusive could not be evicted (model/safe.ts). */
+const COHERENT_TRANSITIONS_7_3: Transitions = {
+  close: {
+    'device-exclusive': 'ram-read-exclusive',
+  },
+  'cpu-read': {
+    'device-exclusive': 'coherent-read-exclusive coherent-write',
+  },
+  'cpu-write': {
+    'device-exclusive': 'coherent-write',
+  },
+  'exclusive elsewhere': {
+    'coherent-shared': 'coherent-read',
+    'other-coherent-shared': 'other-coherent-read',
+  },
+  exclusive: {
+    'coherent-read': 'coherent-read device-exclusive',
+    'coherent-read-exclusive': 'coherent-read-exclusive device-exclusive',
+    'coherent-shared': 'coherent-shared device-exclusive',
+    'coherent-write': 'coherent-write device-exclusive',
+    'other-coherent-read': 'device-exclusive other-coherent-read',
+    'other-coherent-read-exclusive': 'device-exclusive other-coherent-read-exclusive',
+    'other-coherent-shared': 'device-exclusive other-coherent-shared',
+    'other-coherent-write': 'device-exclusive other-coherent-write',
+  },
+  exit: {
+    'device-exclusive': 'ram-read-exclusive',
+  },
+  'fork child': {
+    'device-exclusive': 'coherent-shared',
+  },
+  fork: {
+    'device-exclusive': 'coherent-shared',
+  },
+  mlock: {
+    'device-exclusive': 'coherent-write',
+  },
+  'read-unlocked': {
+    'device-exclusive': 'coherent-write',
+  },
+  read: {
+    'device-exclusive': 'coherent-write other-coherent-read-exclusive other-coherent-write',
+  },
+  write: {
+    'device-exclusive': 'coherent-write other-coherent-write',
+  },
+};
+
+const COHERENT_TRANSITIONS_6_12: Transitions = {
+  'mremap elsewhere': {
+    'coherent-read': 'unmapped',
+    'coherent-shared': 'unmapped',
+    'coherent-write': 'unmapped',
+  },
+};
+
+export const COHERENT: CoverageTables = {
+  states: [{ rows: ['coherent-read', 'coherent-read-exclusive', 'coherent-shared', 'coherent-write'] }],
+  transitions: [
+    { rows: transitionRows(COHERENT_TRANSITIONS) },
+    { only: '7.3', rows: transitionRows(COHERENT_TRANSITIONS_7_3) },
+    { only: '6.12', rows: transitionRows(COHERENT_TRANSITIONS_6_12) },
+  ],
+};
