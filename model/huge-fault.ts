@@ -71,7 +71,11 @@ function presentPmd(frame: Frame, write: boolean, rule: Rule): Pte {
 
 /** map_anon_folio_pmd_pf(): a folio of zeroes. */
 function mapNewFolio(state: State, vma: Vma, first: number, rule: Rule): void {
-  const folio = newRamFolio(state);
+  mapFolio(state, vma, first, newRamFolio(state), rule);
+}
+
+/** map_anon_folio_pmd_nopf() */
+export function mapFolio(state: State, vma: Vma, first: number, folio: Frame, rule: Rule): void {
   addNewFolioRmap(folio, vma, first);
   addToLru(state, folio);
   const pmd = presentPmd(folio, vma.write, rule);

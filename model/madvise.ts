@@ -1,4 +1,5 @@
 /** madvise(2) (mm/madvise.c). The agent drains the LRU batches after each. */
+import { collapse } from './collapse.ts';
 import { drainLru } from './lru.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { Advice, HugeAdvice, PageRange } from './program.ts';
@@ -7,8 +8,11 @@ import type { Process, State } from './state.ts';
 import { flagsOf, modifyVma } from './vma-modify.ts';
 
 export function madvise(state: State, process: Process, at: PageRange, advice: Advice): Expected {
-  if (advice !== 'hugepage' && advice !== 'nohugepage') return adviseReclaim(state, process, at, advice);
-  const expected = adviseHuge(state, process, at, advice);
+  if (advice !== 'hugepage' && advice !== 'nohugepage' && advice !== 'collapse') {
+    return adviseReclaim(state, process, at, advice);
+  }
+  const expected =
+    advice === 'collapse' ? collapse(state, process, at) : adviseHuge(state, process, at, advice);
   drainLru(state);
   return expected;
 }

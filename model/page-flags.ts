@@ -91,6 +91,7 @@ function make(set: readonly PageFlag[], free: readonly FreeFlag[] = []): Expecte
 const ZERO_PAGE = make(['ZERO_PAGE', 'RESERVED']);
 /** kpage_read(): a page that pfn_to_online_page() does not know, as none of ZONE_DEVICE. */
 const OFFLINE = make([]);
+const NO_PAGE = make(['NOPAGE']);
 /** is_huge_zero_pfn(); the folio has no flags but PG_head (get_huge_zero_folio). */
 const HUGE_ZERO = {
   head: make(['ZERO_PAGE', 'THP', 'COMPOUND_HEAD']),
@@ -104,7 +105,7 @@ const HUGE_ZERO = {
 export function pageFlags(frame: Frame, { profile, activating }: State): ExpectedPageFlags | undefined {
   // All flags but one are the head's, also of a tail page (snapshot_page).
   const { head } = frame;
-  if (frame.kind === 'coherent') return profile.showsCoherentPages ? OFFLINE : undefined;
+  if (frame.kind === 'coherent') return coherentFlags(profile);
   if (frame.kind === 'zero') {
     return head.pages ? (frame === head ? HUGE_ZERO.head : HUGE_ZERO.tail) : ZERO_PAGE;
   }
@@ -122,6 +123,11 @@ export function pageFlags(frame: Frame, { profile, activating }: State): Expecte
   const made = mappedFlags(frame, isActivating, profile);
   MADE.set(key, made);
   return made;
+}
+
+function coherentFlags({ showsCoherentPages, offlineIsNoPage }: Profile): ExpectedPageFlags | undefined {
+  if (!showsCoherentPages) return undefined;
+  return offlineIsNoPage ? NO_PAGE : OFFLINE;
 }
 
 function tristate(flag: boolean | undefined): number {

@@ -47,6 +47,8 @@ export interface Profile {
    * coherent memory on arm64 (arch_add_memory), and not on x86 (add_pages).
    */
   readonly showsCoherentPages: boolean;
+  /** stable_page_flags(): 6.12 says NOPAGE of a page that is not online, 7.3 nothing (kpage_read). */
+  readonly offlineIsNoPage: boolean;
   /** Pages of one migrate_vma() call of test_hmm: 7.3 takes PTRS_PER_PTE, 6.12 an array of 64. */
   readonly migratePieces: number;
   /** Pages of one hmm_range_fault() of test_hmm (dmirror_fault, pfns[]): 32 in 7.3, 64 in 6.12. */
@@ -127,6 +129,11 @@ export interface Profile {
   readonly prefaultsOld: boolean;
   /** Anonymous pages of private mappings have their place in the file as index: 7.3 has vma_start_anon_pgoff(). */
   readonly anonIndexIsOfFile: boolean;
+  /**
+   * MADV_COLLAPSE of 6.12 (mm/khugepaged.c): it wants an entry that is writable among those that are present
+   * (SCAN_PAGE_RO), ends at a PMD that is none (SCAN_PMD_NONE), and calls a range invalid that reaches to no border of a PMD.
+   */
+  readonly collapseIsStrict: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
   readonly chainCopiedReversed: boolean;
 }
@@ -157,6 +164,8 @@ interface KernelTraits {
   registrationsKeepWp: boolean;
   readFaultMarksDirty: boolean;
   anonIndexIsOfFile: boolean;
+  offlineIsNoPage: boolean;
+  collapseIsStrict: boolean;
   chainCopiedReversed: boolean;
 }
 
@@ -187,6 +196,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     registrationsKeepWp: true,
     readFaultMarksDirty: true,
     anonIndexIsOfFile: false,
+    offlineIsNoPage: false,
+    collapseIsStrict: false,
     chainCopiedReversed: true,
   },
   '6.12': {
@@ -215,6 +226,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     registrationsKeepWp: false,
     readFaultMarksDirty: false,
     anonIndexIsOfFile: true,
+    offlineIsNoPage: true,
+    collapseIsStrict: true,
     chainCopiedReversed: false,
   },
 };
@@ -262,6 +275,8 @@ export function makeProfile(options: ProfileOptions): Profile {
     readFaultMarksDirty: traits.readFaultMarksDirty,
     prefaultsOld: arch === 'aarch64' && (options.hardwareAccessFlag ?? false),
     anonIndexIsOfFile: traits.anonIndexIsOfFile,
+    offlineIsNoPage: traits.offlineIsNoPage,
+    collapseIsStrict: traits.collapseIsStrict,
     chainCopiedReversed: traits.chainCopiedReversed,
   };
 }

@@ -41,7 +41,7 @@ export type ReclaimAdvice = (typeof RECLAIM_ADVICE)[number];
 /** Advice about transparent huge pages. */
 export const HUGE_ADVICE = ['hugepage', 'nohugepage'] as const;
 export type HugeAdvice = (typeof HUGE_ADVICE)[number];
-export const ADVICE = [...RECLAIM_ADVICE, ...HUGE_ADVICE] as const;
+export const ADVICE = [...RECLAIM_ADVICE, ...HUGE_ADVICE, 'collapse'] as const;
 export type Advice = (typeof ADVICE)[number];
 
 /** Operations that are test_hmm ioctls on pages, on a device fd of the process `by`. Each needs an `open` before it. */

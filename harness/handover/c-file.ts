@@ -164,7 +164,13 @@ function definitions(
   if (rest.length > 0) lines.push('', ...rest);
   lines.push(...swapTypes(options.profile, code), ...pageFlags(code), ...pfnMask(options.profile, code));
   for (const [name, value] of NEWER.filter(([name]) => mentions(code, name))) {
-    lines.push('', '/* Not in every kernel. */', `#ifndef ${name}`, `#define ${name}\t${value}`, '#endif');
+    lines.push(
+      '',
+      '/* Not in every kernel, or every glibc. */',
+      `#ifndef ${name}`,
+      `#define ${name}\t${value}`,
+      '#endif',
+    );
   }
   return lines;
 }
@@ -173,6 +179,7 @@ const NEWER = [
   ['HMM_DMIRROR_FLAGS', "_IOWR('H', 0x08, struct hmm_dmirror_cmd)"],
   ['HMM_DMIRROR_READ_UNLOCKED', "_IOWR('H', 0x09, struct hmm_dmirror_cmd)"],
   ['HMM_DMIRROR_FLAG_FAIL_ALLOC', '(1ull << 0)'],
+  ['MADV_COLLAPSE', '25'],
 ] as const;
 
 function swapTypes(profile: Profile, code: string): string[] {

@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import { apply } from '../../model/apply.ts';
 import { markObserved } from '../../model/observe.ts';
+import { pmdStart } from '../../model/page-table.ts';
 import { makeProfile, type Profile } from '../../model/profile.ts';
 import {
   ADVICE,
@@ -341,6 +342,14 @@ function hugeRange(region: number, pages: number, first: number, count: number):
   return { region, first: start, count: Math.min(count, pages - start) };
 }
 
+/** The PMDs that a range of a huge region touches: nothing less collapses. */
+function wholePmds(state: State, at: PageRange): PageRange {
+  if (!isHugeRegion(state.regions[at.region]!)) return at;
+  const first = pmdStart(at.first);
+  const end = pmdStart(at.first + at.count - 1) + PMD_PAGES;
+  return { ...at, first, count: end - first };
+}
+
 /** Candidates, the best first. */
 function stepsFor(
   state: State,
@@ -358,7 +367,7 @@ function stepsFor(
     case 'mmap':
       return [{ op, by, region: at.region, protection }];
     case 'madvise':
-      return [{ op, by, at, advice: wish.advice }];
+      return [{ op, by, at: wish.advice === 'collapse' ? wholePmds(state, at) : at, advice: wish.advice }];
     case 'clear-refs':
     case 'unpin':
       return [{ op, by }];

@@ -139,6 +139,7 @@ export const ADVICE: Readonly<Record<Advice, number>> = {
   pageout: 3,
   hugepage: 4,
   nohugepage: 5,
+  collapse: 6,
 };
 
 /** Of each region, in a program_header. */

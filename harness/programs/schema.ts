@@ -10,7 +10,7 @@
  *       - {mmap: a}                           # a whole region; protection: none, read or read-write (the default)
  *       - {munmap: "a[1]"}                    # a range: a is all of it, a[1] one page, a[0..3] pages 0 to 3
  *       - {mprotect: "a[2]", protection: read} # read-write where nothing is said
- *       - {madvise: "a[1..2]", advice: free}  # dontneed, free, cold, pageout; hugepage, nohugepage
+ *       - {madvise: "a[1..2]", advice: free}  # dontneed, free, cold, pageout; hugepage, nohugepage, collapse
  *       - {mlock: "a[0..1]"}                 # faults them in, and keeps reclaim away; munlock
  *       - {mremap: "a[0..1]", to: "b[2..3]"} # moves; keep: true leaves the mapping behind (MREMAP_DONTUNMAP)
  *       - {mremap: "a[0..3]", pages: 2}       # shrinks or grows where it is

@@ -179,6 +179,13 @@ export class Session implements AsyncDisposable {
     return 'loads';
   }
 
+  /** What test_hmm was loaded with, as insmod takes it. */
+  async moduleParameters(): Promise<string> {
+    const { stdout } = await this.ssh.exec('cat /proc/cmdline');
+    const [, parameters = ''] = /hmmdiff\.insmod=test_hmm(\S*)/.exec(stdout) ?? [];
+    return parameters.replaceAll(',', ' ').trim();
+  }
+
   /** What the machine shows of device memory. */
   async system(): Promise<SystemObservation> {
     const { stdout } = await this.ssh.exec('cat /proc/iomem; echo; echo ----; cat /proc/zoneinfo');

@@ -42,8 +42,7 @@ export async function runLifecycle(session: Session, options: LifecycleOptions):
     const { stdout, stderr, code } = await session.ssh.exec(command, signal ? { signal } : {});
     return { text: `${stdout}${stderr}`.trim(), code };
   };
-  const parameters = (await sh("sed 's/.*hmmdiff.insmod=test_hmm\\([^ ]*\\).*/\\1/; s/,/ /g' /proc/cmdline"))
-    .text;
+  const parameters = await session.moduleParameters();
   const freeKiB = async () => Number((await sh(FREE_KIB)).text);
   const must = async (what: string, command: string) => {
     const { text, code } = await sh(command);

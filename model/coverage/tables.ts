@@ -1,5 +1,6 @@
 import type { KernelVersion } from '../profile.ts';
 import { COHERENT } from './coherent.ts';
+import { COLLAPSE } from './collapse.ts';
 import type { TableName } from './coverage.ts';
 import { FILES } from './files.ts';
 import { HUGE } from './huge.ts';
@@ -19,7 +20,17 @@ export interface Rows {
 export type CoverageTables = Partial<Record<TableName, readonly Rows[]>>;
 
 /** A part of the model declares its rows in a file of its own and is entered here. */
-const PARTS: readonly CoverageTables[] = [ORDER_0, HUGE, PIN, MREMAP, MLOCK, USERFAULT, FILES, COHERENT];
+const PARTS: readonly CoverageTables[] = [
+  ORDER_0,
+  HUGE,
+  PIN,
+  MREMAP,
+  MLOCK,
+  USERFAULT,
+  FILES,
+  COHERENT,
+  COLLAPSE,
+];
 
 export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {
   operations: PARTS.flatMap((part) => part.operations ?? []),

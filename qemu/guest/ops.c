@@ -25,6 +25,10 @@
 #include "together.h"
 #include "userfault.h"
 
+/* glibc 2.37 */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
 /* Not in every kernel's header; one that does not know it says EINVAL. */
 #ifndef HMM_DMIRROR_FLAGS
 #define HMM_DMIRROR_FLAGS		_IOWR('H', 0x08, struct hmm_dmirror_cmd)
@@ -138,6 +142,7 @@ static void do_madvise(const struct program_step *s)
 		[ADVICE_PAGEOUT] = MADV_PAGEOUT,
 		[ADVICE_HUGEPAGE] = MADV_HUGEPAGE,
 		[ADVICE_NOHUGEPAGE] = MADV_NOHUGEPAGE,
+		[ADVICE_COLLAPSE] = MADV_COLLAPSE,
 	};
 
 	succeeded(madvise((void *)start_of(s), s->count * PAGE_BYTES, advice[s->argument]));

@@ -122,7 +122,7 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_MPROTECT]		= { .region = true, .range = true, .argument = "protection",
 				    .most = PROTECTION_READ_WRITE },
 	[OP_TOGETHER]		= { .argument = "actors", .most = MAX_ACTORS, .option_most = UINT32_MAX },
-	[OP_MADVISE]		= { .region = true, .range = true, .argument = "advice", .most = ADVICE_NOHUGEPAGE },
+	[OP_MADVISE]		= { .region = true, .range = true, .argument = "advice", .most = ADVICE_COLLAPSE },
 };
 
 static const char *check_target(unsigned int i, const struct program_step *s)

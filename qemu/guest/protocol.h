@@ -229,6 +229,7 @@ enum step_advice {
 	ADVICE_PAGEOUT	= 3,
 	ADVICE_HUGEPAGE	= 4,
 	ADVICE_NOHUGEPAGE = 5,
+	ADVICE_COLLAPSE	= 6,
 };
 
 /* Processes or threads that act at the same time, and steps of each. */

@@ -6,6 +6,7 @@ import { makeProfile } from '../../model/profile.ts';
 import { devicePages, events, last, outcomes, pages, play, pte, STOCK } from './play.ts';
 
 const arm = makeProfile({ kernel: '7.3', design: 'offset', arch: 'aarch64' });
+const oldArm = makeProfile({ kernel: '6.12', design: 'pfn', arch: 'aarch64' });
 
 const MIGRATED = `
   {mmap: a}
@@ -33,6 +34,7 @@ it('gives kpageflags and kpagecount of no page that is not online, as far as the
   const page = (profile: typeof STOCK) => observe(play(MIGRATED, profile).state)[0]!.pages[0]!;
   expect(page(STOCK)).toMatchObject({ flags: undefined, count: undefined, exclusive: true });
   expect(page(arm)).toMatchObject({ flags: { set: [], free: [] }, count: 0, exclusive: true });
+  expect(page(oldArm)).toMatchObject({ flags: { set: ['NOPAGE'] }, count: 0 });
 });
 
 it('says in SNAPSHOT whose a coherent page is', () => {

@@ -5,7 +5,7 @@ import { apply } from '../../model/apply.ts';
 import { violations } from '../../model/invariants.ts';
 import { markObserved } from '../../model/observe.ts';
 import { makeProfile } from '../../model/profile.ts';
-import { fileWord, type Program, type Region, type Step } from '../../model/program.ts';
+import { fileWord, MINORS, type Program, type Region, type Step } from '../../model/program.ts';
 import { initialState, type State } from '../../model/state.ts';
 import { tokenNumber } from '../../model/token.ts';
 
@@ -89,7 +89,7 @@ function play(profile: (typeof profiles)[number], program: Program): string[] {
     markObserved(state);
     if (step.op === 'open') openers.set(`${step.by} ${step.device}`, step.by);
     if (step.op === 'fork') {
-      for (const device of [0, 1]) {
+      for (const device of MINORS) {
         const opener = openers.get(`${step.by} ${device}`);
         if (opener !== undefined) openers.set(`${step.child} ${device}`, opener);
       }

@@ -47,12 +47,12 @@ export async function runEmitted(
     accelerator: 'tcg',
     folder: guestFolder,
     name: 'guest',
-    coherent: false,
     calibration: new Calibration(),
   });
+  const parameters = await session.moduleParameters();
   const results: EmittedRun['results'] = new Map();
   for (const { name } of programs) {
-    const load = 'rmmod test_hmm; insmod /lib/modules/test_hmm.ko';
+    const load = `rmmod test_hmm; insmod /lib/modules/test_hmm.ko ${parameters}`;
     const { stdout } = await session.ssh.exec(`{ ${load}; /repro/${name}; echo "status $?"; } 2>&1`);
     const [, text, status] = /^(.*)status (\d+)\n$/s.exec(stdout) ?? [];
     results.set(name, { status: Number(status), text: text ?? stdout });

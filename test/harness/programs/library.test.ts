@@ -149,6 +149,7 @@ describe('the library of programs', () => {
       'change_pte_range',
       'change_softleaf_pte',
       'clear_soft_dirty',
+      'collapse_huge_page',
       'copy_huge_non_present_pmd',
       'copy_huge_pmd',
       'copy_nonpresent_pte',
@@ -213,6 +214,7 @@ describe('the library of programs', () => {
     const known = profile.deadMirrorFails
       ? []
       : [
+          'collapse-takes-exclusive-pages',
           'device-of-a-dead-process-refuses',
           // What is exclusive could not be evicted, or, of large folios, is not modelled (model/safe.ts).
           'eviction-takes-exclusive-coherent-pages',
