@@ -193,7 +193,17 @@ function pieceEntersDevicePage(
       if (entryAt(mm, region, page)!.kind === 'device') hazard = true;
     }
     if (page < stop && write && !vma.write) return 'fails';
-    page = stop;
+    for (; page < stop; page++) if (isSplitOnly(mm, region, page, file)) hazard = true;
   }
   return hazard ? 'hazard' : 'fine';
+}
+
+/**
+ * A fault on a page of a folio of order 9 that PTEs map splits the folio, and leaves the page on the device
+ * (model/migrate.ts, collectPtes). For a device of its own it is not faulted again.
+ */
+function isSplitOnly(mm: Mm, region: RegionId, page: number, file: DeviceFile): boolean {
+  const pte = entryAt(mm, region, page);
+  if (pte?.kind !== 'device' || pte.huge || pte.frame.minor !== file.minor) return false;
+  return pte.frame.head.large !== null && pte.frame.offset > 0;
 }

@@ -3,7 +3,7 @@ import { apply } from '../../model/apply.ts';
 import { HazardError } from '../../model/mirror.ts';
 import type { Step } from '../../model/program.ts';
 import { hazardOf } from '../../model/safe.ts';
-import { devicePages, last, outcomes, pages, play } from './play.ts';
+import { devicePages, last, outcomes, pages, play, STOCK } from './play.ts';
 
 describe("the device's own page table", () => {
   it('gets what the CPU may do: writable pages writable, also from a READ', () => {
@@ -162,6 +162,20 @@ describe('hazards', () => {
     const { state } = play(steps);
     expect(hazardOf(state, step)).toBeUndefined();
     expect(() => apply(state, step, 9)).not.toThrow();
+  });
+
+  it('are a READ from a hole on, whose fault at a page of a device folio splits the folio and leaves the page', () => {
+    const { state } = play(
+      `{mmap: h}
+       {open: 0}
+       {migrate-to-dev: h, device: 0}
+       {madvise: "h[9]", advice: dontneed}`,
+      STOCK,
+      '{h: {pmds: 1}}',
+    );
+    expect(hazardOf(state, read(9, 2))).toMatch(/untranslated/);
+    expect(hazardOf(state, read(9, 1))).toBeUndefined();
+    expect(() => apply(state, read(9, 2), 9)).toThrow(HazardError);
   });
 
   it('are a second file of one device on one process', () => {
