@@ -29,6 +29,8 @@ export class LanePrograms {
   readonly #reported: Program[] = [];
   /** How many of `programs` are behind us. */
   #done = 0;
+  /** What the kernel is as far as coverage is concerned, which does not depend on the design. */
+  #profile: Profile;
   /** Of the model, by the programs that have run. */
   readonly #coverage = newCoverage();
   #seconds = 0;
@@ -41,7 +43,9 @@ export class LanePrograms {
     private readonly place: { folder: string; runFolder: string; against: boolean },
     private readonly journal: Journal,
     private readonly options: { rules: KernelVersion; arch: Arch; smapsEvery: number },
-  ) {}
+  ) {
+    this.#profile = makeProfile({ kernel: options.rules, design: 'pfn', arch: options.arch });
+  }
 
   get pending(): boolean {
     return this.#done < this.programs.length;
@@ -83,6 +87,7 @@ export class LanePrograms {
     report: TaskReport,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
+    this.#profile = profile;
     const { folder, runFolder } = this.place;
     const from = this.#done;
     const pending = this.programs.slice(from);
@@ -169,7 +174,7 @@ export class LanePrograms {
       slackByField,
       invariants,
       smapsEvery: this.options.smapsEvery,
-      coverage: reportCoverage(this.#coverage, this.options.rules),
+      coverage: reportCoverage(this.#coverage, this.#profile),
       lost: this.#lost.map(({ program, reason }) => ({
         program: program.name,
         file: fileOf(program.name),
@@ -178,10 +183,9 @@ export class LanePrograms {
     };
   }
 
-  /** Notes what programs of an earlier run have reached; it does not depend on the design. */
+  /** Notes what programs of an earlier run have reached. */
   #coverAgain(programs: readonly Program[]): void {
-    const profile = makeProfile({ kernel: this.options.rules, design: 'pfn', arch: this.options.arch });
-    for (const program of programs) cover(this.#coverage, program, profile);
+    for (const program of programs) cover(this.#coverage, program, this.#profile);
   }
 
   /** Writes a program that shows something into the run folder. */

@@ -5,8 +5,8 @@
 import { apply, fileOf, type StepExpectation } from '../apply.ts';
 import type { Outcome } from '../observation.ts';
 import { markObserved } from '../observe.ts';
-import { entryAt, hugeEntry, pmdEnd } from '../page-table.ts';
-import type { KernelVersion, Profile } from '../profile.ts';
+import { entryAt, hugeEntry, pmdEnd, pmdStart } from '../page-table.ts';
+import type { Profile } from '../profile.ts';
 import {
   type DeviceMinor,
   type PageRange,
@@ -17,8 +17,8 @@ import {
   type Step,
 } from '../program.ts';
 import { initialState, type Mm, type State } from '../state.ts';
-import { stateCode, stateName } from './page-state.ts';
-import { TABLES } from './tables.ts';
+import { isHugeCode, stateCode, stateName } from './page-state.ts';
+import { rowsFor } from './tables.ts';
 
 /**
  * - `operations`: each operation with each of its outcomes
@@ -113,9 +113,9 @@ function describeOutcome(outcome: Outcome): string {
 }
 
 /** By process and region, the state of each page (stateCode). */
-type PageStates = (Uint8Array[] | null)[];
+export type PageStates = (Uint8Array[] | null)[];
 
-function statesOf(state: State, spare: PageStates = []): PageStates {
+export function statesOf(state: State, spare: PageStates = []): PageStates {
   return state.processes.map((process, id) => process && statesOfMm(process.mm, spare[id] ?? []));
 }
 
@@ -206,7 +206,7 @@ function noteRegion(
   let last = -1;
   for (let page = 0; page < codes.length; page++) {
     const [was, now] = [old[page]!, codes[page]!];
-    const isDirect = within !== undefined && within.first <= page && page < within.first + within.count;
+    const isDirect = within !== undefined && isWithin(page, within, isHugeCode(now));
     if (was === now && !isDirect && !isChild) continue;
     if (isTarget(moves, step, process, region, page)) continue;
     // Of a huge region, pages that go the same way one after the other count once.
@@ -247,6 +247,13 @@ function namesOf(operation: string, device: DeviceMinor | undefined): Transition
   return names;
 }
 
+/** A PMD entry that the range touches is in it as a whole. */
+function isWithin(page: number, { first, count }: PageRange, byPmd: boolean): boolean {
+  const start = byPmd ? pmdStart(page) : page;
+  const end = byPmd ? start + PMD_PAGES : page + 1;
+  return start < first + count && first < end;
+}
+
 export interface CoverageReport {
   /** Rows of the table that this kernel can reach. */
   rows: number;
@@ -258,11 +265,12 @@ export interface CoverageReport {
 }
 
 /** Compares what was reached with what the tables have for this kernel. */
-export function reportCoverage(coverage: Coverage, kernel: KernelVersion): Record<TableName, CoverageReport> {
+export function reportCoverage(
+  coverage: Coverage,
+  kernel: Pick<Profile, 'kernel' | 'softDirty'>,
+): Record<TableName, CoverageReport> {
   const report = (name: TableName): CoverageReport => {
-    const declared = TABLES[name].flatMap(({ only, rows }) =>
-      only === undefined || only === kernel ? rows : [],
-    );
+    const declared = rowsFor(name, kernel);
     const known = new Set(declared);
     const missing = declared.filter((row) => !coverage[name].has(row));
     return {

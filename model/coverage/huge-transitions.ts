@@ -2,141 +2,155 @@
  * What each operation makes of a page that a PMD maps, and of the PTEs of huge regions as order-0-transitions.ts has not:
  * where a folio falls apart, pages of zeroes become the zero page.
  */
-import type { Transitions } from './transitions.ts';
+import { type Transitions, unchanged } from './transitions.ts';
 
 export const HUGE_TRANSITIONS: Transitions = {
-  'check-exclusive': {
+  'check-exclusive': unchanged(
+    'huge-ram-read',
+    'huge-ram-read-exclusive',
+    'huge-ram-shared',
+    'huge-ram-write',
+    'huge-zero',
+  ),
+  'cpu-read': {
+    'huge-ram-read': 'huge-ram-read',
     'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-shared',
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',
-  },
-  'cpu-read': {
-    'huge-ram-read': 'huge-ram-read',
-    'huge-ram-shared': 'huge-ram-shared',
-    'huge-ram-write': 'huge-ram-write',
-    'huge-zero': 'huge-zero',
-    none: 'huge-zero',
-    'none-read-only': 'huge-zero',
-  },
-  'cpu-read elsewhere': {
     none: 'huge-zero',
     'none-read-only': 'huge-zero',
   },
   'cpu-write': {
-    'huge-ram-read': 'huge-ram-write',
+    'huge-ram-read': 'huge-ram-read huge-ram-write ram-write',
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-shared ram-write',
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',
     none: 'huge-ram-write',
   },
   'cpu-write elsewhere': {
-    'huge-ram-read': 'huge-ram-write',
+    'huge-ram-read': 'ram-read ram-shared',
     'huge-ram-shared': 'huge-ram-read ram-read ram-shared',
-    none: 'huge-ram-write',
   },
   exit: {
     'huge-ram-shared': 'huge-ram-read',
   },
   fork: {
     'huge-ram-read': 'huge-ram-shared',
+    'huge-ram-read-exclusive': 'huge-ram-shared',
     'huge-ram-write': 'huge-ram-shared',
   },
   'fork child': {
     'huge-ram-read': 'huge-ram-shared',
+    'huge-ram-read-exclusive': 'huge-ram-shared',
     'huge-ram-shared': 'huge-ram-shared',
     'huge-ram-write': 'huge-ram-shared',
     'huge-zero': 'huge-zero',
   },
   madvise: {
-    'huge-ram-read': 'huge-ram-read none ram-read',
-    'huge-ram-shared': 'huge-ram-shared none ram-shared',
+    'huge-ram-read': 'huge-ram-read none none-no-access ram-read',
+    'huge-ram-read-exclusive': 'ram-read-exclusive',
+    'huge-ram-shared': 'huge-ram-shared none ram-read ram-shared',
     'huge-ram-write': 'huge-ram-write none ram-write',
-    'huge-zero': 'huge-zero none zero',
+    'huge-zero': 'huge-zero none none-read-only zero',
   },
   'madvise elsewhere': {
     'huge-ram-read': 'ram-read',
-    'huge-ram-shared': 'huge-ram-read ram-shared',
+    'huge-ram-read-exclusive': 'ram-read-exclusive',
+    'huge-ram-shared': 'huge-ram-read ram-read ram-shared',
     'huge-ram-write': 'ram-write',
     'huge-zero': 'zero',
   },
   'migrate-to-dev': {
-    'huge-ram-read': 'device-read device-write',
+    'huge-ram-read': 'device-read device-shared device-write huge-ram-read',
+    'huge-ram-read-exclusive': 'device-read-exclusive huge-ram-read-exclusive',
     'huge-ram-shared': 'device-read device-shared device-write huge-ram-shared',
     'huge-ram-write': 'device-write huge-ram-write',
     'huge-zero': 'device-read-exclusive device-write huge-zero',
   },
   'migrate-to-dev elsewhere': {
-    'huge-ram-read': 'ram-read zero',
+    'huge-ram-read': 'ram-read ram-shared zero',
+    'huge-ram-read-exclusive': 'ram-read-exclusive zero',
     'huge-ram-shared': 'device-shared ram-read ram-shared zero',
     'huge-ram-write': 'ram-write zero',
     'huge-zero': 'zero',
     'ram-shared': 'zero',
   },
-  'migrate-to-sys': {
-    'huge-ram-shared': 'huge-ram-shared',
-    'huge-ram-write': 'huge-ram-write',
-    'huge-zero': 'huge-zero',
-  },
+  'migrate-to-sys': unchanged(
+    'huge-ram-read',
+    'huge-ram-read-exclusive',
+    'huge-ram-shared',
+    'huge-ram-write',
+    'huge-zero',
+  ),
   mprotect: {
-    'huge-ram-read': 'huge-ram-read',
-    'huge-ram-read-exclusive': 'huge-ram-write',
+    'huge-ram-read': 'huge-ram-read ram-read',
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive huge-ram-write ram-write',
     'huge-ram-shared': 'huge-ram-shared ram-shared',
     'huge-ram-write': 'huge-ram-read-exclusive huge-ram-write ram-read-exclusive',
     'huge-zero': 'huge-zero zero',
   },
   'mprotect elsewhere': {
+    'huge-ram-read': 'ram-read',
+    'huge-ram-read-exclusive': 'ram-read-exclusive',
     'huge-ram-shared': 'ram-read ram-shared',
     'huge-ram-write': 'ram-write',
     'huge-zero': 'zero',
   },
   munmap: {
     'huge-ram-read': 'unmapped',
+    'huge-ram-read-exclusive': 'unmapped',
     'huge-ram-shared': 'unmapped',
     'huge-ram-write': 'unmapped',
     'huge-zero': 'unmapped',
   },
   'munmap elsewhere': {
-    'huge-ram-read': 'ram-read',
+    'huge-ram-read': 'ram-read ram-shared',
+    'huge-ram-read-exclusive': 'ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-read ram-read ram-shared',
     'huge-ram-write': 'ram-write',
     'huge-zero': 'zero',
   },
   read: {
     'huge-ram-read': 'huge-ram-read',
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-shared',
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',
     none: 'huge-zero',
+    'none-read-only': 'huge-zero',
   },
-  'read elsewhere': {
-    none: 'huge-zero',
-  },
-  'read-unlocked': {
-    'huge-ram-shared': 'huge-ram-shared',
-    'huge-ram-write': 'huge-ram-write',
-    'huge-zero': 'huge-zero',
-  },
+  'read-unlocked': unchanged(
+    'huge-ram-read',
+    'huge-ram-read-exclusive',
+    'huge-ram-shared',
+    'huge-ram-write',
+    'huge-zero',
+  ),
   release: {
-    'huge-ram-write': 'huge-ram-write',
-    'huge-zero': 'huge-zero',
-  },
-  snapshot: {
     'huge-ram-shared': 'huge-ram-shared',
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',
   },
+  snapshot: unchanged(
+    'huge-ram-read',
+    'huge-ram-read-exclusive',
+    'huge-ram-shared',
+    'huge-ram-write',
+    'huge-zero',
+  ),
   write: {
-    'huge-ram-read': 'huge-ram-read huge-ram-write',
+    'huge-ram-read': 'huge-ram-read huge-ram-write ram-write',
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-shared ram-write',
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',
     none: 'huge-ram-write',
   },
   'write elsewhere': {
-    'huge-ram-read': 'huge-ram-write',
+    'huge-ram-read': 'ram-read ram-shared',
     'huge-ram-shared': 'huge-ram-read ram-read ram-shared',
-    none: 'huge-ram-write',
   },
 };
 
@@ -148,17 +162,14 @@ export const HUGE_TRANSITIONS_6_12: Transitions = {
   'cpu-write elsewhere': {
     'huge-zero': 'zero',
   },
-  'migrate-to-dev': {
-    'huge-ram-read-exclusive': 'device-read-exclusive',
-  },
   'migrate-to-sys': {
-    'huge-ram-read': 'ram-read zero',
+    'huge-ram-read': 'ram-read ram-shared zero',
     'huge-ram-shared': 'ram-read ram-shared zero',
     'huge-ram-write': 'ram-write zero',
     'huge-zero': 'zero',
   },
   'migrate-to-sys elsewhere': {
-    'huge-ram-read': 'ram-read zero',
+    'huge-ram-read': 'ram-read ram-shared zero',
     'huge-ram-shared': 'ram-read ram-shared zero',
     'huge-ram-write': 'ram-write zero',
     'huge-zero': 'zero',

@@ -1,13 +1,13 @@
 /** Rows of the model of mlocked memory, which is faulted in when it is locked and when it becomes writable. */
 import type { CoverageTables } from './tables.ts';
-import { type Transitions, transitionRows } from './transitions.ts';
+import { type Transitions, transitionRows, unchanged } from './transitions.ts';
 
 const MLOCK_TRANSITIONS: Transitions = {
   mlock: {
     'device-exclusive': 'device-exclusive ram-read-exclusive ram-write',
-    'device-read': 'device-read ram-write',
+    'device-read': 'device-read ram-read ram-write',
     'device-read-exclusive': 'device-read-exclusive ram-read-exclusive ram-write',
-    'device-shared': 'device-shared ram-write',
+    'device-shared': 'device-shared ram-shared ram-write',
     'device-write': 'device-write ram-write',
     none: 'none ram-write',
     'none-no-access': 'none-no-access',
@@ -23,38 +23,49 @@ const MLOCK_TRANSITIONS: Transitions = {
     'ram-shared': 'ram-read',
   },
   mprotect: {
-    'ram-read': 'ram-write',
+    'device-exclusive': 'ram-write',
+    'device-read': 'ram-write',
+    'device-read-exclusive': 'ram-write',
     'device-shared': 'ram-write',
     'none-no-access': 'ram-write',
+    'none-read-only': 'ram-write',
+    'ram-read': 'ram-write',
     'ram-shared': 'ram-write',
+    zero: 'ram-write',
   },
   'mprotect elsewhere': {
     'device-shared': 'ram-read',
     'ram-shared': 'ram-read',
   },
-  munlock: {
-    'device-exclusive': 'device-exclusive',
-    'device-read': 'device-read',
-    'device-read-exclusive': 'device-read-exclusive',
-    'device-shared': 'device-shared',
-    'device-write': 'device-write',
-    'huge-ram-write': 'huge-ram-write',
-    none: 'none',
-    'none-no-access': 'none-no-access',
-    'none-read-only': 'none-read-only',
-    'ram-read': 'ram-read',
-    'ram-read-exclusive': 'ram-read-exclusive',
-    'ram-shared': 'ram-shared',
-    'ram-write': 'ram-write',
-    unmapped: 'unmapped',
-    zero: 'zero',
-  },
+  munlock: unchanged(
+    'device-exclusive',
+    'device-read',
+    'device-read-exclusive',
+    'device-shared',
+    'device-write',
+    'huge-ram-read',
+    'huge-ram-shared',
+    'huge-ram-write',
+    'huge-zero',
+    'none',
+    'none-no-access',
+    'none-read-only',
+    'ram-read',
+    'ram-read-exclusive',
+    'ram-shared',
+    'ram-write',
+    'unmapped',
+    'zero',
+  ),
 };
 
 const MLOCK_TRANSITIONS_7_3: Transitions = {
-  munlock: {
-    'huge-device-write': 'huge-device-write',
-  },
+  munlock: unchanged(
+    'huge-device-read',
+    'huge-device-read-exclusive',
+    'huge-device-shared',
+    'huge-device-write',
+  ),
 };
 
 export const MLOCK: CoverageTables = {

@@ -58,6 +58,7 @@ export const ORDER_0: CoverageTables = {
     {
       only: '7.3',
       rows: [
+        'exclusive: ENOENT',
         'exclusive: ENOMEM',
         'flags: ok',
         'migrate-to-sys: ENOMEM',
@@ -100,7 +101,6 @@ export const ORDER_0: CoverageTables = {
         'change_pte_range',
         'change_softleaf_pte',
         'clear_refs_write',
-        'clear_soft_dirty',
         'copy_nonpresent_pte',
         'copy_present_ptes',
         'dmirror_check_atomic',
@@ -124,8 +124,6 @@ export const ORDER_0: CoverageTables = {
         'dmirror_migrate_to_system (vma_lookup)',
         'dmirror_read',
         'dmirror_read (copy_to_user)',
-        'dmirror_read_unlocked',
-        'dmirror_read_unlocked (copy_to_user)',
         'dmirror_snapshot',
         'dmirror_snapshot (copy_to_user)',
         'dmirror_snapshot (mmget_not_zero)',
@@ -161,6 +159,8 @@ export const ORDER_0: CoverageTables = {
         'dmirror_devmem_fault_alloc_and_copy',
         'dmirror_fault (mmget_not_zero)',
         'dmirror_fops_unlocked_ioctl',
+        'dmirror_read_unlocked',
+        'dmirror_read_unlocked (copy_to_user)',
         'faultin_page',
         'make_device_exclusive',
       ],

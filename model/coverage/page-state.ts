@@ -51,9 +51,14 @@ export function stateCode(vma: Vma, pte: Pte | null): number {
   return level + (frame.minor >= 0 ? DEVICE + frame.minor * ACCESSES.length : RAM) + access;
 }
 
+/** Whether a PMD entry maps the page. */
+export function isHugeCode(code: number): boolean {
+  return code >= HUGE;
+}
+
 /** @param device through which a step acts: to it, pages of others are `other-device-...` and `other-coherent-...` */
 export function stateName(code: number, device?: DeviceMinor): string {
-  if (code >= HUGE) return `huge-${stateName(code - HUGE, device)}`;
+  if (isHugeCode(code)) return `huge-${stateName(code - HUGE, device)}`;
   if (code >= PROTECTED) return `${stateName(code - PROTECTED, device)}-protected`;
   if (code < RAM) return WITHOUT_PAGE[code]!;
   if (code < DEVICE) return RAM_NAMES[code - RAM]!;

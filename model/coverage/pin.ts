@@ -5,10 +5,12 @@ import { type Transitions, transitionRows } from './transitions.ts';
 const PIN_TRANSITIONS: Transitions = {
   fork: {
     'device-exclusive': 'ram-read-exclusive ram-write',
+    'huge-ram-read-exclusive': 'ram-read-exclusive',
     'huge-ram-write': 'ram-write',
   },
   'fork child': {
     'device-exclusive': 'ram-read-exclusive ram-write',
+    'huge-ram-read-exclusive': 'ram-read-exclusive',
     'huge-ram-write': 'ram-write',
     'ram-read-exclusive': 'ram-read-exclusive',
     'ram-write': 'ram-write',
@@ -19,6 +21,8 @@ const PIN_TRANSITIONS: Transitions = {
     'device-read-exclusive': 'device-read-exclusive ram-write',
     'device-shared': 'device-shared ram-write',
     'device-write': 'device-write ram-write',
+    'huge-ram-read': 'huge-ram-read huge-ram-write ram-write',
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-shared ram-write',
     'huge-ram-write': 'huge-ram-write',
     'huge-zero': 'huge-zero',
@@ -34,38 +38,31 @@ const PIN_TRANSITIONS: Transitions = {
   },
   'pin elsewhere': {
     'device-shared': 'ram-read ram-shared',
-    'huge-ram-shared': 'ram-shared',
-    none: 'huge-ram-write',
+    'huge-ram-read': 'ram-read ram-shared',
+    'huge-ram-shared': 'huge-ram-read ram-read ram-shared',
     'ram-shared': 'ram-read',
   },
 };
 
 const PIN_TRANSITIONS_7_3: Transitions = {
-  'fork child': {
-    'ram-read-exclusive': 'ram-write',
-  },
   pin: {
-    'huge-device-shared': 'ram-write',
-    'huge-device-write': 'huge-ram-write',
-    'huge-ram-read': 'ram-write',
+    'huge-device-read': 'huge-ram-write ram-write',
+    'huge-device-shared': 'huge-device-shared ram-write',
+    'huge-device-write': 'huge-device-write huge-ram-write ram-write',
     'huge-zero': 'huge-ram-write',
   },
   'pin elsewhere': {
-    'huge-device-shared': 'huge-ram-shared ram-shared',
-    'huge-device-write': 'huge-ram-write',
-    'huge-ram-read': 'ram-read ram-shared',
-    'huge-ram-shared': 'huge-ram-read',
-    'huge-zero': 'huge-ram-write',
+    'huge-device-read': 'ram-read ram-shared',
+    'huge-device-shared': 'device-read device-shared huge-ram-read huge-ram-shared ram-read ram-shared',
+    'huge-device-write': 'device-write',
   },
 };
 
 const PIN_TRANSITIONS_6_12: Transitions = {
   pin: {
-    'huge-ram-read': 'huge-ram-write',
     'huge-zero': 'ram-write',
   },
   'pin elsewhere': {
-    'huge-ram-read': 'huge-ram-write',
     'huge-zero': 'zero',
   },
 };

@@ -1,4 +1,4 @@
-import type { KernelVersion } from '../profile.ts';
+import type { KernelVersion, Profile } from '../profile.ts';
 import { COHERENT } from './coherent.ts';
 import { COLLAPSE } from './collapse.ts';
 import type { TableName } from './coverage.ts';
@@ -8,11 +8,14 @@ import { MLOCK } from './mlock.ts';
 import { MREMAP } from './mremap.ts';
 import { ORDER_0 } from './order-0.ts';
 import { PIN } from './pin.ts';
+import { SOFT_DIRTY } from './soft-dirty.ts';
 import { USERFAULT } from './userfault.ts';
 
-/** Rows of a table; those of one kernel alone say so. */
+/** Rows of a table; those of some kernels alone say so. */
 export interface Rows {
   only?: KernelVersion;
+  /** Of kernels with soft-dirty bits. */
+  softDirty?: true;
   rows: readonly string[];
 }
 
@@ -26,6 +29,7 @@ const PARTS: readonly CoverageTables[] = [
   PIN,
   MREMAP,
   MLOCK,
+  SOFT_DIRTY,
   USERFAULT,
   FILES,
   COHERENT,
@@ -38,3 +42,14 @@ export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {
   transitions: PARTS.flatMap((part) => part.transitions ?? []),
   rules: PARTS.flatMap((part) => part.rules ?? []),
 };
+
+/** The rows that a kernel can reach. */
+export function rowsFor(
+  table: TableName,
+  { kernel, softDirty }: Pick<Profile, 'kernel' | 'softDirty'>,
+): string[] {
+  return TABLES[table]
+    .filter((part) => part.only === undefined || part.only === kernel)
+    .filter((part) => part.softDirty === undefined || softDirty)
+    .flatMap(({ rows }) => rows);
+}

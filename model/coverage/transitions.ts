@@ -9,3 +9,8 @@ export function transitionRows(transitions: Transitions): string[] {
     ),
   );
 }
+
+/** Of an operation that leaves each of these states as it is. */
+export function unchanged(...states: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(states.map((state) => [state, state]));
+}

@@ -7,14 +7,14 @@ import { TABLES } from '../../model/coverage/tables.ts';
 import { makeProfile } from '../../model/profile.ts';
 import { STOCK } from './play.ts';
 
-function covered(steps: string) {
+function covered(steps: string, regions = '{a: 2}') {
   const coverage = newCoverage();
   const text = steps
     .trim()
     .split('\n')
     .map((line) => `  - ${line.trim()}`)
     .join('\n');
-  cover(coverage, parseProgram('test', `name: test\nregions: {a: 2}\nsteps:\n${text}\n`), STOCK);
+  cover(coverage, parseProgram('test', `name: test\nregions: ${regions}\nsteps:\n${text}\n`), STOCK);
   return coverage;
 }
 
@@ -54,10 +54,34 @@ it('tells a page on the device that acts from one on another', () => {
   ]);
 });
 
+it('takes a PMD that an operation touches for one entry, until it is split', () => {
+  const { transitions } = covered(
+    `{mmap: h}
+    {madvise: h, advice: hugepage}
+    {cpu-write: "h[1]"}
+    {fork: p1}
+    {cpu-write: "h[1]"}`,
+    '{h: {pmds: 1}}',
+  );
+  expect([...transitions.keys()].filter((row) => row.startsWith('cpu-write'))).toEqual([
+    'cpu-write: none > huge-ram-write',
+    'cpu-write elsewhere: huge-ram-shared > ram-shared',
+    'cpu-write: huge-ram-shared > ram-write',
+  ]);
+});
+
+it('asks for soft-dirty rows only where there are such bits', () => {
+  const row = 'clear-refs: ram-write > ram-read-exclusive';
+  expect(reportCoverage(newCoverage(), STOCK).transitions.missing).toContain(row);
+  expect(reportCoverage(newCoverage(), { ...STOCK, softDirty: false }).transitions.missing).not.toContain(
+    row,
+  );
+});
+
 it('reports rows that were not reached, and what was reached and is no row', () => {
   const coverage = covered('{mmap: a}');
   coverage.transitions.set('mmap: none > device-write', 1);
-  const { operations, transitions } = reportCoverage(coverage, '7.3');
+  const { operations, transitions } = reportCoverage(coverage, STOCK);
   expect(operations.reached).toBe(1);
   expect(operations.missing).toContain('munmap: ok');
   expect(operations.missing).not.toContain('mmap: ok');
@@ -81,7 +105,9 @@ it.each(['7.3', '6.12'] as const)(
     for (const program of [...library, ...generatePrograms(1, 60, { profile })])
       cover(coverage, program, profile);
     // To be added to the file of the part of the model in model/coverage that they belong to.
-    const undeclared = Object.values(reportCoverage(coverage, kernel)).flatMap((report) => report.undeclared);
+    const undeclared = Object.values(reportCoverage(coverage, profile)).flatMap(
+      (report) => report.undeclared,
+    );
     expect(undeclared).toEqual([]);
   },
   60_000,
