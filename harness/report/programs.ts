@@ -44,8 +44,18 @@ export function formatDetails({ byField, slackByField, invariants, coverage }: P
     line('invariant', 'checked'.padStart(12)),
     ...Object.entries(invariants).map(([name, times]) => line(name, count(times))),
     ...Object.entries(coverage).flatMap(([name, { missing, undeclared }]) => [
-      ...missing.map((row) => line(`not reached: ${name}`, row)),
-      ...undeclared.map((row) => line(`in no table: ${name}`, row)),
+      ...joined(missing).map((row) => line(`not reached: ${name}`, row)),
+      ...joined(undeclared).map((row) => line(`in no table: ${name}`, row)),
     ]),
   ];
+}
+
+/** Transitions of one operation from one state on one line: `munmap: device-write > unmapped, none`. */
+function joined(rows: readonly string[]): string[] {
+  const targets = new Map<string, string[]>();
+  for (const row of rows) {
+    const [from, to] = row.split(' > ');
+    targets.set(from!, [...(targets.get(from!) ?? []), ...(to === undefined ? [] : [to])]);
+  }
+  return [...targets].map(([from, to]) => (to.length > 0 ? `${from} > ${to.join(', ')}` : from));
 }
