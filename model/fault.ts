@@ -1,4 +1,5 @@
 /** handle_mm_fault() (mm/memory.c). */
+import { markDirty, touch } from './access-flags.ts';
 import { exclusiveFault } from './exclusive.ts';
 import { fileFault, sharedWriteFault } from './file-fault.ts';
 import { dropMapping } from './folio.ts';
@@ -41,19 +42,8 @@ function faultOnce(state: State, vma: Vma, wanted: Wanted, write: boolean): Faul
   else if (pte.kind === 'device') return deviceFault(state, vma, page, pte) ? 'done' : 'oom';
   else if (pte.kind === 'exclusive') exclusiveFault(state, vma, page, pte);
   else if (write && !pte.write) return writeProtectFault(state, vma, wanted, pte);
-  else touch(pte, write);
+  else touch(state.profile, pte, write);
   return 'done';
-}
-
-/** The end of handle_pte_fault(): pte_mkyoung(), and pte_mkdirty(), which on x86 also makes it soft-dirty. */
-function touch(pte: Pte, write: boolean): void {
-  pte.young = true;
-  if (write) markDirty(pte);
-}
-
-function markDirty(pte: Pte): void {
-  pte.dirty = true;
-  pte.softDirty = true;
 }
 
 /** do_anonymous_page(): the zero page for a read, a page of its own for a write. */

@@ -1,4 +1,5 @@
 /** Faults where a PMD maps memory itself, or could (mm/huge_memory.c). */
+import { markDirty, touch } from './access-flags.ts';
 import { addPmdMapping, hugeZero, newRamFolio } from './folio.ts';
 import { addToLru } from './lru.ts';
 import { migrateToSystem } from './migrate.ts';
@@ -28,15 +29,8 @@ export function hugeFault(state: State, vma: Vma, wanted: Wanted, write: boolean
     return 'done';
   }
   if (write && !pmd.write) return writeProtectedPmd(state, vma, wanted, pmd);
-  // touch_pmd()
-  pmd.young = true;
-  if (write) markDirty(pmd);
+  touch(state.profile, pmd, write);
   return 'done';
-}
-
-function markDirty(pmd: Pte): void {
-  pmd.dirty = true;
-  pmd.softDirty = true;
 }
 
 /** do_huge_pmd_anonymous_page(): the huge zero page for a read, a folio of order 9 for a write. */

@@ -4,7 +4,7 @@ import { coherentCount } from './coherent.ts';
 import { mapcountOf } from './folio.ts';
 import { type ExpectedPageFlags, pageFlags } from './page-flags.ts';
 import { mincore, scanCategories } from './page-scan.ts';
-import { hugeEntry } from './page-table.ts';
+import { entryAt, hugeEntry } from './page-table.ts';
 import { type DeviceMinor, PMD_PAGES, type ProcessId, type RegionId } from './program.ts';
 import { snapshotBytes } from './snapshot.ts';
 import type { ExpectedFault, Frame, Process, Pte, Rule, State, Vma } from './state.ts';
@@ -117,7 +117,7 @@ export function observationFaults(state: State): ExpectedFault[] {
 
 function addRefusedReads(faults: ExpectedFault[], { mm, region, first, end }: Vma): void {
   for (let page = first; page < end; page++) {
-    if (mm.ptes[region]![page]?.kind !== 'present') continue;
+    if (entryAt(mm, region, page)?.kind !== 'present') continue;
     faults.push({
       name: 'page_fault_user',
       region,

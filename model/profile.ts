@@ -112,6 +112,11 @@ export interface Profile {
    * FILE.
    */
   readonly pagemapAsksEachPage: boolean;
+  /**
+   * ptep_set_access_flags(), pmdp_set_access_flags(): a read fault makes an entry young; on x86, whose MMU does that by
+   * itself, only a write fault does, whoever the fault is for.
+   */
+  readonly readFaultMakesYoung: boolean;
   /** mprotect() of a writable PMD takes it for clean: x86's pmd_modify() of 6.12 drops _PAGE_DIRTY. */
   readonly pmdModifyDropsDirty: boolean;
   /** A write to the huge zero page gets a folio of order 9 (do_huge_zero_wp_pmd); 6.12 splits the PMD. */
@@ -268,6 +273,7 @@ export function makeProfile(options: ProfileOptions): Profile {
     deviceFolios: traits.deviceFolios,
     freesEmptyTables: traits.freesEmptyTables,
     pagemapAsksEachPage: traits.pagemapAsksEachPage,
+    readFaultMakesYoung: arch !== 'x86_64',
     pmdModifyDropsDirty: arch === 'x86_64' && traits.pmdModifyDropsDirty,
     hugeZeroIsReplaced: traits.hugeZeroIsReplaced,
     largeFolioIsReused: traits.largeFolioIsReused,

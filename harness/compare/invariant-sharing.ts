@@ -1,10 +1,13 @@
 /** Invariants of pages that several entries name: in which chunks they are, and that no two may write. */
 
 import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
+import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
+import type { Profile } from '../../model/profile.ts';
+import { PMD_PAGES } from '../../model/program.ts';
 import { coherentMinorOf, minorOf, type PageSpans } from './device-chunks.ts';
 import { placeOf } from './invariant-pages.ts';
 import type { InvariantTally } from './invariant-tally.ts';
-import { SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
+import { NOTHING, SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
 
 const HALF = 2 ** 32;
 
@@ -35,6 +38,7 @@ export function checkSharing(
   regions: readonly SeenRegion[],
   chunks: PageSpans,
   chunksKnown: boolean,
+  profile: Profile,
 ): void {
   let [inChunks, once, alone, counted] = [0, 0, 0, 0];
   const check = (region: SeenRegion, page: number, sharers: Sharers) => {
@@ -50,7 +54,7 @@ export function checkSharing(
         if (namesPage(region, page)) check(region, page, ALONE);
     }
   } else {
-    for (const sharers of sharersOf(regions)) check(sharers.region, sharers.page, sharers);
+    for (const sharers of sharersOf(regions, profile)) check(sharers.region, sharers.page, sharers);
   }
   tally.held('kpagecount-is-pagemap', counted);
   tally.held('device-page-in-chunk', inChunks);
@@ -114,13 +118,19 @@ function checkWriters(
   return 0;
 }
 
+/** Of a folio that a PMD maps, 7.3 asks the head alone whether it is mapped once (pagemap_pmd_range_thp). */
+function isTailByPmd(region: SeenRegion, page: number): boolean {
+  const categories = region.categories[page]!;
+  return page % PMD_PAGES !== 0 && categories !== NOTHING && (categories & SCAN_CATEGORIES.HUGE) !== 0;
+}
+
 /** In design offset, device pages and RAM have the same numbers: those of devices are put behind all others. */
 function keyOf(region: SeenRegion, page: number): number {
   return region.frame[page]! + (region.isDevice(page) ? BEHIND_RAM : 0);
 }
 
 /** Entries by the page that they name. */
-function sharersOf(regions: readonly SeenRegion[]): Iterable<FoundSharers> {
+function sharersOf(regions: readonly SeenRegion[], { pagemapAsksEachPage }: Profile): Iterable<FoundSharers> {
   const shared = new Map<number, FoundSharers>();
   for (const region of regions) {
     for (let page = 0; page < region.length; page++) {
@@ -133,7 +143,8 @@ function sharersOf(regions: readonly SeenRegion[]): Iterable<FoundSharers> {
       }
       sharers.entries++;
       sharers.processes |= 1 << region.process;
-      const exclusive = (region.bits[page]! & SeenBits.exclusive) !== 0;
+      const alone = (region.bits[page]! & SeenBits.exclusive) !== 0;
+      const exclusive = alone && (pagemapAsksEachPage || !isTailByPmd(region, page));
       if (exclusive || region.kind[page] === SeenKind.deviceWrite) sharers.writers++;
     }
   }

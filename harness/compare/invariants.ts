@@ -3,6 +3,7 @@
  * observation against another.
  */
 import type { StepObservation } from '../../model/observation.ts';
+import type { Profile } from '../../model/profile.ts';
 import { isHugeRegion, type Program } from '../../model/program.ts';
 import type { ComparableTranscript } from './compare.ts';
 import { type PageSpans, pageSpans } from './device-chunks.ts';
@@ -33,6 +34,7 @@ export class InvariantChecker {
   readonly tally = new InvariantTally();
   readonly #contents: ContentInvariant;
   readonly #chunks: PageSpans;
+  readonly #profile: Profile;
   readonly #chunksKnown: boolean;
   /** What was checked of the regions of the step before together, where all of it held. */
   #shared: InvariantTally | undefined;
@@ -43,6 +45,7 @@ export class InvariantChecker {
     environment: Environment,
   ) {
     this.#chunks = pageSpans(environment);
+    this.#profile = environment.profile;
     this.#contents = new ContentInvariant(this.tally, program);
     this.#chunksKnown = !makesChunks(program);
   }
@@ -63,7 +66,7 @@ export class InvariantChecker {
       regions.length === before.length && regions.every((region, index) => region === before[index]);
     if (!isAsBefore || !this.#shared) {
       this.#shared = new InvariantTally();
-      checkSharing(this.#shared, step, regions, this.#chunks, this.#chunksKnown);
+      checkSharing(this.#shared, step, regions, this.#chunks, this.#chunksKnown, this.#profile);
     }
     this.tally.add(this.#shared);
     if (this.#shared.divergences.length > 0) this.#shared = undefined;

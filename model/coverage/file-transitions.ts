@@ -85,7 +85,6 @@ export const FILE_TRANSITIONS: Transitions = {
     unmapped: 'file-none file-none-no-access file-none-read-only',
   },
   mprotect: {
-    'device-read-exclusive': 'ram-write',
     'file-none': 'file-none file-none-no-access file-none-read-only',
     'file-none-no-access': 'file-none file-none-no-access file-none-read-only ram-write',
     'file-none-read-only': 'file-none file-none-no-access file-none-read-only',

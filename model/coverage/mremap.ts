@@ -116,7 +116,6 @@ export const MREMAP: CoverageTables = {
         'check_prep_vma',
         'expand_vma',
         'expand_vma_in_place',
-        'move_huge_pmd',
         'move_ptes',
         'move_huge_pmd',
         'mremap_at',

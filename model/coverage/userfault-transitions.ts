@@ -90,9 +90,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
   },
   mlock: {
     'device-exclusive-protected': 'ram-write',
-    'device-read': 'ram-read',
     'device-read-exclusive-protected': 'device-read-exclusive-protected',
-    'device-shared': 'ram-shared',
     'ram-read-exclusive-protected': 'ram-read-exclusive-protected ram-write',
     'ram-shared-protected': 'ram-write',
   },
@@ -104,14 +102,11 @@ export const USERFAULT_TRANSITIONS: Transitions = {
   },
   'mremap moved': {
     'device-read-exclusive-protected': 'device-read-exclusive',
-    'huge-zero': 'huge-zero',
     'ram-read-exclusive-protected': 'ram-read-exclusive',
     'zero-protected': 'zero',
   },
   mremap: {
-    'device-read-exclusive': 'none',
     'device-read-exclusive-protected': 'device-read-exclusive-protected none unmapped',
-    'huge-ram-shared': 'ram-shared',
     'ram-read-exclusive-protected': 'none ram-read-exclusive-protected',
     'ram-shared-protected': 'ram-shared-protected',
     'zero-protected': 'unmapped',
@@ -329,17 +324,10 @@ export const USERFAULT_TRANSITIONS_7_3: Transitions = {
   },
   'mremap elsewhere': {
     'device-read-exclusive': 'device-exclusive',
-    'huge-device-write': 'device-write',
     none: 'device-read',
     'ram-write': 'device-write none',
     unmapped: 'device-write zero',
     zero: 'device-write',
-  },
-  mremap: {
-    'huge-device-write': 'none',
-  },
-  munlock: {
-    'huge-zero': 'huge-zero',
   },
   'uffd-protect elsewhere': {
     'huge-ram-write': 'ram-write',

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { apply } from '../../model/apply.ts';
 import type { SmapsField } from '../../model/observation.ts';
+import { hugeEntry } from '../../model/page-table.ts';
 import { makeProfile, type Profile, type ProfileOptions } from '../../model/profile.ts';
 import { expectSmaps } from '../../model/smaps.ts';
 import { processOf } from '../../model/state.ts';
@@ -101,6 +103,20 @@ describe('smaps of huge pages (smaps_pmd_entry)', () => {
     expect(x86).toEqual({ ...all, Pss_Dirty: 2048, Shared_Dirty: 2048 });
     const [arm] = huge(onDevice, { arch: 'aarch64' });
     expect(arm).toMatchObject({ ...all, Referenced: 2048 });
+  });
+
+  it('takes what a device fault brought back for accessed on aarch64 alone (pmdp_set_access_flags)', () => {
+    const state = (arch: 'x86_64' | 'aarch64') => {
+      const { state } = play(
+        `${onDevice}\n{open: 1}`,
+        makeProfile({ kernel: '7.3', design: 'pfn', arch }),
+        '{a: {pmds: 1}}',
+      );
+      apply(state, { op: 'read', by: 0, device: 1, at: { region: 0, first: 0, count: 512 } }, 9);
+      return hugeEntry(state.processes[0]!.mm, 0, 0);
+    };
+    expect(state('x86_64')).toMatchObject({ kind: 'present', young: false });
+    expect(state('aarch64')).toMatchObject({ kind: 'present', young: true });
   });
 
   it('counts PTEs once the PMD is split', () => {

@@ -43,6 +43,30 @@ describe('invariants of what a kernel shows', () => {
     expect(unchecked).toEqual(['rollup-is-sum']);
   });
 
+  it('let pagemap of 7.3 ask the head of a folio alone whether it is mapped once', () => {
+    const huge = parseProgram(
+      'huge',
+      `name: huge
+regions: {h: {pmds: 1}}
+steps:
+  - {mmap: h}
+  - {madvise: h, advice: hugepage}
+  - {cpu-write: "h[0]"}
+  - {fork: p1}
+  - {munmap: "h[0]", by: p1}
+`,
+    );
+    const transcript = predict(huge, environment);
+    // Process 1 maps the pages, too.
+    expect(page(transcript, 4, 9).pagemap & (1n << 56n)).toBe(1n << 56n);
+    expect(checkInvariants(huge, transcript, environment).divergences).toEqual([]);
+    const byPte = transcript.steps[4]!.regions[1]!.pages.at(9)!;
+    expect(byPte.pagemap & (1n << 56n)).toBe(0n);
+    Object.assign(byPte, { pagemap: byPte.pagemap | (1n << 56n) });
+    const [broken] = checkInvariants(huge, transcript, environment).divergences;
+    expect(broken).toMatchObject({ rule: 'one-writer' });
+  });
+
   it.each<[string, (transcript: ProgramTranscript) => void]>([
     ['content-is-kept', (t) => Object.assign(page(t, 2, 1), { words: [7n, 7n] })],
     // Both processes have a write entry of one device page.
