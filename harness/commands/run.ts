@@ -10,7 +10,7 @@ import {
 import { formatVerdict } from '../report/table.ts';
 import type { Verdict } from '../report/verdict.ts';
 import type { Suite } from '../run/lane.ts';
-import { hasPlan, type Plan, readPlan } from '../run/plan.ts';
+import { hasPlan, type Plan, readPlan, TRANSITIONS } from '../run/plan.ts';
 import { runAll } from '../run/run.ts';
 import { parseScenario, scenarios } from '../session/scenarios.ts';
 import {
@@ -26,6 +26,7 @@ import {
 
 interface RunCommandOptions extends KernelOptions {
   suite: Suite | 'all';
+  transitions: Plan['transitions'];
   programs: number;
   concurrent: number;
   steps: number;
@@ -55,6 +56,14 @@ export function runCommand(signal: AbortSignal): Command {
       new Option('--suite <suite>', 'what to run')
         .choices(['hmm-tests', 'programs', 'lifecycle', 'all'])
         .default('all'),
+    )
+    .addOption(
+      new Option(
+        '--transitions <which>',
+        "programs that reach the rest of the model's tables; in huge regions they are dear",
+      )
+        .choices(TRANSITIONS)
+        .default('small'),
     )
     .option('--programs <n>', 'programs to generate beside the library', count, 100)
     .option(
@@ -154,6 +163,7 @@ function planFrom(options: RunCommandOptions): Plan {
           ? ['programs', 'hmm-tests']
           : [options.suite],
     programs: options.programs,
+    transitions: options.transitions,
     concurrent: options.concurrent,
     steps: options.steps,
     seed: options.seed,

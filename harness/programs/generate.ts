@@ -88,10 +88,10 @@ export const WEIGHTS: Readonly<Record<OrdinaryStep['op'], number>> = {
   release: 1,
 };
 
-type Devices = readonly [DeviceMinor, DeviceMinor];
+export type Devices = readonly [DeviceMinor, DeviceMinor];
 
 /** What some programs are about, so that others are no thinner for it: the share of them, and what is wished for more. */
-interface Theme {
+export interface Theme {
   /** Of all programs, in percent. */
   share: number;
   weights: Readonly<Partial<Record<OrdinaryStep['op'], number>>>;
@@ -99,7 +99,7 @@ interface Theme {
   begin: readonly Step[];
 }
 
-const THEMES: readonly Theme[] = [
+export const THEMES: readonly Theme[] = [
   {
     share: 10,
     weights: {
@@ -116,7 +116,7 @@ const THEMES: readonly Theme[] = [
 ];
 
 /** What is wished for at one point of a program. Numbers are taken modulo what there is to choose from. */
-interface Wish {
+export interface Wish {
   op: OrdinaryStep['op'];
   process: number;
   /** Which of the program's two. */
@@ -175,7 +175,7 @@ export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Pr
 }
 
 /** The two devices of a program: the first is open from the start. */
-function devicesArbitrary(share: number): fc.Arbitrary<Devices> {
+export function devicesArbitrary(share: number): fc.Arbitrary<Devices> {
   const coherent = fc.constantFrom<Devices>([2, 0], [2, 3], [3, 1], [0, 2]);
   const weight = Math.round(share * 100);
   return fc.oneof(
@@ -185,7 +185,7 @@ function devicesArbitrary(share: number): fc.Arbitrary<Devices> {
 }
 
 /** Small regions, all anonymous or not, or a huge one and a small one. */
-function regionsArbitrary(share: number, files: number): fc.Arbitrary<Region[]> {
+export function regionsArbitrary(share: number, files: number): fc.Arbitrary<Region[]> {
   const huge = fc
     .record({ pmds: fc.integer({ min: 1, max: 2 }), pages: fc.integer({ min: 1, max: 6 }) })
     .map(({ pmds, pages }) => [
@@ -230,7 +230,7 @@ function smallRegionsArbitrary(): fc.Arbitrary<Region[]> {
     .map((sizes) => sizes.map((pages, index) => ({ name: 'abc'[index]!, pages })));
 }
 
-function wishArbitrary(weights: Readonly<Record<OrdinaryStep['op'], number>>): fc.Arbitrary<Wish> {
+export function wishArbitrary(weights: Readonly<Record<OrdinaryStep['op'], number>>): fc.Arbitrary<Wish> {
   const op = fc.oneof(
     ...(Object.keys(weights) as OrdinaryStep['op'][]).map((name) => ({
       arbitrary: fc.constant(name),
@@ -315,7 +315,7 @@ function buildProgram(
 }
 
 /** The step that comes nearest to the wish and is possible and safe; undefined when there is none. */
-function grant(state: State, devices: Devices, wish: Wish): Step | undefined {
+export function grant(state: State, devices: Devices, wish: Wish): Step | undefined {
   const living = state.processes.filter((process) => process !== null);
   const process = living[wish.process % living.length]!;
   const region = wish.region % state.regions.length;

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { KernelVersion } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
 import { inputError } from '../errors.ts';
 import { parseYaml, readYamlFile } from '../yaml-file.ts';
@@ -8,6 +9,12 @@ import { ProgramFileSchema } from './schema.ts';
 
 /** Where the hand-written programs are. */
 export const LIBRARY_DIRECTORY = fileURLToPath(new URL('library', import.meta.url));
+
+/**
+ * Where the programs are that were found to reach rows of model/coverage which those do not reach (harness/reach): in a
+ * folder for each kernel that alone needs them, and in `common`.
+ */
+export const TRANSITIONS_DIRECTORY = fileURLToPath(new URL('transitions', import.meta.url));
 
 /**
  * Reads a program file (its language: harness/programs/schema.ts).
@@ -43,4 +50,10 @@ export async function loadLibrary(directory = LIBRARY_DIRECTORY): Promise<Progra
       return program;
     }),
   );
+}
+
+/** The programs of {@link TRANSITIONS_DIRECTORY} that a kernel needs. @throws HmmdiffError as {@link loadLibrary} */
+export async function loadTransitions(kernel: KernelVersion): Promise<Program[]> {
+  const folders = ['common', kernel].map((folder) => loadLibrary(join(TRANSITIONS_DIRECTORY, folder)));
+  return (await Promise.all(folders)).flat();
 }

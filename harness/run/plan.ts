@@ -7,6 +7,8 @@ import { architectures } from '../kernels/arch.ts';
 import { EXHAUSTIVE_OPERATIONS } from '../programs/exhaustive.ts';
 import { version } from '../version.ts';
 
+export const TRANSITIONS = ['none', 'small', 'all'] as const;
+
 const count = z.int().nonnegative();
 
 export const planSchema = z.strictObject({
@@ -17,7 +19,9 @@ export const planSchema = z.strictObject({
   series: z.string().optional(),
   archs: z.array(z.enum(architectures)),
   suites: z.array(z.enum(['hmm-tests', 'programs', 'lifecycle'])),
-  /** How many programs to generate, beside the library. */
+  /** Programs of harness/programs/transitions to run, beside the library: those of small regions, or all. */
+  transitions: z.enum(TRANSITIONS),
+  /** How many programs to generate, beside those. */
   programs: count,
   /** How many programs with steps together to generate, beside those. */
   concurrent: count,

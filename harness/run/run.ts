@@ -17,7 +17,7 @@ import { exhaustivePrograms } from '../programs/exhaustive.ts';
 import { generatePrograms } from '../programs/generate.ts';
 import { generateConcurrentPrograms } from '../programs/generate-concurrent.ts';
 import { findHazard } from '../programs/hazards.ts';
-import { loadLibrary } from '../programs/load.ts';
+import { writtenPrograms } from '../programs/written.ts';
 import { AllowList } from '../report/allow.ts';
 import { type Verdict, verdictSchema } from '../report/verdict.ts';
 import { baseImage } from '../session/image.ts';
@@ -159,7 +159,7 @@ async function planLanes(
   return plans;
 }
 
-/** The library, but for what is not safe on this kernel, and the generated programs. */
+/** Library and transitions, but for what is not safe on this kernel, and the generated programs. */
 async function choosePrograms(
   kernel: ResolvedKernel,
   arch: Arch,
@@ -171,11 +171,11 @@ async function choosePrograms(
   const profile = makeProfile({ kernel: rules, design, arch });
   if (options.exhaustive) return [...exhaustivePrograms({ profile, ...options.exhaustive })];
   const { coherent } = scenarios[options.scenario];
-  const library = (await loadLibrary()).filter(
+  const written = (await writtenPrograms(rules, options.transitions)).filter(
     (program) => findHazard(program, profile) === undefined && (coherent || !usesCoherent(program)),
   );
   return [
-    ...library,
+    ...written,
     ...generatePrograms(options.seed, options.programs, {
       profile,
       steps: options.steps,

@@ -79,7 +79,7 @@ describe.each([
       process.execPath,
       [
         ...[hmmdiff, 'run', ...subject, '--append', `hmm_mutant=${mutant}`, '--suite', 'programs'],
-        ...['--programs', '20', '--shrink', '1', '--json', '--out', out],
+        ...['--transitions', 'none', '--programs', '20', '--shrink', '1', '--json', '--out', out],
       ],
       { stderr: 'inherit', reject: false },
     );

@@ -76,6 +76,15 @@ describe('hmmdiff run', () => {
     }
   });
 
+  it('has reached what library and transitions of small regions reach, and nothing that is in no table', () => {
+    for (const lane of verdict.lanes) {
+      const { operations, states, rules, transitions } = lane.suites.programs!.coverage;
+      expect([operations!.missing, states!.missing, rules!.missing].flat()).toEqual([]);
+      expect(transitions!.reached).toBeGreaterThan(600);
+      expect([operations, states, rules, transitions].flatMap((table) => table!.undeclared)).toEqual([]);
+    }
+  });
+
   it('has compared /proc/iomem, the span of zone Device and the counters of migrate_pages() with the design', () => {
     for (const lane of verdict.lanes) expect(lane.system).toEqual({ fieldsCompared: 7, divergences: [] });
   });
@@ -118,7 +127,7 @@ it('loads test_hmm into a full physical address space with the series alone', as
     [
       hmmdiff,
       ...['run', '--json', '--out', out, '--scenario', 'full-address-space'],
-      ...['--suite', 'programs', '--programs', '10'],
+      ...['--suite', 'programs', '--transitions', 'none', '--programs', '10'],
     ],
     { stderr: 'inherit', reject: false },
   );
