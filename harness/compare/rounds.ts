@@ -24,7 +24,7 @@ const ROUND_MASK = (1n << ROUND_SHIFT) - 1n;
 const MAX_ROUND = 0xffff;
 
 /** How a part may fail, when others move, unmap or protect its pages. */
-const ERRORS: Readonly<Partial<Record<Part['op'], readonly string[]>>> = {
+export const ERRORS: Readonly<Partial<Record<Part['op'], readonly string[]>>> = {
   'migrate-to-dev': ['ENOENT', 'EINVAL'],
   'migrate-to-sys': ['EINVAL'],
   read: ['EFAULT'],

@@ -21,10 +21,8 @@ export async function writeHandOver(
   const { fingerprint, subject } = finding;
   const words = subject.append.length > 0 ? `, ${subject.append.join(' ')}` : '';
   const line = `${subject.origin}, ${fingerprint.arch}, design ${fingerprint.design}${words}`;
-  if (program.steps.every(({ op }) => op !== 'together')) {
-    const source = emitC(program, symptomOf(finding), { profile, foundOn: line });
-    await writeFile(join(folder, 'repro.c'), source);
-  }
+  const source = emitC(program, symptomOf(finding), { profile, foundOn: line });
+  await writeFile(join(folder, 'repro.c'), source);
   const { result, environment } = trial;
   if (!result?.transcript || !environment) return;
   const options = { environmentLine: line };

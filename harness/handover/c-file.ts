@@ -13,6 +13,14 @@ import {
 import { type LeafKind, typeOf } from '../../model/swap-types.ts';
 import { ARCHITECTURES } from '../../qemu/machine.ts';
 import { typeMacro } from './c-checks.ts';
+import {
+  CONCURRENT_HEADERS,
+  type ConcurrentParts,
+  concurrentBuffers,
+  concurrentDefinitions,
+  concurrentShared,
+  concurrentText,
+} from './c-concurrent.ts';
 import { mainText } from './c-main.ts';
 import { codeOnly, mentions, partsFor } from './c-parts.ts';
 import { bufferPages, regionPlace } from './c-steps.ts';
@@ -34,6 +42,8 @@ export interface FileParts {
   last: number;
   /** Fields that differed and are not checked. */
   unchecked: number;
+  /** Of a program with steps that actors take together. */
+  concurrent?: ConcurrentParts;
 }
 
 const HEADERS = `
@@ -49,14 +59,24 @@ const STAY = ['for (;;)', '\tpause();'];
 const TURNS = ['pass_turn', 'wait_for_turn', 'next'];
 
 export function fileText(parts: FileParts): string {
-  const { program, symptom, turns, options, slots, last } = parts;
+  const { program, symptom, turns, options, slots, last, concurrent } = parts;
   const all = bodies(turns);
-  const forked = program.steps.slice(0, last + 1).flatMap((step) => (step.op === 'fork' ? [step.child] : []));
+  const forked = program.steps
+    .slice(0, last + 1)
+    .flatMap((step) => (step.op === 'together' ? step.actors.flat() : [step]))
+    .flatMap((step) => (step.op === 'fork' ? [step.child] : []));
   const processes = [0, ...forked].sort((a, b) => a - b);
-  const status = [...all.values()].flat().some((line) => line.includes('check_status('));
-  const functions = processes.map((process) =>
-    processFunction(process, all.get(process) ?? STAY, status, filesOf(program)),
+  const status = [...all.values()].flat().some((line) => /check_status\(|own_status\(/.test(line));
+  const prepare = [
+    'pin();',
+    ...filesOf(program),
+    ...(concurrent ? ['prepare_actors();'] : []),
+    ...(status ? ['note_status();'] : []),
+  ];
+  const ownFunctions = processes.map((process) =>
+    processFunction(process, all.get(process) ?? STAY, prepare),
   );
+  const functions = [...(concurrent ? concurrentText(concurrent) : []), ...ownFunctions];
   const main = mainText({
     processes,
     turns: TURNS.some((name) => functions.some((text) => mentions(codeOnly(text), name))),
@@ -66,10 +86,11 @@ export function fileText(parts: FileParts): string {
       ),
     ].sort(),
     code: codeOnly(functions.join('\n')),
-    log: symptom.kind === 'splat',
+    log: symptom.kind === 'splat' || concurrent !== undefined,
     huge: program.regions.some(({ pages }) => isHugeRegion(pages)),
     slots,
     checks: all.get(MAIN) ?? [],
+    ...(concurrent ? { attempts: concurrent.attempts, judged: concurrent.columns > 0 } : {}),
   });
   const used = partsFor([...functions, main].join('\n'));
   const code = codeOnly([...used, ...functions, main].join('\n'));
@@ -78,23 +99,26 @@ export function fileText(parts: FileParts): string {
     head(parts),
     [
       '#define _GNU_SOURCE',
-      ...HEADERS.map((header) => `#include <${header}>`),
+      ...[...HEADERS, ...(concurrent ? CONCURRENT_HEADERS : [])]
+        .sort()
+        .map((header) => `#include <${header}>`),
       '',
       '#include <test_hmm_uapi.h>',
     ],
     definitions(parts, code, count, options.limitSeconds ?? DEFAULT_LIMIT_S),
-    sharedStruct(count, slots, code),
+    sharedStruct(count, slots, code, concurrent),
     globals(parts, code),
     ...used.map((part) => [part]),
     count > 1 ? processes.map((process) => `static void p${process}(void) __attribute__((noreturn));`) : [],
-    ...functions.toReversed().map((text) => [text]),
+    ...(concurrent ? concurrentText(concurrent) : []).map((text) => [text]),
+    ...ownFunctions.toReversed().map((text) => [text]),
     [main],
   ];
   const text = sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
   return `// SPDX-License-Identifier: GPL-2.0-only\n${text.join('\n\n')}\n`;
 }
 
-function head({ program, symptom, options, last, unchecked }: FileParts): string[] {
+function head({ program, symptom, options, last, unchecked, concurrent }: FileParts): string[] {
   const { kernel, design, arch } = options.profile;
   const foundOn = options.foundOn ?? `rules of Linux ${kernel}, design ${design}, ${arch}`;
   const paragraphs = [
@@ -114,6 +138,12 @@ function head({ program, symptom, options, last, unchecked }: FileParts): string
     '\t0 it behaves as expected',
     '\t1 it does not; what was expected and seen is printed',
     '\t2 that could not be tried',
+    ...(concurrent
+      ? [
+          '',
+          'It is all repeated until it fails, at most ATTEMPTS times, or as often as the first argument says.',
+        ]
+      : []),
   ]);
 }
 
@@ -130,7 +160,7 @@ function what(symptom: Symptom, program: Program, last: number): string[] {
 }
 
 function definitions(
-  { program, options }: FileParts,
+  { program, options, concurrent }: FileParts,
   code: string,
   processes: number,
   limit: number,
@@ -139,6 +169,7 @@ function definitions(
   if (mentions(code, 'WORDS')) lines.push('#define WORDS\t\t(PAGE / 8)');
   lines.push(`#define LIMIT_S\t\t${limit}\t/* without an end for so long, it hangs */`);
   if (processes > 1) lines.push(`#define PROCESSES\t${processes}`);
+  if (concurrent) lines.push(...concurrentDefinitions(concurrent, code));
   for (const [index, { name, pages }] of program.regions.entries()) {
     const macro = regionMacro(program, index);
     const address = `0x${pageAddress(index, 0, pages).toString(16)}ul`;
@@ -222,7 +253,12 @@ function pfnMask(profile: Profile, code: string): string[] {
   ];
 }
 
-function sharedStruct(processes: number, slots: number, code: string): string[] {
+function sharedStruct(
+  processes: number,
+  slots: number,
+  code: string,
+  concurrent: ConcurrentParts | undefined,
+): string[] {
   return [
     '/* What all processes see. */',
     'struct shared {',
@@ -239,18 +275,21 @@ function sharedStruct(processes: number, slots: number, code: string): string[] 
     ...(mentions(code, 'frame')
       ? [`\tuint64_t\tframe[${Math.max(slots, 1)}];\t/* page numbers that were noted */`]
       : []),
+    ...(concurrent ? concurrentShared(concurrent, code) : []),
     '};',
     '',
     'static struct shared *shared;',
   ];
 }
 
-function globals({ program }: FileParts, code: string): string[] {
+function globals({ program, concurrent }: FileParts, code: string): string[] {
+  const size = `${bufferPages(program)} * PAGE`;
+  const buffer = concurrent
+    ? concurrentBuffers(size)
+    : [`static char buffer[${size}] __attribute__((aligned(PAGE)));`];
   return [
     ...(mentions(code, 'device') ? ['static int device[4];\t/* files of /dev/hmm_dmirrorN */'] : []),
-    ...(mentions(code, 'buffer')
-      ? [`static char buffer[${bufferPages(program)} * PAGE] __attribute__((aligned(PAGE)));`]
-      : []),
+    ...(concurrent || mentions(code, 'buffer') ? buffer : []),
   ];
 }
 
@@ -260,17 +299,12 @@ function filesOf(program: Program): string[] {
     if (backing === undefined) return [];
     const pages = `${regionMacro(program, index)}_PAGES`;
     const call = backing.endsWith('file') ? `ramfs_file(${index}, ${pages})` : `shmem_file(${pages})`;
-    return [`\tregion_file[${index}] = ${call};`];
+    return [`region_file[${index}] = ${call};`];
   });
-  return lines.length > 0 ? [...lines, '\tdrain_lru();'] : [];
+  return lines.length > 0 ? [...lines, 'drain_lru();'] : [];
 }
 
-function processFunction(
-  process: ProcessId,
-  body: readonly string[],
-  status: boolean,
-  files: readonly string[],
-): string {
+function processFunction(process: ProcessId, body: readonly string[], prepare: readonly string[]): string {
   const text = codeOnly(body.join('\n'));
   const locals = [
     ...(mentions(text, 'cmd') ? ['\tstruct hmm_dmirror_cmd cmd;'] : []),
@@ -283,7 +317,7 @@ function processFunction(
     ...locals,
     ...(locals.length > 0 ? [''] : []),
     '\tprctl(PR_SET_PDEATHSIG, SIGKILL);',
-    ...(process === 0 ? ['\tpin();', ...files, ...(status ? ['\tnote_status();'] : []), ''] : []),
+    ...(process === 0 ? [...prepare.map(indent), ''] : []),
     ...body.map(indent),
     '}',
   ].join('\n');

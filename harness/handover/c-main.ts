@@ -19,15 +19,19 @@ export interface MainOptions {
   slots: number;
   /** What main() itself checks when all have ended. */
   checks: readonly string[];
+  /** So often it is all repeated until it fails; once by default. */
+  attempts?: number;
+  /** Whether what was seen must be in a table. */
+  judged?: boolean;
 }
 
 export function mainText(options: MainOptions): string {
-  const { turns, devices, code, log, huge, slots, checks } = options;
+  const { turns, devices, code, log, huge, slots, checks, attempts, judged = false } = options;
   const traces = mentions([code, ...checks].join('\n'), 'check_trace');
-  const many = options.processes.length > 1;
   return [
-    'int main(void)',
+    attempts === undefined ? 'int main(void)' : 'int main(int argc, char **argv)',
     '{',
+    ...(attempts === undefined ? [] : ['\tconst int attempts = argc > 1 ? atoi(argv[1]) : ATTEMPTS;']),
     '\tint status;',
     '\tpid_t pid;',
     '',
@@ -52,34 +56,70 @@ export function mainText(options: MainOptions): string {
     ...(log ? ['\topen_log();'] : []),
     ...(turns ? ['\tmake_turns();'] : []),
     '\tsignal(SIGALRM, on_alarm);',
-    '\talarm(LIMIT_S);',
+    ...(attempts === undefined ? once(options) : repeated(options, judged)),
+    '}',
+  ].join('\n');
+}
+
+/** The processes, from the first one's start to the end of all. */
+function run({ processes, code, checks }: MainOptions): string[] {
+  return [
+    'alarm(LIMIT_S);',
     '',
-    '\tpid = fork();',
-    '\tif (pid == 0)',
-    '\t\tp0();',
-    '\tif (pid < 0)',
-    '\t\tcannot("fork: %s", strerror(errno));',
-    '\tshared->pid[0] = pid;',
+    'pid = fork();',
+    'if (pid == 0)',
+    '\tp0();',
+    'if (pid < 0)',
+    '\tcannot("fork: %s", strerror(errno));',
+    'shared->pid[0] = pid;',
     '',
     ...(mentions(code, 'shared->next') ? FOLLOW : WAIT),
     '',
-    `\tfor (int i = 0; i < ${many ? 'PROCESSES' : '1'}; i++)`,
-    '\t\tif (shared->pid[i] > 0)',
-    '\t\t\tkill(shared->pid[i], SIGKILL);',
-    '\twhile (wait(NULL) > 0)',
-    '\t\t;',
-    ...(checks.length > 0
-      ? ['', '\tif (shared->finished) {', ...checks.map((line) => indent(indent(line))), '\t}']
-      : []),
-    ...(log ? ['\tcheck_log();'] : []),
-    '\tif (shared->failed)',
-    '\t\treturn 1;',
-    '\tif (!shared->finished)',
-    '\t\treturn 2;',
-    '\tputs("as expected");',
-    '\treturn 0;',
+    `for (int i = 0; i < ${processes.length > 1 ? 'PROCESSES' : '1'}; i++)`,
+    '\tif (shared->pid[i] > 0)',
+    '\t\tkill(shared->pid[i], SIGKILL);',
+    'while (wait(NULL) > 0)',
+    '\t;',
+    ...(checks.length > 0 ? ['', 'if (shared->finished) {', ...checks.map(indent), '}'] : []),
+  ];
+}
+
+function once(options: MainOptions): string[] {
+  return [
+    ...run(options),
+    ...(options.log ? ['check_log();'] : []),
+    'if (shared->failed)',
+    '\treturn 1;',
+    'if (!shared->finished)',
+    '\treturn 2;',
+    'puts("as expected");',
+    'return 0;',
+  ].map(indent);
+}
+
+function repeated(options: MainOptions, judged: boolean): string[] {
+  return [
+    '',
+    'for (int attempt = 1; attempt <= attempts; attempt++) {',
+    ...[
+      'shared->finished = false;',
+      'memset(shared->pid, 0, sizeof(shared->pid));',
+      ...run(options),
+      ...(judged
+        ? ['if (shared->finished)', '\tjudge(allowed, sizeof(allowed) / sizeof(allowed[0]), columns);']
+        : []),
+      'check_log();',
+      'if (shared->failed) {',
+      '\tprintf("attempt %d\\n", attempt);',
+      '\treturn 1;',
+      '}',
+      'if (!shared->finished)',
+      '\treturn 2;',
+    ].map(indent),
     '}',
-  ].join('\n');
+    'printf("as expected, %d times\\n", attempts);',
+    'return 0;',
+  ].map(indent);
 }
 
 /** Until somebody says that it is finished, or dies: an end that is a step hands the turn on. */
@@ -96,13 +136,16 @@ const FOLLOW = `
 	}`
   .trim()
   .split('\n')
-  .map((line, index) => (index === 0 ? `\t${line}` : line));
+  .map((line) => line.replace(/^\t/, ''));
 
 const WAIT = [
-  '\tpid = wait(&status);',
-  '\tif (WIFSIGNALED(status))',
-  '\t\tfailed("process", "expected it to live, died of %s", strsignal(WTERMSIG(status)));',
+  'pid = wait(&status);',
+  'if (WIFSIGNALED(status))',
+  '\tfailed("process", "expected it to live, died of %s", strsignal(WTERMSIG(status)));',
 ];
 
 /** Functions that need the handlers of SIGSEGV and SIGBUS. */
-const FAULTING = ['cpu_read', 'cpu_write', 'check_words', 'check_unreadable', 'observe'];
+const FAULTING = [
+  ...['cpu_read', 'cpu_write', 'cpu_write_again', 'check_words', 'check_unreadable', 'observe'],
+  ...['word_at', 'check_content', 'check_last'],
+];

@@ -13,6 +13,9 @@ const FILES = [
   'process',
   'trace',
   'processes',
+  'columns',
+  'rounds',
+  'together',
   'log',
 ];
 const SEPARATOR = /^\/\/---\n/m;

@@ -10,6 +10,8 @@ export interface Turn {
   lines: string[];
   /** The process ends with it. */
   exits?: boolean;
+  /** At the same time as the turn before it, whose process waits for it: it hands nothing on. */
+  beside?: boolean;
 }
 
 /** Joins neighbouring turns of one process. */
@@ -18,7 +20,7 @@ export function joinTurns(turns: readonly Turn[]): Turn[] {
   for (const turn of turns) {
     if (turn.lines.length === 0 && !turn.exits) continue;
     const last = joined.at(-1);
-    if (last && last.by === turn.by && !last.exits) {
+    if (last && last.by === turn.by && !last.exits && !last.beside && !turn.beside) {
       last.lines = [...last.lines, ...(last.lines.length > 0 ? [''] : []), ...turn.lines];
       if (turn.exits) last.exits = true;
     } else {
@@ -34,15 +36,17 @@ export function joinTurns(turns: readonly Turn[]): Turn[] {
  */
 export function bodies(turns: readonly Turn[]): Map<ProcessId | typeof MAIN, string[]> {
   const all = new Map<ProcessId | typeof MAIN, string[]>();
-  for (const [index, { by, lines, exits }] of turns.entries()) {
+  for (const [index, { by, lines, exits, beside }] of turns.entries()) {
     const before = all.get(by) ?? [];
     const turn = index > 0 && by !== MAIN ? [`wait_for_turn(${by});`, ''] : [];
     const body = [...before, ...turn, ...lines, ...(lines.length > 0 && by !== MAIN ? [''] : [])];
     all.set(by, body);
     if (by === MAIN) continue;
-    const next = turns[index + 1];
+    const next = turns.slice(index + 1).find((turn) => !turn.beside);
     const isLast = !turns.slice(index + 1).some((turn) => turn.by === by);
-    if (!next || next.by === MAIN) body.push('shared->finished = true;', '_exit(0);');
+    if (beside) {
+      if (isLast) body.push('for (;;)', '\tpause();');
+    } else if (!next || next.by === MAIN) body.push('shared->finished = true;', '_exit(0);');
     else if (exits) body.push(`shared->next = ${next.by};`, '_exit(0);');
     else body.push(`pass_turn(${next.by});`, ...(isLast ? ['for (;;)', '\tpause();'] : []));
   }

@@ -16,6 +16,7 @@ import { fileText } from './c-file.ts';
 import { hasHandler, stepStatements } from './c-steps.ts';
 import { addressOf, comment, indent, outcomeCode, regionMacro } from './c-text.ts';
 import { joinTurns, MAIN, type Turn } from './c-turns.ts';
+import { emitConcurrentC, isConcurrent } from './emit-concurrent.ts';
 import { profileOn, walkModel } from './expectation.ts';
 import { lastStep, type Symptom } from './symptom.ts';
 import { fieldInWords, stepInWords } from './words.ts';
@@ -31,6 +32,8 @@ export interface EmitOptions {
   checks?: number;
   /** After so many seconds the program is taken to hang. @default 60 */
   limitSeconds?: number;
+  /** Runs of a program with actors, which shows its failure by chance, at most. @default 500 */
+  attempts?: number;
 }
 
 /**
@@ -38,7 +41,9 @@ export interface EmitOptions {
  * @throws HazardError for a program that is not safe to run (model/safe.ts)
  */
 export function emitC(program: Program, symptom: Symptom, options: EmitOptions): string {
-  return new Emitter(program, symptom, options).text();
+  return isConcurrent(program)
+    ? emitConcurrentC(program, symptom, options)
+    : new Emitter(program, symptom, options).text();
 }
 
 class Emitter {

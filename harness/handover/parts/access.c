@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //---
-static sigjmp_buf fault_jump;
-static volatile uint64_t fault_address;
-static volatile bool guarded;
+static _Thread_local sigjmp_buf fault_jump;
+static _Thread_local volatile uint64_t fault_address;
+static _Thread_local volatile bool guarded;
 
 static void on_fault(int number, siginfo_t *info, void *context)
 {

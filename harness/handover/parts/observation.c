@@ -126,6 +126,7 @@ static void check_chunk(const char *what, uint64_t seen, int minor)
 #define KPAGEFLAGS	"/proc/kpageflags"
 #define KPAGECOUNT	"/proc/kpagecount"
 
+//---
 static void check_kpage(const char *what, const char *file, uint64_t addr, uint64_t mask, uint64_t expected)
 {
 	const uint64_t entry = pagemap(addr);

@@ -115,6 +115,7 @@ static void note_status(void)
 	base_swap = status_line("VmSwap");
 }
 
+//---
 static void check_status(const char *what, const char *name, long expected)
 {
 	const long seen = status_line(name) - (strcmp(name, "RssAnon") ? base_swap : base_anon);

@@ -113,3 +113,36 @@ export function wrongPrograms(program: Program, profile: Profile): EmittedProgra
   };
   return [...changed, design];
 }
+
+/** Of programs with actors: by name of the library program, a wrong expectation and what it must say. */
+const WRONG_TOGETHER: Record<string, { replace: [RegExp, string]; prints: RegExp }> = {
+  // Whatever the order, the process reads what it wrote.
+  'first-write-meets-migration-of-the-hole': {
+    replace: [/(TOKEN\(\d+), 0, 0\)( },?)$/gm, '$1, 0, 1)$2'],
+    prints: /no order of what was done at the same time explains it/,
+  },
+  'fork-meets-migration': {
+    replace: [/^\t\{ (?:0|E\w+),/gm, '\t{ EPERM,'],
+    prints: /result: expected 0x1, seen 0/,
+  },
+  'writes-survive-migrations': {
+    replace: [/(= \(token \+ i \/ WORDS\) \^ ROUND\(round) - 1\)/, '$1 - 2)'],
+    prints: /a write is lost: round 1/,
+  },
+  'two-devices-fight-for-pages': {
+    replace: [/(\{ REGION_A(?: \+ \d+ \* PAGE)?, TOKEN\(\d+), 0,/g, '$1, 7,'],
+    prints: /expected what somebody wrote to/,
+  },
+};
+
+export function wrongConcurrentPrograms(library: readonly Program[], profile: Profile): EmittedProgram[] {
+  return Object.entries(WRONG_TOGETHER).map(([name, { replace, prints }]) => {
+    const program = library.find((other) => other.name === name)!;
+    const last = program.steps.length - 1;
+    const symptom = everything(program, profile, (step) => step === last);
+    const right = emitC(program, symptom, { profile, attempts: 20 });
+    const text = right.replace(replace[0], replace[1]);
+    if (text === right) throw new Error(`nothing to make wrong in ${name}`);
+    return { name: `${name}-wrong`, text, status: 1, prints };
+  });
+}

@@ -3,6 +3,7 @@ import type { Divergence } from '../../../harness/compare/tally.ts';
 import { type EmitOptions, emitC } from '../../../harness/handover/emit-c.ts';
 import type { Symptom } from '../../../harness/handover/symptom.ts';
 import { generatePrograms } from '../../../harness/programs/generate.ts';
+import { generateConcurrentPrograms } from '../../../harness/programs/generate-concurrent.ts';
 import { loadLibrary, parseProgram } from '../../../harness/programs/load.ts';
 import { makeProfile } from '../../../model/profile.ts';
 import { everything } from './everything.ts';
@@ -299,8 +300,9 @@ steps:
   });
 
   it('has C for every program of the library, and for whatever is generated', async () => {
-    const library = (await loadLibrary()).filter(({ steps }) => steps.every(({ op }) => op !== 'together'));
-    for (const program of [...library, ...generatePrograms(11, 10)]) {
+    const library = await loadLibrary();
+    const concurrent = generateConcurrentPrograms(11, 10);
+    for (const program of [...library, ...generatePrograms(11, 10), ...concurrent]) {
       const last = program.steps.length - 1;
       const text = emit(
         everything(program, profile, (step) => step === last),
