@@ -21,6 +21,8 @@ interface Pair {
  *   copies and frees without the mutex.
  * - `close`: dmirror_fops_release() frees the file though pages that it could not lock may stay on the device, and a
  *   fault on one is still using it (dmirror_devmem_fault).
+ * - `close` and `fork` in several rounds: the process of the round before, which ends as it is forked anew, may be the last
+ *   that has the file open, so this is a close as well.
  * - `madvise`: a page that is zapped between dmirror_migrate_finalize_and_map() and migrate_vma_finalize() is freed, and
  *   stays in the device's page table.
  * - Coherent devices are left out: the model has no races on their pages.
@@ -36,6 +38,8 @@ export function togetherHazard(state: State, step: Together): string | undefined
         continue;
       return `device ${device} would enter one of its own pages untranslated, or write to one that goes away`;
     }
+    const late = lateClose(step);
+    if (late !== undefined) return late;
   }
   for (const [actor, parts] of step.actors.entries()) {
     for (const part of parts) {
@@ -56,6 +60,19 @@ function usesCoherent({ devices }: State, { actors }: Together): boolean {
     devices.some(({ minor, live }) => isCoherent(minor) && live.size > 0) ||
     actors.flat().some((part) => 'device' in part && isCoherent(part.device))
   );
+}
+
+function lateClose({ actors }: Together): string | undefined {
+  const closed = actors.flat().flatMap((part) => (part.op === 'close' ? [part.device] : []));
+  if (closed.length === 0) return undefined;
+  for (const parts of actors) {
+    if (parts.every(({ op }) => op !== 'fork')) continue;
+    for (const other of actors.filter((list) => list !== parts).flat()) {
+      if (faults(other) || (other.op === 'migrate-to-sys' && closed.includes(other.device)))
+        return `a fault would use the file of device ${closed[0]} while a process that ends closes it`;
+    }
+  }
+  return undefined;
 }
 
 function raceOf(pair: Pair): string | undefined {

@@ -7,6 +7,7 @@ import {
   type OrdinaryStep,
   type PageRange,
   type Part,
+  type ProcessId,
   type Program,
   pageToken,
   partTokenStep,
@@ -35,6 +36,8 @@ export const ERRORS: Readonly<Partial<Record<Part['op'], readonly string[]>>> = 
   munmap: [],
   mprotect: ['ENOMEM'],
   madvise: ['ENOMEM'],
+  fork: [],
+  close: [],
 };
 /** Errors that need somebody who unmaps or protects pages. */
 const NEED_CHANGES: readonly string[] = ['EINVAL', 'EFAULT', 'EPERM', 'SIGSEGV', 'ENOMEM', 'EEXIST'];
@@ -47,6 +50,9 @@ export class RoundsChecker {
 
   /** Pages that several wrote to, or changed, at the same time, and that may have something of each. */
   readonly #mixed = new Set<string>();
+
+  /** Pages of a process, by its number, region and page, that somebody may have been writing to when it was forked. */
+  readonly #torn = new Set<string>();
 
   constructor(
     private readonly tally: Tally,
@@ -64,7 +70,9 @@ export class RoundsChecker {
     for (const [actor, parts] of step.actors.entries()) {
       for (const [place, part] of parts.entries()) {
         this.#noteWrite(part, partTokenStep(index, actor, place));
-        if (part.op === 'cpu-write' && !isAlone(step, part)) this.#noteMixed(part.at);
+        if (part.op !== 'cpu-write') continue;
+        if (!isAlone(step, part)) this.#noteMixed(part.at);
+        this.#noteTorn(step, part.at);
       }
     }
   }
@@ -73,7 +81,7 @@ export class RoundsChecker {
   check(index: number, seen: StepObservation, regions: readonly SeenRegion[]): void {
     const step = this.program.steps[index]!;
     if (step.op === 'together') this.#checkParts(index, step, seen.parts ?? [], regions);
-    else if (step.op === 'cpu-read' && seen.data) this.#checkData(index, step.at, seen.data, true);
+    else if (step.op === 'cpu-read' && seen.data) this.#checkData(index, step.at, seen.data, step.by);
     for (const region of regions) this.#checkWords(index, region);
     if (!this.#lives.anyOpen()) this.#checkHome(index, regions);
   }
@@ -88,6 +96,19 @@ export class RoundsChecker {
 
   #noteMixed({ region, first, count }: PageRange): void {
     for (let page = first; page < first + count; page++) this.#mixed.add(keyOf(region, page));
+  }
+
+  #noteTorn(step: Together, { region, first, count }: PageRange): void {
+    for (const part of step.actors.flat()) {
+      if (part.op !== 'fork') continue;
+      for (let page = first; page < first + count; page++)
+        this.#torn.add(`${part.child} ${keyOf(region, page)}`);
+    }
+  }
+
+  #isMixed(process: ProcessId, region: RegionId, page: number): boolean {
+    const key = keyOf(region, page);
+    return this.#mixed.has(key) || this.#torn.has(`${process} ${key}`);
   }
 
   #wordsOf(region: RegionId, page: number): Set<bigint> {
@@ -125,7 +146,7 @@ export class RoundsChecker {
       for (const [position, part] of parts.entries()) {
         const observed = seen[number++]!;
         this.#checkOutcome(place, part, observed, changes || !this.#isMapped(regions, part));
-        if ('at' in part && observed.data) this.#checkData(index, part.at, observed.data, false);
+        if ('at' in part && observed.data) this.#checkData(index, part.at, observed.data);
         if (!isAlone(step, part)) continue;
         this.tally.check(
           observed.lost === 0,
@@ -194,11 +215,18 @@ export class RoundsChecker {
     }
   }
 
-  #checkData(index: number, { region, first }: PageRange, data: readonly PageBytes[], alone: boolean): void {
+  /** @param process that nobody else acts beside */
+  #checkData(
+    index: number,
+    { region, first }: PageRange,
+    data: readonly PageBytes[],
+    process?: ProcessId,
+  ): void {
     for (const [offset, { word, uniform }] of data.entries()) {
       const page = first + offset;
       this.tally.check(
-        this.#isWritten(region, page, word) && (uniform || !alone || this.#mixed.has(keyOf(region, page))),
+        this.#isWritten(region, page, word) &&
+          (uniform || process === undefined || this.#isMixed(process, region, page)),
         { step: index, region, page },
         'data',
         'a page has what somebody wrote to it',
@@ -212,7 +240,7 @@ export class RoundsChecker {
     for (let page = 0; page < length; page++) {
       const words = observation.pages.at(page)?.words;
       if (!words) continue;
-      const mixed = this.#mixed.has(keyOf(region, page));
+      const mixed = this.#isMixed(process, region, page);
       this.tally.check(
         (mixed || words[0] === words[1]) && words.every((word) => this.#isWritten(region, page, word)),
         { step: index, process, region, page },

@@ -9,13 +9,15 @@ export interface ConcurrentParts {
   actors: number;
   /** Elements of shared->rounds[]. */
   parts: number;
+  /** Elements of shared->kept[]. */
+  kept: number;
   /** Rows of the table of what is written where. */
   written: readonly string[];
   tables: readonly string[];
   functions: readonly string[];
 }
 
-export const CONCURRENT_HEADERS: readonly string[] = ['pthread.h', 'stdatomic.h', 'time.h'];
+export const CONCURRENT_HEADERS: readonly string[] = ['poll.h', 'pthread.h', 'stdatomic.h', 'time.h'];
 
 /** Tables, and what each actor does. */
 export function concurrentText({ tables, written, functions }: ConcurrentParts): string[] {
@@ -29,7 +31,7 @@ export function concurrentText({ tables, written, functions }: ConcurrentParts):
 }
 
 export function concurrentDefinitions(
-  { actors, columns, attempts, written }: ConcurrentParts,
+  { actors, columns, attempts, written, kept }: ConcurrentParts,
   code: string,
 ): string[] {
   return [
@@ -37,6 +39,7 @@ export function concurrentDefinitions(
     `#define ATTEMPTS\t${attempts}`,
     ...(mentions(code, 'COLUMNS') ? [`#define COLUMNS\t\t${columns}`] : []),
     ...(mentions(code, 'WRITTEN') ? [`#define WRITTEN\t\t${written.length}`] : []),
+    ...(mentions(code, 'KEPT') ? [`#define KEPT\t\t${kept}`] : []),
   ];
 }
 
@@ -47,6 +50,7 @@ export function concurrentShared({ parts }: ConcurrentParts, code: string): stri
     '\tatomic_uint\tbehind;\t\t/* actors that have rounds to do */',
     '\tatomic_uint\tplayers;\t/* further processes that have actors */',
     ...(mentions(code, 'COLUMNS') ? ['\tuint64_t\tseen[COLUMNS];'] : []),
+    ...(mentions(code, 'KEPT') ? ['\tuint64_t\tkept[KEPT];'] : []),
     ...(parts > 0
       ? [
           `\tunsigned int\trounds[${parts}];\t/* that a part has done */`,

@@ -66,7 +66,9 @@ export function fileText(parts: FileParts): string {
     .flatMap((step) => (step.op === 'together' ? step.actors.flat() : [step]))
     .flatMap((step) => (step.op === 'fork' ? [step.child] : []));
   const processes = [0, ...forked].sort((a, b) => a - b);
-  const status = [...all.values()].flat().some((line) => /check_status\(|own_status\(/.test(line));
+  const status = [...all.values()]
+    .flat()
+    .some((line) => /check_status\(|own_status\(|check_rss\(/.test(line));
   const prepare = [
     'pin();',
     ...filesOf(program),

@@ -73,7 +73,7 @@ function run({ processes, code, checks }: MainOptions): string[] {
     '\tcannot("fork: %s", strerror(errno));',
     'shared->pid[0] = pid;',
     '',
-    ...(mentions(code, 'shared->next') ? FOLLOW : WAIT),
+    ...(mentions(code, 'shared->next') ? FOLLOW : mentions(code, 'end_child') ? WAIT_FOR_OWN : WAIT),
     '',
     `for (int i = 0; i < ${processes.length > 1 ? 'PROCESSES' : '1'}; i++)`,
     '\tif (shared->pid[i] > 0)',
@@ -144,8 +144,19 @@ const WAIT = [
   '\tfailed("process", "expected it to live, died of %s", strsignal(WTERMSIG(status)));',
 ];
 
+/** Some end because they are forked anew: those are known no more. */
+const WAIT_FOR_OWN = [
+  'do {',
+  '\tpid = wait(&status);',
+  '\tfor (int i = 0; i < PROCESSES; i++)',
+  '\t\tif (shared->pid[i] == pid)',
+  '\t\t\tpid = 0;',
+  '} while (pid > 0);',
+  ...WAIT.slice(1),
+];
+
 /** Functions that need the handlers of SIGSEGV and SIGBUS. */
 const FAULTING = [
   ...['cpu_read', 'cpu_write', 'cpu_write_again', 'check_words', 'check_unreadable', 'observe'],
-  ...['word_at', 'check_content', 'check_last'],
+  ...['word_at', 'check_content', 'check_last', 'check_kept'],
 ];

@@ -13,7 +13,7 @@ import {
 } from '../../model/program.ts';
 import { ERRORS } from '../compare/rounds.ts';
 import { isAlone } from '../programs/encode.ts';
-import { addressOf, indent, pagesOf, quote } from './c-text.ts';
+import { addressOf, call, indent, pagesOf, quote } from './c-text.ts';
 import { stepInWords } from './words.ts';
 
 /** A part of some step of several rounds that alone writes to its pages. */
@@ -33,6 +33,8 @@ export class Rounds {
   readonly #numbers = new Map<Part, number>();
   /** Pages that several write to at the same time. */
   readonly #mixed = new Set<string>();
+  /** Pages of a process that somebody may have been writing to when it was forked. */
+  readonly #torn = new Set<string>();
 
   constructor(
     readonly program: Program,
@@ -67,12 +69,46 @@ export class Rounds {
     const number = this.#numbers.size;
     this.#numbers.set(part, number);
     if (part.op !== 'cpu-write') return;
+    for (const other of step.actors.flat()) {
+      if (other.op !== 'fork') continue;
+      for (let offset = 0; offset < part.at.count; offset++)
+        this.#torn.add(`${other.child} ${part.at.region} ${part.at.first + offset}`);
+    }
     if (isAlone(step, part)) {
       this.#writers.push({ step: index, part, token, number });
       return;
     }
     const { region, first, count } = part.at;
     for (let page = first; page < first + count; page++) this.#mixed.add(`${region} ${page}`);
+  }
+
+  /** Elements of shared->kept[]: pages of all processes. */
+  get kept(): number {
+    const { steps } = this.program;
+    const parts = steps.flatMap((step) => (step.op === 'together' ? step.actors.flat() : [step]));
+    return (1 + parts.filter(({ op }) => op === 'fork').length) * this.#pages;
+  }
+
+  get #pages(): number {
+    return this.program.regions.reduce((sum, { pages }) => sum + pages, 0);
+  }
+
+  #placeOf(process: ProcessId, region: number, page: number): number {
+    const before = this.program.regions.slice(0, region).reduce((sum, { pages }) => sum + pages, 0);
+    return process * this.#pages + before + page;
+  }
+
+  /** What an actor needs before each round but the first. */
+  before(parts: readonly Part[]): string[] {
+    const lines = parts.flatMap((part) =>
+      part.op === 'close'
+        ? [`device[${part.device}] = open("/dev/hmm_dmirror${part.device}", O_RDWR | O_CLOEXEC);`]
+        : part.op === 'fork'
+          ? [`end_child(${part.child});`]
+          : [],
+    );
+    if (lines.length === 0) return [];
+    return ['if (round) {', ...lines.map(indent), '}', ''];
   }
 
   /** What a part does in a round, and how it may end. */
@@ -115,7 +151,18 @@ export class Rounds {
   /** Behind a step of several rounds: an access of the CPU shows what somebody wrote. */
   afterStep(index: number): string[] {
     const step = this.program.steps[index]! as OrdinaryStep;
-    return this.#readData(step, quote(`step ${index}`)).concat('(void)err;');
+    const known = step.op === 'cpu-write' || step.op === 'munmap' ? this.#known(step, index) : [];
+    return [...this.#readData(step, quote(`step ${index}`)), ...known, '(void)err;'];
+  }
+
+  /** What a process has in its pages after a step of its own. */
+  #known({ op, by, at }: Extract<OrdinaryStep, { op: 'cpu-write' | 'munmap' }>, index: number): string[] {
+    const lines = Array.from({ length: at.count }, (_, offset) => {
+      const page = at.first + offset;
+      const word = op === 'cpu-write' ? `TOKEN(${index}, ${at.region}, ${page})` : 'NOTHING';
+      return `shared->kept[${this.#placeOf(by, at.region, page)}] = err ? NOTHING : ${word};`;
+    });
+    return lines;
   }
 
   #readData(step: OrdinaryStep, what: string): string[] {
@@ -124,15 +171,22 @@ export class Rounds {
     return ['if (!err)', indent(`check_read(${what}, ${at}, ${pagesOf(this.program, step.at)});`)];
   }
 
+  #isMixed(process: ProcessId, region: number, page: number): boolean {
+    return this.#mixed.has(`${region} ${page}`) || this.#torn.has(`${process} ${region} ${page}`);
+  }
+
   /** What a process finds in its pages after a step. */
   pages(index: number, by: ProcessId, isHome: boolean): string[] {
     const { program } = this;
     const lines: string[] = [];
+    const places: string[] = [];
     for (const [region, { pages }] of program.regions.entries()) {
       for (let page = 0; page < pages; page++) {
         const at = addressOf(program, region, page);
         const what = quote(`step ${index}, p${by} ${program.regions[region]!.name}[${page}]`);
-        lines.push(`check_content(${what}, ${at}, ${this.#mixed.has(`${region} ${page}`)});`);
+        places.push(`is_anonymous(${at})`);
+        lines.push(`check_content(${what}, ${at}, ${this.#isMixed(by, region, page)});`);
+        lines.push(`check_kept(${what}, ${at}, ${this.#placeOf(by, region, page)});`);
         if (isHome) lines.push(`check_home(${what}, ${at});`);
         for (const { step, part, token, number } of this.#writers) {
           const { first, count } = part.at;
@@ -142,6 +196,7 @@ export class Rounds {
         }
       }
     }
-    return lines;
+    const rss = quote(`step ${index}, p${by}`);
+    return [...lines, ...call('check_rss', [rss, places.join(' + ')])];
   }
 }

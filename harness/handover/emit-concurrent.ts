@@ -80,6 +80,7 @@ class Emitter {
         columns: columns.length,
         actors: Math.max(...program.steps.map((step) => (step.op === 'together' ? step.actors.length : 0))),
         parts: this.#rounds.parts,
+        kept: this.#rounds.kept,
         written: this.#rounds.written,
         tables: columns.length > 0 ? this.#tableText() : [],
         functions: this.#functions,
@@ -137,6 +138,7 @@ class Emitter {
         by: first,
         lines: [
           ...head,
+          ...(isLong(step) ? ['forget_all();'] : []),
           `begin_together(${name}, ${others.length});`,
           ...others.map((process) => `pass_turn(${process});`),
           `play(${name}, ${first});`,
@@ -160,6 +162,7 @@ class Emitter {
       ...this.#part(step, index, actor, place, part),
       '',
     ]);
+    if (isLong(step)) body.unshift(...this.#rounds.before(parts));
     const text = body.join('\n');
     const locals = [
       ...(/\bcmd\b/.test(text) ? ['\tstruct hmm_dmirror_cmd cmd;'] : []),

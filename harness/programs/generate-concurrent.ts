@@ -15,6 +15,7 @@ export interface ConcurrentOptions {
 
 /** Numbers are taken modulo what there is to choose from. */
 interface Wish {
+  theme: Theme;
   pages: number;
   written: number;
   devices: number;
@@ -25,6 +26,7 @@ interface Wish {
   actors: readonly PartWish[][];
   apart: number;
   rounds: number;
+  after: number;
 }
 
 interface PartWish {
@@ -35,8 +37,21 @@ interface PartWish {
   count: number;
 }
 
+type Weights = readonly (readonly [Part['op'], number])[];
+
+/** What a program is about: who meets whom, on pages in which state. Pairs at random would rarely meet at all. */
+interface Theme {
+  weight: number;
+  /** Of each actor's first part; its further parts are of `ANYTHING`. */
+  actors: readonly [Weights, Weights];
+  /** Whether the pages are untouched at first, or on a device; either if it does not say. */
+  pages?: 'untouched' | 'placed';
+  /** Parts that make anew in each round what the first actor's use up. */
+  anew?: 'dontneed' | 'migrate';
+}
+
 /** How often each operation is wished for as a part. */
-const PARTS: readonly (readonly [Part['op'], number])[] = [
+const ANYTHING: Weights = [
   ['cpu-read', 4],
   ['cpu-write', 6],
   ['migrate-to-dev', 7],
@@ -49,10 +64,82 @@ const PARTS: readonly (readonly [Part['op'], number])[] = [
   ['close', 2],
 ];
 
+const THEMES: readonly Theme[] = [
+  { weight: 3, actors: [ANYTHING, ANYTHING] },
+  // migrate_vma_insert_page() against everything that fills a hole.
+  {
+    weight: 2,
+    actors: [
+      [['migrate-to-dev', 1]],
+      [
+        ['cpu-write', 4],
+        ['cpu-read', 2],
+        ['read', 4],
+        ['migrate-to-dev', 1],
+        ['fork', 1],
+      ],
+    ],
+    pages: 'untouched',
+    anew: 'dontneed',
+  },
+  // do_swap_page() against everything that takes the entry away.
+  {
+    weight: 2,
+    actors: [
+      [
+        ['cpu-read', 2],
+        ['cpu-write', 3],
+        ['read', 1],
+      ],
+      [
+        ['cpu-read', 2],
+        ['cpu-write', 2],
+        ['migrate-to-sys', 2],
+        ['munmap', 1],
+        ['madvise', 1],
+        ['migrate-to-dev', 1],
+        ['mprotect', 1],
+      ],
+    ],
+    pages: 'placed',
+    anew: 'migrate',
+  },
+  // copy_nonpresent_pte() against migration entries.
+  {
+    weight: 2,
+    actors: [
+      [
+        ['migrate-to-dev', 3],
+        ['migrate-to-sys', 2],
+        ['cpu-write', 2],
+        ['munmap', 1],
+      ],
+      [['fork', 1]],
+    ],
+  },
+  // dmirror_fops_release() evicts, against everything that changes page tables and does not fault.
+  {
+    weight: 2,
+    actors: [
+      [['close', 1]],
+      [
+        ['fork', 4],
+        ['munmap', 2],
+        ['mprotect', 2],
+        ['madvise', 1],
+      ],
+    ],
+    pages: 'placed',
+    anew: 'migrate',
+  },
+];
+
 /** Of so many programs one has a long step, of several rounds. */
 const LONG_ONE_IN = 4;
 /** Wishes for each program that is to be: some cannot be granted. */
 const SURPLUS = 4;
+/** Closing a device looks at each of its pages. */
+const ROUNDS_WITH_CLOSE = 10;
 
 /** @returns `count` programs, or less; the same for the same seed and options */
 export function generateConcurrentPrograms(
@@ -64,40 +151,55 @@ export function generateConcurrentPrograms(
   // fast-check's numRuns must be positive.
   for (const wish of count > 0 ? fc.sample(wishArbitrary(), { seed, numRuns: count * SURPLUS }) : []) {
     if (programs.length === count) break;
-    const program = buildProgram(`concurrent-${seed}-${programs.length}`, wish);
-    if (program && findHazard(program, profile) === undefined) programs.push(program);
+    const name = `concurrent-${seed}-${programs.length}`;
+    const program = [true, false]
+      .map((deviceReads) => buildProgram(name, wish, deviceReads))
+      .find((built) => built && findHazard(built, profile) === undefined);
+    if (program) programs.push(program);
   }
   return programs;
 }
 
 function wishArbitrary(): fc.Arbitrary<Wish> {
+  return fc.oneof(...THEMES.map((theme) => ({ arbitrary: wishOf(theme), weight: theme.weight })));
+}
+
+function wishOf(theme: Theme): fc.Arbitrary<Wish> {
   const small = fc.nat({ max: 59 });
-  const part = fc.record({
-    op: fc.oneof(...PARTS.map(([op, weight]) => ({ arbitrary: fc.constant(op), weight }))),
-    process: small,
-    device: small,
-    first: small,
-    count: small,
-  });
+  const [first, second] = theme.actors.map(partOfWeights) as [fc.Arbitrary<PartWish>, fc.Arbitrary<PartWish>];
+  const further = partOfWeights(ANYTHING);
   const parts = fc.oneof(
-    { arbitrary: fc.array(part, { minLength: 1, maxLength: 1 }), weight: 3 },
-    { arbitrary: fc.array(part, { minLength: 2, maxLength: 2 }), weight: 1 },
+    { arbitrary: fc.tuple(first), weight: 3 },
+    { arbitrary: fc.tuple(first, further), weight: 1 },
   );
   return fc.record({
+    theme: fc.constant(theme),
     pages: fc.constantFrom(1, 1, 2),
     written: small,
     devices: fc.constantFrom(1, 2),
     child: fc.boolean(),
     placed: fc.constantFrom(0, 0, 1, 2),
     long: small.map((number) => number % LONG_ONE_IN === 0),
-    actors: fc.tuple(parts, fc.tuple(part)),
+    actors: fc.tuple(parts, fc.tuple(second)),
     apart: fc.constantFrom(0, 0, 1, 4, 16, 64),
     rounds: fc.constantFrom(20, 100),
+    after: small,
+  });
+}
+
+function partOfWeights(weights: Weights): fc.Arbitrary<PartWish> {
+  const small = fc.nat({ max: 59 });
+  return fc.record({
+    op: fc.oneof(...weights.map(([op, weight]) => ({ arbitrary: fc.constant(op), weight }))),
+    process: small,
+    device: small,
+    first: small,
+    count: small,
   });
 }
 
 /** Undefined when a part of it is impossible. */
-function buildProgram(name: string, wish: Wish): Program | undefined {
+function buildProgram(name: string, wish: Wish, deviceReads: boolean): Program | undefined {
   const all: PageRange = { region: 0, first: 0, count: wish.pages };
   const lives = new Lives();
   const steps: Step[] = [];
@@ -107,44 +209,69 @@ function buildProgram(name: string, wish: Wish): Program | undefined {
     else possible = false;
   };
   take({ op: 'mmap', by: 0, region: 0, protection: 'read-write' });
-  const written = wish.written % (wish.pages + 1);
+  const written = wish.theme.pages === 'untouched' ? 0 : wish.written % (wish.pages + 1);
   if (written > 0) take({ op: 'cpu-write', by: 0, at: { ...all, count: written } });
-  for (let device = 0; device < wish.devices; device++) take({ op: 'open', by: 0, device });
-  if (wish.child) take({ op: 'fork', by: 0, child: 1 });
-  const { placed } = wish;
-  if (placed > 0 && placed <= wish.devices) {
-    take({ op: 'migrate-to-dev', by: 0, device: placed - 1, at: all });
-  }
+  // A child that was forked later has the devices open, too.
+  const isHeir = wish.after % 2 === 0;
+  if (wish.child && !isHeir) take({ op: 'fork', by: 0, child: 1 });
+  for (const device of devicesOf(wish)) take({ op: 'open', by: 0, device });
+  if (wish.child && isHeir) take({ op: 'fork', by: 0, child: 1 });
+  const home = homeOf(wish);
+  if (home !== undefined) take({ op: 'migrate-to-dev', by: 0, device: home, at: all });
   const step = togetherOf(wish);
   take(step);
-  for (const after of aftermath(wish, step)) take(after);
+  const open = devicesOf(wish).filter((device) => lives.hasOpen(0, device));
+  const strangers = deviceReads ? open.filter((device) => !migratesTo(steps, device)) : [];
+  for (const after of aftermath(wish, step, open, strangers)) take(after);
   const regions = [{ name: 'a', pages: wish.pages }];
   return possible ? { name, regions, steps } : undefined;
 }
 
+/** The device that the pages are on at first. */
+function homeOf({ theme, placed, devices }: Wish): number | undefined {
+  if (theme.pages === 'untouched') return undefined;
+  if (theme.pages === 'placed') return placed % devices;
+  return placed > 0 && placed <= devices ? placed - 1 : undefined;
+}
+
 function togetherOf(wish: Wish): Together {
-  let next = wish.child ? 2 : 1;
-  const living = next;
+  const living = wish.child ? 2 : 1;
+  let next = living;
   const actors = wish.actors.map((parts) => {
     const by = parts[0]!.process % 4 === 0 ? living - 1 : 0;
     return parts.map((part) => partOf(wish, part, by, () => next++));
   });
-  const rounds = wish.long ? wish.rounds : 1;
-  return { op: 'together', by: actors[0]![0]!.by, actors, rounds, apart: wish.long ? 0 : wish.apart };
+  for (const part of actors.flat())
+    if (part.op === 'read') part.device = strangerOf(wish, actors, part.device);
+  if (!wish.long) return { op: 'together', by: actors[0]![0]!.by, actors, rounds: 1, apart: wish.apart };
+  actors[0] = [...anew(wish, actors[0]!), ...actors[0]!];
+  const closes = actors.flat().some(({ op }) => op === 'close');
+  const rounds = closes ? ROUNDS_WITH_CLOSE : wish.rounds;
+  return { op: 'together', by: actors[0]![0]!.by, actors, rounds, apart: 0 };
+}
+
+/** A device that reads pages which another one migrates: what it migrates itself it must not read meanwhile. */
+function strangerOf({ devices }: Wish, actors: readonly (readonly Part[])[], device: number): number {
+  const isTarget = (minor: number) =>
+    actors.flat().some((part) => part.op === 'migrate-to-dev' && part.device === minor);
+  return devices === 2 && isTarget(device) ? 1 - device : device;
+}
+
+/** What an actor of several rounds does first, so that each finds what the first has found. */
+function anew(wish: Wish, parts: readonly Part[]): Part[] {
+  const { by } = parts[0]!;
+  const at: PageRange = { region: 0, first: 0, count: wish.pages };
+  if (wish.theme.anew === 'dontneed') return [{ op: 'madvise', by, at, advice: 'dontneed' }];
+  if (wish.theme.anew === 'migrate') return [{ op: 'migrate-to-dev', by, device: homeOf(wish)!, at }];
+  return [];
 }
 
 function partOf(wish: Wish, part: PartWish, by: number, newProcess: () => number): Part {
-  const device = part.device % wish.devices;
+  const { op } = part;
+  const home = homeOf(wish);
+  const device = op === 'close' && home !== undefined ? home : part.device % wish.devices;
   const first = part.first % wish.pages;
   const at: PageRange = { region: 0, first, count: 1 + (part.count % (wish.pages - first)) };
-  // What cannot be repeated gives way to what is nearest to it.
-  const op = !wish.long
-    ? part.op
-    : part.op === 'fork'
-      ? 'mprotect'
-      : part.op === 'close'
-        ? 'migrate-to-sys'
-        : part.op;
   switch (op) {
     case 'fork':
       return { op, by, child: newProcess() };
@@ -166,21 +293,40 @@ function partOf(wish: Wish, part: PartWish, by: number, newProcess: () => number
   }
 }
 
-/** What shows where pages are, and what they have: reads by the other device, and accesses of all. */
-function aftermath(wish: Wish, step: Together): OrdinaryStep[] {
+/** What shows where pages are, and what they have: reads by devices that have none, and accesses of all processes. */
+function aftermath(
+  wish: Wish,
+  step: Together,
+  open: readonly number[],
+  strangers: readonly number[],
+): OrdinaryStep[] {
   const all: PageRange = { region: 0, first: 0, count: wish.pages };
   const forked = step.actors.flat().flatMap((part) => (part.op === 'fork' ? [part.child] : []));
   const living = [0, ...(wish.child ? [1] : []), ...forked];
   const reads = living.map((by): OrdinaryStep => ({ op: 'cpu-read', by, at: all }));
-  if (step.rounds === 1) {
-    const writer = step.actors[0]![0]!.by;
-    return [{ op: 'cpu-write', by: writer, at: all }, ...reads];
+  const write: OrdinaryStep = { op: 'cpu-write', by: step.actors[0]![0]!.by, at: all };
+  if (step.rounds > 1) {
+    return [
+      ...reads,
+      write,
+      ...reads,
+      ...open.map((device): OrdinaryStep => ({ op: 'close', by: 0, device })),
+      ...reads,
+    ];
   }
+  if (wish.after % 3 === 0) return [write, ...reads];
   return [
+    ...strangers.map((device): OrdinaryStep => ({ op: 'read', by: 0, device, at: all })),
     ...reads,
-    ...devicesOf(wish).map((device): OrdinaryStep => ({ op: 'close', by: 0, device })),
+    write,
     ...reads,
   ];
+}
+
+function migratesTo(steps: readonly Step[], device: number): boolean {
+  return steps
+    .flatMap((step) => (step.op === 'together' ? step.actors.flat() : [step]))
+    .some((step) => step.op === 'migrate-to-dev' && step.device === device);
 }
 
 function devicesOf(wish: Wish): number[] {

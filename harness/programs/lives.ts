@@ -33,15 +33,25 @@ export class Lives {
     return undefined;
   }
 
+  hasOpen(process: number, device: number): boolean {
+    return this.#open.get(process)?.has(device) ?? false;
+  }
+
   /** Whether anybody has a device open. */
   anyOpen(): boolean {
     return [...this.#open.values()].some((devices) => devices.size > 0);
   }
 
-  /** Takes a step with its parts. @returns why it is not possible */
+  /**
+   * Takes a step with its parts; in several rounds, a process may have been forked while all was still open.
+   *
+   * @returns why it is not possible
+   */
   takeWhole(step: Step): string | undefined {
     if (step.op !== 'together') return this.take(step);
-    for (const part of step.actors.flat()) {
+    const parts = step.actors.flat();
+    const forks = step.rounds > 1 ? parts.filter(({ op }) => op === 'fork') : [];
+    for (const part of [...forks, ...parts.filter((part) => !forks.includes(part))]) {
       const problem = this.take(part);
       if (problem !== undefined) return problem;
     }

@@ -37,7 +37,9 @@
  *       - together:                         # lists of steps, one for each actor, that begin at the same time, on different
  *           - [{migrate-to-dev: a, device: 0}] # CPUs; an actor is a process, a second one of the same process a thread of it
  *           - [{cpu-write: "a[0]"}, {fork: p2}] # what may be here: model/program.ts, PART_OPERATIONS
- *         rounds: 100                       # again and again, until each list was done so often; default 1
+ *         rounds: 100                       # again and again, until each list was done so often; default 1. A list that
+ *                                           # closes a device opens it again first, and one that forks a process again
+ *                                           # ends it first
  *         apart: 20                         # each step is begun up to so many ms later, at random; default 0
  *       - {close: 0, by: p1}                  # p1 inherited it
  *       - {exit: p1}                          # what is left at the end exits in ascending order

@@ -184,9 +184,6 @@ function mremapOf(fields: Fields, by: number, at: PageRange, regions: readonly R
 }
 
 const MAX_ROUNDS = 65_535;
-/** What a part may do again and again. */
-const REPEATABLE: readonly Operation[] = PART_OPERATIONS.filter((op) => op !== 'fork' && op !== 'close');
-
 function togetherOf(fields: Fields, regions: readonly Region[]): Step {
   const op = 'together';
   const lists = fields[op];
@@ -199,7 +196,7 @@ function togetherOf(fields: Fields, regions: readonly Region[]): Step {
     if (!Array.isArray(list) || list.length < 1 || list.length > MAX_ACTOR_PARTS) {
       throw new Problem(op, `an actor has a list of 1..${MAX_ACTOR_PARTS} steps`);
     }
-    const parts = list.map((part: unknown) => partOf(part, regions, rounds));
+    const parts = list.map((part: unknown) => partOf(part, regions));
     if (parts.some(({ by }) => by !== parts[0]!.by)) {
       throw new Problem(op, 'an actor is one process: all of its steps are by the same');
     }
@@ -208,20 +205,19 @@ function togetherOf(fields: Fields, regions: readonly Region[]): Step {
   return { op, by: actors[0]![0]!.by, actors, rounds, apart };
 }
 
-function partOf(fields: unknown, regions: readonly Region[], rounds: number): Part {
+function partOf(fields: unknown, regions: readonly Region[]): Part {
   if (typeof fields !== 'object' || fields === null) throw new Problem('together', 'a part is a step');
   const step = stepOf(fields as Fields, regions);
-  const problem = partProblem(step, regions, rounds);
+  const problem = partProblem(step, regions);
   if (problem !== undefined) throw new Problem('together', problem);
   return step as Part;
 }
 
-/** Why a step cannot be a part of a `together` step of so many rounds. */
-export function partProblem(step: Step, regions: readonly Region[], rounds: number): string | undefined {
-  const names: readonly Operation[] = rounds > 1 ? REPEATABLE : PART_OPERATIONS;
-  if (!names.includes(step.op)) {
-    return `${step.op} cannot be done together with others${rounds > 1 ? ' in rounds' : ''}; ${names.join(', ')} can`;
-  }
+/** Why a step cannot be a part of a `together` step. */
+function partProblem(step: Step, regions: readonly Region[]): string | undefined {
+  const names: readonly Operation[] = PART_OPERATIONS;
+  if (!names.includes(step.op))
+    return `${step.op} cannot be done together with others; ${names.join(', ')} can`;
   if ('flaw' in step && step.flaw) return 'the arguments of a part have no flaw';
   if (step.op === 'madvise' && step.advice !== 'dontneed') return 'the advice of a part is dontneed';
   const region = 'at' in step ? step.at.region : 'region' in step ? step.region : undefined;

@@ -255,12 +255,25 @@ static bool do_fork(const struct program_step *s)
 	return false;
 }
 
-static void do_open(const struct program_step *s)
+static int open_device(unsigned int device)
 {
 	char path[32];
 
-	snprintf(path, sizeof(path), "/dev/hmm_dmirror%u", s->argument);
-	self.device[s->argument] = open(path, O_RDWR | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/dev/hmm_dmirror%u", device);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+void reopen_device(unsigned int device)
+{
+	self.device[device] = open_device(device);
+	if (self.device[device] < 0)
+		fail("opening device %u again", device);
+	self.own[device] = true;
+}
+
+static void do_open(const struct program_step *s)
+{
+	self.device[s->argument] = open_device(s->argument);
 	self.own[s->argument] = succeeded(self.device[s->argument]);
 	shared->control.opened |= 1u << s->argument;
 }

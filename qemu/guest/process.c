@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -47,6 +48,25 @@ pid_t spawn(unsigned int number, unsigned long flags)
 	 */
 	return syscall(SYS_clone, flags | CLONE_PARENT_SETTID | SIGCHLD, NULL, &shared->control.pid[number],
 		       NULL, NULL);
+}
+
+void end_process(unsigned int number)
+{
+	pid_t *pid = &shared->control.pid[number];
+	struct pollfd ended = { .events = POLLIN };
+
+	if (*pid <= 0)
+		return;
+	ended.fd = syscall(SYS_pidfd_open, *pid, 0);
+	if (ended.fd < 0)
+		fail("pidfd_open");
+	/* The agent, whose child it is, knows it no more: this end is none of the program. */
+	*pid = 0;
+	if (syscall(SYS_pidfd_send_signal, ended.fd, SIGKILL, NULL, 0))
+		fail("pidfd_send_signal");
+	while (poll(&ended, 1, -1) != 1)
+		;
+	close(ended.fd);
 }
 
 static void become(unsigned int number)

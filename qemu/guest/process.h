@@ -38,6 +38,9 @@ int open_own(const char *path);
  */
 pid_t spawn(unsigned int number, unsigned long flags);
 
+/* Ends process `number`, which waits for its turn, if there is one; returns when it has given up all that it had. */
+void end_process(unsigned int number);
+
 /* Makes the program's first process of a copy of the agent. */
 void become_first_process(void);
 

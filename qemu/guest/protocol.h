@@ -237,7 +237,10 @@ enum step_advice {
 #define MAX_ACTOR_STEPS		4
 #define MAX_PARTS		(MAX_ACTORS * MAX_ACTOR_STEPS)
 
-/* The option of OP_TOGETHER: rounds in the lower half; above, the most ms that an actor waits before a part. */
+/*
+ * In each round but the first, an actor first opens the devices that its parts close, and ends the processes that they
+ * fork. The option of OP_TOGETHER: rounds in the lower half; above, the most ms that an actor waits before a part.
+ */
 #define TOGETHER_ROUNDS(option)	((option) & 0xffff)
 #define TOGETHER_APART(option)	((option) >> 16)
 

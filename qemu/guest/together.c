@@ -123,6 +123,23 @@ static void run_part(struct actor *a, unsigned int part, unsigned int round)
 	own_part = NULL;
 }
 
+/* What the parts of a round need, and the round before has taken from them. */
+static void prepare_round(struct actor *a)
+{
+	const struct program_step *s = &program.steps[a->step];
+
+	for (unsigned int part = 0; part < s->count; part++) {
+		const struct program_step *p = &s[1 + part];
+
+		if (p->to_first != a->number)
+			continue;
+		if (p->op == OP_CLOSE)
+			reopen_device(p->argument);
+		if (p->op == OP_FORK)
+			end_process(p->argument);
+	}
+}
+
 static void run_rounds(struct actor *a)
 {
 	const struct program_step *s = &program.steps[a->step];
@@ -131,6 +148,8 @@ static void run_rounds(struct actor *a)
 	bool over;
 
 	do {
+		if (round > 0)
+			prepare_round(a);
 		for (unsigned int part = 0; part < s->count; part++) {
 			if (program.steps[a->step + 1 + part].to_first != a->number)
 				continue;
