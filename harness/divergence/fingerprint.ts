@@ -93,6 +93,11 @@ export function sameBug(a: Fingerprint, b: Fingerprint): boolean {
   return sameFingerprint(a, { ...b, design, arch });
 }
 
+/** Whether two may be one bug that shows at different operations. */
+export function sameKind(a: Fingerprint, b: Fingerprint): boolean {
+  return sameFingerprint(a, { ...b, operation: a.operation });
+}
+
 /** Eight hexadecimal digits that stand for a fingerprint, in names of folders and on the command line. */
 export function identify(fingerprint: Fingerprint): string {
   const { kind, operation, field, expected, seen, design, arch } = fingerprint;
@@ -118,8 +123,28 @@ function operationAt(program: Program, step: number): string {
 const NUMBER = /^-?(?:0x[0-9a-f]+|\d+)$/;
 const BYTES = /^(?:[0-9a-f]{2}(?: |$))+$/;
 
+/** Fields whose texts are lists of words, trace events with their name before it. */
+const LISTS: ReadonlySet<string> = new Set(['kpageflags', 'trace.bits', 'smaps.VmFlags']);
+const LIST = /^(?:(\w+): ?)?((?:\w+(?: |$))*)$/;
+
+/** Of two lists what one has and the other has not. */
+function listClasses(expected: string, seen: string): { expected: string; seen: string } | undefined {
+  const [a, b] = [LIST.exec(expected), LIST.exec(seen)];
+  if (!a || !b || a[1] !== b[1]) return undefined;
+  const [there, here] = [a, b].map((match) =>
+    match[2]!.split(' ').filter((word) => word !== '' && word !== 'none'),
+  ) as [string[], string[]];
+  const lost = there.filter((word) => !here.includes(word));
+  const gained = here.filter((word) => !there.includes(word));
+  const text = (has: string[], lacks: string[]) =>
+    `${a[1] === undefined ? '' : `${a[1]}: `}${[...has, ...lacks.map((word) => `no ${word}`)].join(', ')}`;
+  return { expected: text(lost, gained), seen: text(gained, lost) };
+}
+
 /** Of two byte strings the first pair that differs counts, of two numbers which is the larger. */
-function classesOf({ expected, seen }: Divergence): { expected: string; seen: string } {
+function classesOf({ field, expected, seen }: Divergence): { expected: string; seen: string } {
+  const lists = LISTS.has(field) ? listClasses(expected, seen) : undefined;
+  if (lists) return lists;
   if (BYTES.test(expected) && BYTES.test(seen) && expected.length > 2) {
     const other = seen.split(' ');
     const at = expected.split(' ').findIndex((byte, index) => byte !== other[index]);

@@ -1,7 +1,7 @@
 /** From a program that showed something to a finding that a person can act on. */
 import type { Program } from '../../model/program.ts';
 import type { Divergence } from '../compare/tally.ts';
-import { type Fingerprint, identify, sameFingerprint } from './fingerprint.ts';
+import { type Fingerprint, identify, sameFingerprint, sameKind } from './fingerprint.ts';
 import { cutAfter } from './reductions.ts';
 import { accepts, type Rate, runsFor, shrink } from './shrink.ts';
 import type { Trial, Trials } from './trials.ts';
@@ -11,6 +11,8 @@ export interface Suspicion {
   fingerprint: Fingerprint;
   /** The shortest first. */
   programs: Program[];
+  /** A more frequent one, of another operation, that shows the same otherwise. */
+  like?: Fingerprint;
 }
 
 export interface Investigation {
@@ -48,7 +50,10 @@ const FIRST_RUNS = 12;
 const FIRST_RUNS_LOST = 3;
 const COLD_RUNS = 3;
 
-/** Folds what programs showed: one suspicion per fingerprint, the most frequent first. */
+/**
+ * Folds what programs showed: one suspicion per fingerprint, the most frequent first; but those that differ from an
+ * earlier one in the operation alone come behind all others.
+ */
 export function fold(shown: readonly { program: Program; fingerprint: Fingerprint }[]): Suspicion[] {
   const byId = new Map<string, Suspicion>();
   for (const { program, fingerprint } of shown) {
@@ -59,7 +64,15 @@ export function fold(shown: readonly { program: Program; fingerprint: Fingerprin
   }
   const suspicions = [...byId.values()];
   for (const { programs } of suspicions) programs.sort((a, b) => a.steps.length - b.steps.length);
-  return suspicions.sort((a, b) => b.programs.length - a.programs.length);
+  suspicions.sort((a, b) => b.programs.length - a.programs.length);
+  const likes: Suspicion[] = [];
+  const first: Suspicion[] = [];
+  for (const suspicion of suspicions) {
+    const like = first.find(({ fingerprint }) => sameKind(fingerprint, suspicion.fingerprint));
+    if (like) likes.push({ ...suspicion, like: like.fingerprint });
+    else first.push(suspicion);
+  }
+  return [...first, ...likes];
 }
 
 /**
@@ -74,6 +87,7 @@ export async function investigate(
   const started = performance.now();
   const { fingerprint } = suspicion;
   const original = suspicion.programs[0]!;
+  const isDear = fingerprint.kind !== 'divergence';
   let shownBy: Trial | undefined;
 
   /** Each program `runs` times; ends behind the first that `enough` takes. */
@@ -96,15 +110,17 @@ export async function investigate(
       }
       queue = queue.slice(done.length);
       const last = done.at(-1)!.program;
-      // The rate of a program counts when all its runs are done.
-      const complete = rates.filter((_, index) => programs[index] !== last || !queue.includes(last));
-      if (complete.some(enough)) break;
+      // The rate of a program counts when all its runs are done; where each costs a boot, at once.
+      const counted = isDear
+        ? rates
+        : rates.filter((_, index) => programs[index] !== last || !queue.includes(last));
+      if (counted.some(enough)) break;
     }
     return rates;
   };
   const always = () => false;
 
-  const firstRuns = fingerprint.kind === 'divergence' ? FIRST_RUNS : FIRST_RUNS_LOST;
+  const firstRuns = isDear ? FIRST_RUNS_LOST : FIRST_RUNS;
   const [originalRate = { shown: 0, runs: 0 }] = await measure([original], firstRuns, always);
   const known = { fingerprint, original, originalRate };
   if (originalRate.shown === 0) {
@@ -126,13 +142,16 @@ export async function investigate(
     runnable,
     stop: () => performance.now() - started > limitMs,
     attempt: async (candidates, runs) =>
-      measure(candidates, runs, (rate) => rate.runs >= runs && accepts(originalRate, rate)),
+      measure(candidates, runs, (rate) => (isDear || rate.runs >= runs) && accepts(originalRate, rate)),
     ...(progress ? { progress } : {}),
   });
-  const [rate = originalRate] = await measure([program], firstRuns, always);
-  await trials.renew();
+  // Where each run that shows it takes its guest along, all runs are on machines that have just booted.
+  const isLost = fingerprint.kind === 'lost';
+  if (isLost) await trials.renew();
   const coldRuns = Math.max(COLD_RUNS, runsFor(originalRate));
-  const [coldRate = { shown: 0, runs: 0 }] = await measure([program], coldRuns, always);
+  const [rate = originalRate] = await measure([program], isLost ? coldRuns : firstRuns, always);
+  await trials.renew();
+  const [coldRate = { shown: 0, runs: 0 }] = isLost ? [rate] : await measure([program], coldRuns, always);
   return {
     ...known,
     program,
@@ -147,7 +166,7 @@ export async function investigate(
   /** Steps behind the one that fails are of no use, unless the end of the program is what fails. */
   async function cutToFailure(trial: Trial, rate: Rate): Promise<Program> {
     const divergences: readonly Divergence[] = trial.result?.comparison.divergences ?? [];
-    const step = divergences[0]?.step;
+    const step = trial.lostStep ?? divergences[0]?.step;
     if (step === undefined || step + 1 >= original.steps.length) return original;
     const candidate = cutAfter(original, step);
     const [cutRate] = await measure([candidate], runsFor(rate), always);

@@ -23,8 +23,9 @@ export interface Trial {
   environment?: Environment;
   /** What the kernel reported while it ran. */
   splats: Splat[];
-  /** Why the guest was lost. */
+  /** Why the guest was lost, and the last step that it began. */
   lost?: string;
+  lostStep?: number;
 }
 
 export interface TrialsOptions {
@@ -112,12 +113,15 @@ export class Trials implements AsyncDisposable {
     if (loss && lost !== undefined) {
       // A program may be among them several times.
       const index = run.lost ? run.results.length + 1 : run.results.length;
+      const step = announced.lastStepOf(index);
       trials.length = index - 1;
       trials.push({
         program: loss.program,
         lost,
         splats: splats.filter((splat) => announced.at(splat.firstLine)?.program === index),
-        fingerprints: [fingerprintOfLoss(loss.program, announced.lastStepOf(index), lost, setting)],
+        fingerprints: [fingerprintOfLoss(loss.program, step, lost, setting)],
+        // One that ran to its end, and whose guest was lost behind it, has to keep all steps.
+        ...(run.lost && step !== undefined ? { lostStep: step } : {}),
       });
     }
     const first = trials.findIndex((trial) => trial.splats.length > 0);

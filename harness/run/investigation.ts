@@ -143,6 +143,7 @@ function summary(suspicion: Suspicion, finding?: Finding, folder?: string): Prog
   return {
     id: identify(fingerprint),
     fingerprint,
+    like: suspicion.like ? identify(suspicion.like) : null,
     programs: programs.length,
     example: programs[0]!.name,
     folder: folder ?? null,

@@ -118,7 +118,7 @@ export function wrongPrograms(program: Program, profile: Profile): EmittedProgra
 const WRONG_TOGETHER: Record<string, { replace: [RegExp, string]; prints: RegExp }> = {
   // Whatever the order, the process reads what it wrote.
   'first-write-meets-migration-of-the-hole': {
-    replace: [/(TOKEN\(\d+), 0, 0\)( },?)$/gm, '$1, 0, 1)$2'],
+    replace: [/^(\t\{ .*?TOKEN\(\d+), 0, 0\)/gm, '$1, 0, 1)'],
     prints: /no order of what was done at the same time explains it/,
   },
   'fork-meets-migration': {

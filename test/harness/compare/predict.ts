@@ -104,8 +104,9 @@ export function predict(program: Program, environment: Environment, ending = 0):
       guard: false,
       file: expected.file,
     });
-    const word = expected.word === undefined ? undefined : BigInt(expected.word);
-    const words = word === undefined ? {} : { words: [word, word] as const };
+    const word = expected.word === undefined ? undefined : firstWord(expected.word);
+    const last = expected.word !== undefined && isTorn(expected.word) ? 0n : word;
+    const words = word === undefined ? {} : { words: [word, last!] as const };
     if (!flags) return { pagemap, ...words };
     return {
       pagemap,
@@ -191,7 +192,7 @@ export function predict(program: Program, environment: Environment, ending = 0):
       outcome,
       ...(cpages === undefined ? {} : { cpages }),
       ...(faults === undefined ? {} : { faults }),
-      ...(data ? { data: data.map((word) => ({ word: BigInt(word), uniform: true })) } : {}),
+      ...(data ? { data: data.map((word) => ({ word: firstWord(word), uniform: !isTorn(word) })) } : {}),
       ...(bytes ? { bytes } : {}),
       messages,
       events: [...events, ...observationFaults(state)].map(event),

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import type { Divergence } from '../../../harness/compare/tally.ts';
+import { fingerprintOfDivergences, identify } from '../../../harness/divergence/fingerprint.ts';
+import { fold } from '../../../harness/divergence/investigate.ts';
+import { parseProgram } from '../../../harness/programs/load.ts';
+
+const program = parseProgram(
+  'p.yaml',
+  `
+name: p
+regions: { a: 2 }
+steps:
+  - { mmap: a }
+  - { cpu-write: a }
+  - { cpu-read: a }
+`,
+);
+const setting = { design: 'offset', arch: 'x86_64' } as const;
+
+function fingerprint(step: number, field: Divergence['field'], expected: string, seen: string) {
+  return fingerprintOfDivergences(program, [{ step, field, expected, seen, rule: 'a_function' }], setting)!;
+}
+
+describe('a fingerprint', () => {
+  it('has of two lists of flags what only one of them has: the other flags are of the page, not of the bug', () => {
+    const clean = fingerprint(1, 'kpageflags', 'UPTODATE MMAP ANON', 'UPTODATE MMAP ANON ANON_EXCLUSIVE');
+    const dirty = fingerprint(1, 'kpageflags', 'UPTODATE DIRTY ANON', 'UPTODATE DIRTY ANON ANON_EXCLUSIVE');
+    expect(clean).toMatchObject({ expected: 'no ANON_EXCLUSIVE', seen: 'ANON_EXCLUSIVE' });
+    expect(identify(dirty)).toBe(identify(clean));
+    expect(fingerprint(1, 'kpageflags', 'ANON DIRTY', 'ANON')).toMatchObject({
+      expected: 'DIRTY',
+      seen: 'no DIRTY',
+    });
+    expect(fingerprint(1, 'kpageflags', 'ANON', 'none')).toMatchObject({ expected: 'ANON', seen: 'no ANON' });
+  });
+
+  it('keeps the name of a trace event, and tells two events apart', () => {
+    const of = (expected: string, seen: string) => fingerprint(1, 'trace.bits', expected, seen);
+    expect(of('remove_migration_pte: write softDirty', 'remove_migration_pte: write')).toMatchObject({
+      expected: 'remove_migration_pte: softDirty',
+      seen: 'remove_migration_pte: no softDirty',
+    });
+    expect(of('set_migration_pte: young', 'remove_migration_pte: young').seen).toBe(
+      'remove_migration_pte: young',
+    );
+  });
+});
+
+describe('folding', () => {
+  it('puts those that differ in the operation alone behind all others, and says what they are like', () => {
+    const shown = [
+      ...['DIRTY', 'UPTODATE'].map((flag) => fingerprint(1, 'kpageflags', flag, `${flag} SLAB`)),
+      fingerprint(2, 'kpageflags', 'ANON', 'ANON SLAB'),
+      fingerprint(2, 'words', 'one thing', 'another'),
+    ];
+    const folded = fold(shown.map((own) => ({ program, fingerprint: own })));
+    expect(
+      folded.map(({ fingerprint: { operation, field }, programs }) => [operation, field, programs.length]),
+    ).toEqual([
+      ['cpu-write', 'kpageflags', 2],
+      ['cpu-read', 'words', 1],
+      ['cpu-read', 'kpageflags', 1],
+    ]);
+    expect(folded.map(({ like }) => like && identify(like))).toEqual([
+      undefined,
+      undefined,
+      identify(shown[0]!),
+    ]);
+  });
+});
