@@ -39,7 +39,7 @@ const PARTS: readonly Part[] = FILES.flatMap((name) => {
 
 function partOf(text: string): Part {
   // __attribute__((...)) would pass for the name of a function.
-  const plain = text.replace(/__attribute__\(\(.*?\)\)\)? /g, '');
+  const plain = text.replace(/__attribute__\(\((?:[^()]|\([^()]*\))*\)\) ?/g, '');
   const names = DEFINITIONS.flatMap((pattern) => [...plain.matchAll(pattern)].map((match) => match[1]!));
   return { names, text: text.trim() };
 }

@@ -138,8 +138,8 @@ const THEMES: readonly Theme[] = [
 const LONG_ONE_IN = 4;
 /** Wishes for each program that is to be: some cannot be granted. */
 const SURPLUS = 4;
-/** Closing a device looks at each of its pages. */
-const ROUNDS_WITH_CLOSE = 10;
+/** A fork is dear, and closing a device looks at each of its pages. */
+const DEAR_ROUNDS = 10;
 
 /** @returns `count` programs, or less; the same for the same seed and options */
 export function generateConcurrentPrograms(
@@ -245,8 +245,8 @@ function togetherOf(wish: Wish): Together {
     if (part.op === 'read') part.device = strangerOf(wish, actors, part.device);
   if (!wish.long) return { op: 'together', by: actors[0]![0]!.by, actors, rounds: 1, apart: wish.apart };
   actors[0] = [...anew(wish, actors[0]!), ...actors[0]!];
-  const closes = actors.flat().some(({ op }) => op === 'close');
-  const rounds = closes ? ROUNDS_WITH_CLOSE : wish.rounds;
+  const isDear = actors.flat().some(({ op }) => op === 'close' || op === 'fork');
+  const rounds = isDear ? DEAR_ROUNDS : wish.rounds;
   return { op: 'together', by: actors[0]![0]!.by, actors, rounds, apart: 0 };
 }
 

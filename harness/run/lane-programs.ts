@@ -19,6 +19,9 @@ import { addComparison, addTally, emptyTally, type Tally } from './program-tally
 /** Of more programs than this, transcripts are recorded only to compare lanes with each other. */
 const MOST_RECORDED = 1000;
 
+/** A kernel that has hung once will hang again, and nobody wants to wait so long each time. */
+const LIMIT_AFTER_LOSS_MS = 2000;
+
 type ProgramsVerdict = NonNullable<LaneVerdict['suites']['programs']>;
 
 /** The suite `programs` of one lane, over as many guests as it takes. */
@@ -102,6 +105,7 @@ export class LanePrograms {
       environment: () => environmentOf(session, profile),
       lean: true,
       smapsEvery: this.options.smapsEvery,
+      ...(this.#lost.length > 0 ? { stepLimit: LIMIT_AFTER_LOSS_MS } : {}),
       sparse: true,
       coverage: this.#coverage,
       firstSequence: from + 1,

@@ -21,6 +21,8 @@
 /* PTHREAD_STACK_MIN of aarch64, whose vector state may be large. */
 #define STACK_BYTES	(128 * 1024)
 
+#define OVERTIME_NS	1000000000ull
+
 struct actor {
 	unsigned int	number;
 	unsigned int	step;		/* OP_TOGETHER; its parts are behind it */
@@ -145,6 +147,7 @@ static void run_rounds(struct actor *a)
 	const struct program_step *s = &program.steps[a->step];
 	const unsigned int rounds = TOGETHER_ROUNDS(s->option);
 	unsigned int round = 0;
+	uint64_t until = 0;
 	bool over;
 
 	do {
@@ -157,11 +160,16 @@ static void run_rounds(struct actor *a)
 			run_part(a, part, round);
 		}
 		round++;
-		if (round == rounds)
+		if (round == rounds) {
 			atomic_fetch_sub(&together()->behind, 1);
+			until = now_ns() + OVERTIME_NS;
+		}
 		atomic_fetch_add(&shared->control.progress, 1);
-		/* A fast actor goes on until the slowest is done, so that none is ever alone. */
-		over = round >= rounds && (rounds == 1 || atomic_load(&together()->behind) == 0);
+		/*
+		 * A fast actor goes on until the slowest is done, so that none is ever alone; but not for ever, since an access
+		 * that needs several faults in a row may not get them while another migrates the page.
+		 */
+		over = round >= rounds && (rounds == 1 || atomic_load(&together()->behind) == 0 || now_ns() >= until);
 	} while (!over);
 }
 

@@ -134,6 +134,17 @@ describe('steps together', () => {
     const rounds = `${begin}{together: [[{cpu-read: a}], [{read: a, device: 0}]], rounds: 9}`;
     expect(findHazard(programOf(rounds), STOCK)?.step).toBe(4);
   });
+
+  it('are refused in several rounds where a process that ends may close a file that faults use', () => {
+    const begin = '{mmap: a}\n{cpu-write: a}\n{open: 0}\n';
+    const hazard = (first: string) =>
+      findHazard(programOf(`${begin}{together: [[${first}], [{fork: p1}]], rounds: 9}`), STOCK);
+    expect(hazard('{migrate-to-dev: a, device: 0}, {close: 0}')).toBeUndefined();
+    expect(hazard('{migrate-to-dev: a, device: 0}, {cpu-read: a}')).toBeUndefined();
+    expect(hazard('{migrate-to-dev: a, device: 0}, {cpu-read: a}, {close: 0}')?.reason).toMatch(
+      /ends closes it/,
+    );
+  });
 });
 
 describe('explore', () => {

@@ -50,23 +50,28 @@ static void be_alone(void)
 }
 
 //---
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+//---
 /* A wait of up to so many milliseconds, as likely to be within each of eight powers of two. */
 static void pause_before_part(unsigned int apart)
 {
 	static _Thread_local uint64_t random;
-	uint64_t most = apart * 1000000ull, until;
-	struct timespec now;
+	uint64_t most = apart * 1000000ull, until = now_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	until = now.tv_sec * 1000000000ull + now.tv_nsec;
 	if (!random)
 		random = until * 2654435761u + acting + 1;
 	random = random * 6364136223846793005ull + 1442695040888963407ull;
 	most >>= random >> 61;
 	until += most / 2 + (random >> 16) % (most / 2 + 1);
-	do
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	while (now.tv_sec * 1000000000ull + now.tv_nsec < until);
+	while (now_ns() < until)
+		;
 }
 
 //---
@@ -75,6 +80,7 @@ static void *run_actor(void *argument)
 	const unsigned int number = (uintptr_t)argument, cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	const struct together *t = playing;
 	unsigned int round = 0;
+	uint64_t until = 0;
 
 	acting = number;
 	pin_to((home_cpu + number) % cpus);
@@ -82,12 +88,17 @@ static void *run_actor(void *argument)
 	while (atomic_load(&shared->arrived) < t->actors)
 		if (t->actors > cpus)
 			sched_yield();
-	/* Of several rounds a fast actor goes on until the slowest is done, so that none is ever alone. */
+	/*
+	 * Of several rounds a fast actor goes on until the slowest is done, so that none is ever alone; but not for ever, since
+	 * an access that needs several faults in a row may not get them while another migrates the page.
+	 */
 	do {
 		t->actor[number].act(round++);
-		if (round == t->rounds)
+		if (round == t->rounds) {
 			atomic_fetch_sub(&shared->behind, 1);
-	} while (round < t->rounds || (t->rounds > 1 && atomic_load(&shared->behind)));
+			until = now_ns() + 1000000000ull;
+		}
+	} while (round < t->rounds || (t->rounds > 1 && atomic_load(&shared->behind) && now_ns() < until));
 	return NULL;
 }
 

@@ -162,3 +162,52 @@ describe('steps of several rounds', () => {
     expect(compare(long, transcript, environment).divergences[0]).toMatchObject({ step, field });
   });
 });
+
+const FORKS = parseProgram(
+  'forks',
+  `name: forks
+regions: {a: 1}
+steps:
+  - {mmap: a}
+  - {open: 0}
+  - together: [[{cpu-write: a}], [{fork: p1}]]
+    rounds: 7
+  - {close: 0}
+  - {cpu-read: a, by: p1}
+`,
+);
+
+/** As the model has it, but the child has been forked in the middle of round 4. */
+function predictForks(): ProgramTranscript {
+  const transcript = predict(FORKS, environment);
+  const [, , together, close, read] = transcript.steps;
+  const before = read!.data![0]!.word;
+  const word = (round: bigint) => before ^ (round << ROUND_SHIFT);
+  for (const part of together!.parts!) part.rounds = 7;
+  read!.data![0] = { word: word(4n), uniform: false };
+  for (const { regions } of [together!, close!, read!]) {
+    for (const { process, pages } of regions) {
+      const page = pages.at(0)!;
+      if (page.words) page.words = process === 0 ? [word(6n), word(6n)] : [word(4n), word(3n)];
+    }
+  }
+  return transcript;
+}
+
+describe('a process that is forked in several rounds', () => {
+  it('may have half a page, and has the devices open that were open when it was forked', () => {
+    const transcript = predictForks();
+    expect(compare(FORKS, transcript, environment).divergences).toEqual([]);
+  });
+
+  it('is the only one that may', () => {
+    const transcript = predictForks();
+    const parents = transcript.steps[2]!.regions.find(({ process }) => process === 0)!.pages.at(0)!;
+    parents.words = [parents.words![0], parents.words![0] ^ (1n << ROUND_SHIFT)];
+    expect(compare(FORKS, transcript, environment).divergences[0]).toMatchObject({
+      step: 2,
+      process: 0,
+      field: 'words',
+    });
+  });
+});

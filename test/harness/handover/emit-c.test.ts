@@ -299,6 +299,12 @@ steps:
     expect(emit(all)).toBe(emit(all));
   });
 
+  it('has nothing of programs with actors in others', () => {
+    expect(emit(differs(5, 'pagemap.kind', { process: 0, region: 0, page: 1 }))).not.toMatch(
+      /pthread|ACTORS|atomic/,
+    );
+  });
+
   it('has C for every program of the library, and for whatever is generated', async () => {
     const library = await loadLibrary();
     const concurrent = generateConcurrentPrograms(11, 10);

@@ -89,6 +89,21 @@ describe('C of a step of several rounds', () => {
     expect(emit(ROUNDS)).toContain('err, (const int[]){ ENOENT, EINVAL }, 2);');
   });
 
+  it('makes anew what the round before has used up: it opens what a part closes, and ends what one forks', () => {
+    const text = emit(`
+  - { mmap: a }
+  - { open: 0 }
+  - together: [[{ migrate-to-dev: a, device: 0 }, { close: 0 }], [{ fork: p1 }]]
+    rounds: 9
+`);
+    expect(text).toMatch(
+      /if \(round\) \{\n\t\tdevice\[0\] = open\("\/dev\/hmm_dmirror0", O_RDWR \| O_CLOEXEC\);\n\t\}/,
+    );
+    expect(text).toMatch(/if \(round\) \{\n\t\tend_child\(1\);\n\t\}/);
+    // main() must not take that end for one of the program.
+    expect(text).toContain('} while (pid > 0);');
+  });
+
   it('expects no page of a device that nobody has open', () => {
     expect(emit(ROUNDS, [{ step: 3, field: 'pagemap.kind' }])).toMatch(
       /check_home\("step 3, p0 a\[0\]", REGION_A\)/,
