@@ -126,10 +126,21 @@ export async function runPrograms(
     if (sent === programs.length && results.length === programs.length) agent.stdin.end();
   };
   let silent = false;
+  let giveUp: (silence: { done: true }) => void;
+  const silence = new Promise<{ done: true }>((resolve) => {
+    giveUp = resolve;
+  });
   const watchdog = setTimeout(() => {
     silent = true;
-    agent.stdout.destroy();
+    giveUp({ done: true });
   }, SILENCE_FACTOR * limitMs);
+  // Not a loop over the stream, which ends no sooner than an agent that the kernel may never let go.
+  const chunks = (agent.stdout as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const nextChunk = () => {
+    const next = chunks.next();
+    next.catch(() => {});
+    return Promise.race([next, silence]);
+  };
   const onAbort = () => agent.kill();
   signal?.addEventListener('abort', onAbort, { once: true });
   const lostWith = (reason: string): ProgramsRun => ({
@@ -140,7 +151,10 @@ export async function runPrograms(
   try {
     feed();
     if (programs.length === 0) agent.stdin.end();
-    for await (const chunk of agent.stdout as AsyncIterable<Buffer>) {
+    for (;;) {
+      const next = await nextChunk();
+      if (next.done) break;
+      const chunk = next.value;
       watchdog.refresh();
       record?.(chunk);
       const before = results.length;
