@@ -103,5 +103,6 @@ async function formatFinding(folder: string, finding: Finding): Promise<string> 
   const drawing = await text('pages.txt').catch(() => undefined);
   if (drawing !== undefined) lines.push('', drawing.trimEnd());
   lines.push('', `again: hmmdiff repro ${folder}`);
+  if (smallest) lines.push(`in C:  gcc -static -O2 -I LINUX/lib -o repro ${join(folder, 'repro.c')}`);
   return `${lines.join('\n')}\n`;
 }

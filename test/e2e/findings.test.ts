@@ -3,25 +3,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sameFingerprint } from '../../harness/divergence/fingerprint.ts';
+import { type Fingerprint, sameFingerprint } from '../../harness/divergence/fingerprint.ts';
+import { fold, investigate } from '../../harness/divergence/investigate.ts';
 import { type Finding, readFinding } from '../../harness/divergence/keep.ts';
 import { singleRemovals } from '../../harness/divergence/reductions.ts';
 import { type Trial, Trials } from '../../harness/divergence/trials.ts';
 import { RunEvents } from '../../harness/events.ts';
 import { resolveKernel } from '../../harness/kernels/resolve.ts';
 import { cachePaths, repositoryRoot } from '../../harness/paths.ts';
-import { loadProgram } from '../../harness/programs/load.ts';
+import { generatePrograms } from '../../harness/programs/generate.ts';
+import { loadProgram, parseProgram } from '../../harness/programs/load.ts';
 import { verdictSchema } from '../../harness/report/verdict.ts';
 import { prepareGuests } from '../../harness/run/guests.ts';
 import { isRunnable } from '../../harness/run/investigation.ts';
 import { environmentOf } from '../../harness/run/profile.ts';
+import type { Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
 
 const hmmdiff = join(repositoryRoot, 'harness/bin/hmmdiff.mjs');
 const subject = ['--kernel', 'debian-7.3+offset-mutants', '--arch', 'x86_64'];
 
-/** Runs each program a few times on the mutant; the trials of each in order. */
-async function onMutant(mutant: number, programs: readonly Program[], runs: number): Promise<Trial[]> {
+/** Gives `use` what runs programs on the mutant. */
+async function withTrials<T>(
+  mutant: number,
+  use: (trials: Trials, profile: Profile) => Promise<T>,
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'hmmdiff-findings-'));
   try {
     const context = { cache: cachePaths(), events: new RunEvents() };
@@ -49,19 +55,33 @@ async function onMutant(mutant: number, programs: readonly Program[], runs: numb
       allows: () => false,
       name: 'guest',
     });
-    let waiting = programs
-      .filter((program) => isRunnable(program, profile))
-      .flatMap((program) => Array.from({ length: runs }, () => program));
-    const done: Trial[] = [];
-    while (waiting.length > 0) {
-      const some = await trials.run(waiting);
-      done.push(...some);
-      waiting = waiting.slice(some.length);
-    }
-    return done;
+    return await use(trials, profile);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Runs each program that may be run a few times; the trials of each in order. */
+async function runAll(
+  trials: Trials,
+  profile: Profile,
+  programs: readonly Program[],
+  runs: number,
+): Promise<Trial[]> {
+  let waiting = programs
+    .filter((program) => isRunnable(program, profile))
+    .flatMap((program) => Array.from({ length: runs }, () => program));
+  const done: Trial[] = [];
+  while (waiting.length > 0) {
+    const some = await trials.run(waiting);
+    done.push(...some);
+    waiting = waiting.slice(some.length);
+  }
+  return done;
+}
+
+function shows(trial: Trial, fingerprint: Fingerprint): boolean {
+  return trial.fingerprints.some((shown) => sameFingerprint(shown, fingerprint));
 }
 
 describe.each([
@@ -102,11 +122,11 @@ describe.each([
 
   it('is not shown by the smallest program with any one step less', async () => {
     const program = await loadProgram(join(folder, 'smallest.yaml'));
-    const trials = await onMutant(mutant, singleRemovals(program), runs);
-    expect(trials.length).toBeGreaterThan(0);
-    const still = trials.filter(({ fingerprints }) =>
-      fingerprints.some((shown) => sameFingerprint(shown, finding.fingerprint)),
+    const done = await withTrials(mutant, (trials, profile) =>
+      runAll(trials, profile, singleRemovals(program), runs),
     );
+    expect(done.length).toBeGreaterThan(0);
+    const still = done.filter((trial) => shows(trial, finding.fingerprint));
     expect(still.map((trial) => trial.program.steps)).toEqual([]);
   });
 
@@ -130,5 +150,78 @@ describe.each([
     );
     expect(JSON.parse(sound.stdout)).toMatchObject([{ shown: 0, fingerprints: [] }]);
     expect(sound.exitCode).toBe(0);
+  });
+});
+
+/** The first of some programs that shows anything, with what it shows. */
+async function firstThatShows(trials: Trials, programs: readonly Program[]) {
+  let waiting = [...programs];
+  while (waiting.length > 0) {
+    const done = await trials.run(waiting);
+    const found = done.find(({ fingerprints }) => fingerprints.length > 0);
+    if (found) return { program: found.program, fingerprint: found.fingerprints[0]! };
+    waiting = waiting.slice(done.length);
+  }
+  throw new Error('nothing is shown');
+}
+
+const HANGS = parseProgram(
+  'hangs.yaml',
+  `
+name: hangs
+regions: { a: 2, b: 2 }
+steps:
+  - { mmap: a }
+  - { mmap: b }
+  - { cpu-write: b }
+  - { open: 1 }
+  - { cpu-write: a }
+  - { open: 0 }
+  - { migrate-to-dev: b, device: 1 }
+  - { cpu-read: b }
+  - { fork: p1 }
+  - { cpu-read: "a[0]", by: p1 }
+  - { migrate-to-dev: a, device: 0 }
+  - { snapshot: a, device: 0 }
+  - { cpu-read: "a[1]" }
+  - { cpu-write: b, by: p1 }
+  - { close: 1 }
+`,
+);
+
+describe('shrinking', () => {
+  it('takes less than a minute for a program of 40 steps', async () => {
+    await withTrials(1, async (trials, profile) => {
+      const programs = generatePrograms(1, 12, { profile, steps: 40 }).filter(
+        ({ steps }) => steps.length >= 40,
+      );
+      const shown = await firstThatShows(trials, programs);
+      const { program, minimal, seconds, coldRate } = await investigate(fold([shown])[0]!, {
+        trials,
+        runnable: (candidate) => isRunnable(candidate, profile),
+      });
+      expect(minimal).toBe(true);
+      expect(coldRate.shown).toBe(coldRate.runs);
+      expect(program.steps.length).toBeLessThanOrEqual(4);
+      expect(seconds).toBeLessThan(60);
+    });
+  });
+
+  it('leaves of a program that hangs what cannot lose a step (hmm_mutant=21: a page stays locked)', async () => {
+    await withTrials(21, async (trials, profile) => {
+      const shown = await firstThatShows(trials, [HANGS]);
+      expect(shown.fingerprint).toMatchObject({ kind: 'lost', operation: 'cpu-read' });
+      const { program, minimal, rate } = await investigate(fold([shown])[0]!, {
+        trials,
+        runnable: (candidate) => isRunnable(candidate, profile),
+      });
+      expect(minimal).toBe(true);
+      expect(rate.shown).toBe(rate.runs);
+      expect(program.steps.map(({ op }) => op)).toEqual([
+        ...['mmap', 'cpu-write', 'open', 'fork', 'migrate-to-dev', 'cpu-read'],
+      ]);
+      const less = await runAll(trials, profile, singleRemovals(program), 1);
+      expect(less.filter((trial) => shows(trial, shown.fingerprint))).toEqual([]);
+    });
   });
 });
