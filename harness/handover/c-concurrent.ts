@@ -22,7 +22,7 @@ export const CONCURRENT_HEADERS: readonly string[] = ['poll.h', 'pthread.h', 'st
 /** Tables, and what each actor does. */
 export function concurrentText({ tables, written, functions }: ConcurrentParts): string[] {
   const words = [
-    'static const struct word written[WRITTEN] = {',
+    'static const struct written_word written_words[WRITTEN] = {',
     ...written.map((word) => `\t${word},`),
     '};',
   ].join('\n');

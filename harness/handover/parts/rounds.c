@@ -6,13 +6,13 @@
 #define ROUND(round)	((uint64_t)((round) & 0xffff) << ROUND_SHIFT)
 
 //---
-struct word {
+struct written_word {
 	uint64_t	addr;
 	uint64_t	token;
 };
 
 /* All that is ever written to a page. */
-static const struct word written[WRITTEN];
+static const struct written_word written_words[WRITTEN];
 
 /* Whether somebody has written the word to the page, in whatever round. */
 static bool was_written(uint64_t addr, uint64_t word)
@@ -20,7 +20,7 @@ static bool was_written(uint64_t addr, uint64_t word)
 	const uint64_t token = word & (ROUND(1) - 1);
 
 	for (unsigned int i = 0; i < WRITTEN; i++)
-		if (written[i].addr == addr && written[i].token == token)
+		if (written_words[i].addr == addr && written_words[i].token == token)
 			return true;
 	return !token;
 }
