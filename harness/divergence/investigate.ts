@@ -39,7 +39,7 @@ export interface InvestigateOptions {
   trials: Trials;
   /** Whether a program may be run at all (model/safe.ts). */
   runnable: (program: Program) => boolean;
-  /** Milliseconds after which the smallest so far must do. @default 120000 */
+  /** Milliseconds after which the smallest so far must do. @default 120000; 240000 where each run costs a boot */
   limitMs?: number;
   progress?: (state: { steps: number; tried: number }) => void;
 }
@@ -82,12 +82,13 @@ export function fold(shown: readonly { program: Program; fingerprint: Fingerprin
  */
 export async function investigate(
   suspicion: Suspicion,
-  { trials, runnable, limitMs = 120_000, progress }: InvestigateOptions,
+  { trials, runnable, limitMs, progress }: InvestigateOptions,
 ): Promise<Investigation> {
   const started = performance.now();
   const { fingerprint } = suspicion;
-  const original = suspicion.programs[0]!;
   const isDear = fingerprint.kind !== 'divergence';
+  const limit = limitMs ?? (isDear ? 240_000 : 120_000);
+  const original = suspicion.programs[0]!;
   let shownBy: Trial | undefined;
 
   /** Each program `runs` times; ends behind the first that `enough` takes. */
@@ -140,7 +141,7 @@ export async function investigate(
   const { program, tried, minimal } = await shrink(cut, {
     rate: originalRate,
     runnable,
-    stop: () => performance.now() - started > limitMs,
+    stop: () => performance.now() - started > limit,
     attempt: async (candidates, runs) =>
       measure(candidates, runs, (rate) => (isDear || rate.runs >= runs) && accepts(originalRate, rate)),
     ...(progress ? { progress } : {}),

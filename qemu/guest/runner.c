@@ -23,7 +23,7 @@
 #include "status.h"
 #include "trace.h"
 
-/* How long killed processes may take to go. The eviction of a device takes some 10 ms. */
+/* How long killed processes may take to go, at most; no longer than a step. The eviction of a device takes some 10 ms. */
 #define KILL_GRACE_MS	5000
 
 static unsigned int test_cpu;
@@ -129,7 +129,8 @@ static bool reap(struct transcript_header *header)
 /* Kills what is left of the program. Returns false when something stays. */
 static bool kill_processes(void)
 {
-	const uint64_t limit = now_ms() + KILL_GRACE_MS;
+	const unsigned int grace = program.header.limit_ms;
+	const uint64_t limit = now_ms() + (grace < KILL_GRACE_MS ? grace : KILL_GRACE_MS);
 	unsigned int left;
 
 	for (unsigned int p = 0; p < MAX_PROCESSES; p++)
