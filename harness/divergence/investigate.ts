@@ -1,5 +1,5 @@
 /** From a program that showed something to a finding that a person can act on. */
-import type { Program } from '../../model/program.ts';
+import { MAX_STEPS, type Program } from '../../model/program.ts';
 import type { Divergence } from '../compare/tally.ts';
 import { type Fingerprint, identify, sameFingerprint, sameKind } from './fingerprint.ts';
 import { cutAfter } from './reductions.ts';
@@ -9,7 +9,7 @@ import type { Trial, Trials } from './trials.ts';
 /** Programs that showed the same. */
 export interface Suspicion {
   fingerprint: Fingerprint;
-  /** The shortest first. */
+  /** The simplest first. */
   programs: Program[];
   /** A more frequent one, of another operation, that shows the same otherwise. */
   like?: Fingerprint;
@@ -63,7 +63,7 @@ export function fold(shown: readonly { program: Program; fingerprint: Fingerprin
     byId.set(id, suspicion);
   }
   const suspicions = [...byId.values()];
-  for (const { programs } of suspicions) programs.sort((a, b) => a.steps.length - b.steps.length);
+  for (const { programs } of suspicions) programs.sort((a, b) => weightOf(a) - weightOf(b));
   suspicions.sort((a, b) => b.programs.length - a.programs.length);
   const likes: Suspicion[] = [];
   const first: Suspicion[] = [];
@@ -73,6 +73,11 @@ export function fold(shown: readonly { program: Program; fingerprint: Fingerprin
     else first.push(suspicion);
   }
   return [...first, ...likes];
+}
+
+/** Steps; but one with actors, who may or may not meet, comes behind all others. */
+function weightOf({ steps }: Program): number {
+  return steps.length + (steps.some(({ op }) => op === 'together') ? MAX_STEPS : 0);
 }
 
 /**

@@ -47,6 +47,16 @@ describe('a fingerprint', () => {
 });
 
 describe('folding', () => {
+  it('begins with the shortest program, but with one without actors if there is any', () => {
+    const named = (name: string, steps: string) =>
+      parseProgram(name, `name: ${name}\nregions: {a: 1}\nsteps:\n${steps}`);
+    const raced = named('raced', '  - {mmap: a}\n  - together: [[{cpu-read: a}], [{cpu-write: a}]]');
+    const short = named('short', '  - {mmap: a}\n  - {cpu-write: a}\n  - {cpu-read: a}');
+    const own = fingerprint(1, 'words', 'one thing', 'another');
+    const [folded] = fold([raced, program, short].map((shown) => ({ program: shown, fingerprint: own })));
+    expect(folded!.programs.map(({ name }) => name)).toEqual(['p', 'short', 'raced']);
+  });
+
   it('puts those that differ in the operation alone behind all others, and says what they are like', () => {
     const shown = [
       ...['DIRTY', 'UPTODATE'].map((flag) => fingerprint(1, 'kpageflags', flag, `${flag} SLAB`)),
