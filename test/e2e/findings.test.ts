@@ -12,7 +12,7 @@ import { RunEvents } from '../../harness/events.ts';
 import { resolveKernel } from '../../harness/kernels/resolve.ts';
 import { cachePaths, repositoryRoot } from '../../harness/paths.ts';
 import { generatePrograms } from '../../harness/programs/generate.ts';
-import { loadProgram, parseProgram } from '../../harness/programs/load.ts';
+import { loadProgram } from '../../harness/programs/load.ts';
 import { verdictSchema } from '../../harness/report/verdict.ts';
 import { prepareGuests } from '../../harness/run/guests.ts';
 import { isRunnable } from '../../harness/run/investigation.ts';
@@ -165,30 +165,6 @@ async function firstThatShows(trials: Trials, programs: readonly Program[]) {
   throw new Error('nothing is shown');
 }
 
-const HANGS = parseProgram(
-  'hangs.yaml',
-  `
-name: hangs
-regions: { a: 2, b: 2 }
-steps:
-  - { mmap: a }
-  - { mmap: b }
-  - { cpu-write: b }
-  - { open: 1 }
-  - { cpu-write: a }
-  - { open: 0 }
-  - { migrate-to-dev: b, device: 1 }
-  - { cpu-read: b }
-  - { fork: p1 }
-  - { cpu-read: "a[0]", by: p1 }
-  - { migrate-to-dev: a, device: 0 }
-  - { snapshot: a, device: 0 }
-  - { cpu-read: "a[1]" }
-  - { cpu-write: b, by: p1 }
-  - { close: 1 }
-`,
-);
-
 describe('shrinking', () => {
   it('takes less than a minute for a program of 40 steps', async () => {
     await withTrials(1, async (trials, profile) => {
@@ -204,24 +180,6 @@ describe('shrinking', () => {
       expect(coldRate.shown).toBe(coldRate.runs);
       expect(program.steps.length).toBeLessThanOrEqual(4);
       expect(seconds).toBeLessThan(60);
-    });
-  });
-
-  it('leaves of a program that hangs what cannot lose a step (hmm_mutant=21: a page stays locked)', async () => {
-    await withTrials(21, async (trials, profile) => {
-      const shown = await firstThatShows(trials, [HANGS]);
-      expect(shown.fingerprint).toMatchObject({ kind: 'lost', operation: 'cpu-read' });
-      const { program, minimal, rate } = await investigate(fold([shown])[0]!, {
-        trials,
-        runnable: (candidate) => isRunnable(candidate, profile),
-      });
-      expect(minimal).toBe(true);
-      expect(rate.shown).toBe(rate.runs);
-      expect(program.steps.map(({ op }) => op)).toEqual([
-        ...['mmap', 'cpu-write', 'open', 'fork', 'migrate-to-dev', 'cpu-read'],
-      ]);
-      const less = await runAll(trials, profile, singleRemovals(program), 1);
-      expect(less.filter((trial) => shows(trial, shown.fingerprint))).toEqual([]);
     });
   });
 });

@@ -99,6 +99,8 @@ static void *run_actor(void *argument)
 			until = now_ns() + 1000000000ull;
 		}
 	} while (round < t->rounds || (t->rounds > 1 && atomic_load(&shared->behind) && now_ns() < until));
+	/* What this CPU's batches hold is not known to any other. */
+	drain_lru();
 	return NULL;
 }
 
@@ -128,6 +130,7 @@ static void play(const struct together *t, int process)
 //---
 static void begin_together(const struct together *t, unsigned int other_processes)
 {
+	drain_lru();
 	atomic_store(&shared->arrived, 0);
 	atomic_store(&shared->behind, t->actors);
 	atomic_store(&shared->players, other_processes);
