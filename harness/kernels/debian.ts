@@ -24,7 +24,8 @@ export interface DebianPackage {
  * are left alone, only its mirror, proxy settings and keyring are used.
  */
 export class DebianArchive {
-  private updated = false;
+  /** States whose package lists this process has fetched. */
+  private static readonly updated = new Set<string>();
 
   constructor(
     private readonly cache: CachePaths,
@@ -56,7 +57,7 @@ export class DebianArchive {
 
   /** Fetches the suite's package list, once per process. */
   private async update(): Promise<void> {
-    if (this.updated) return;
+    if (DebianArchive.updated.has(this.state)) return;
     for (const directory of ['lists/partial', 'cache/archives/partial']) {
       await mkdir(join(this.state, directory), { recursive: true });
     }
@@ -69,7 +70,7 @@ export class DebianArchive {
       signal: this.signal,
       hint: `Debian's suite "${this.suite}" could not be listed. Check the network, the system's apt sources, and the suite's name.`,
     });
-    this.updated = true;
+    DebianArchive.updated.add(this.state);
   }
 
   /**

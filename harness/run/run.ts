@@ -57,14 +57,18 @@ export async function runAll(
   setMaxListeners(0, context.signal);
   const allow = await AllowList.read(join(kernelConfigsDir, 'allow.yaml'));
   for (const entry of allow.expired) context.events.note(`allow.yaml: ${entry}: it no longer counts`);
-  const plans: LanePlan[] = [];
+  const plans: Prepared[] = [];
   for (const kernel of await resolveKernels({ kernels: options.kernels, series: options.series }, context)) {
     plans.push(...(await planLanes(kernel, options, context)));
   }
   await mkdir(options.out, { recursive: true });
   if (!options.resume) await writePlan(options.out, planOf(options));
   const shared = { ...context, probe: new AcceleratorProbe(), calibration: new Calibration(), allow };
-  const finished = await inParallel(plans, options.jobs, (plan) => runLane(plan, shared));
+  const programsOf = programChooser(options, context);
+  // The first guest boots while the programs of the next are made.
+  const finished = await inParallel(plans, options.jobs, async (plan) =>
+    runLane({ ...plan, programs: await programsOf(plan) }, shared),
+  );
   await tryElsewhere(finished, options.out, context.events);
   const against = options.against ? await compareLanes(finished, options.out, context.events) : undefined;
   const lanes = finished.map((lane) => lane.verdict);
@@ -112,13 +116,16 @@ function keyOf({ build, programs, suites, scenario, append }: LanePlan): string 
     .slice(0, 16);
 }
 
+/** A lane that is built. */
+type Prepared = Omit<LanePlan, 'programs'>;
+
 async function planLanes(
   kernel: ResolvedKernel,
   options: RunOptions,
   context: SourceContext,
-): Promise<LanePlan[]> {
+): Promise<Prepared[]> {
   const rules = await rulesOf(kernel.tree);
-  const plans: LanePlan[] = [];
+  const plans: Prepared[] = [];
   // One build at a time: each uses all processors.
   for (const arch of options.archs) {
     const build = await buildKernel(kernel.tree, arch, {
@@ -127,14 +134,6 @@ async function planLanes(
       fragments: options.fragments,
     });
     const image = await baseImage(build, await buildGuestPrograms(build, context), context);
-    const programs = options.suites.includes('programs')
-      ? await choosePrograms(kernel, arch, rules, options)
-      : [];
-    if (options.exhaustive) {
-      context.events.note(
-        `${build.arch}: ${programs.length.toLocaleString('en-US')} programs, all that there are`,
-      );
-    }
     const folder = join(options.out, [kernel.spec.name, kernel.series?.name, arch].filter(Boolean).join('-'));
     plans.push({
       kernel,
@@ -142,7 +141,6 @@ async function planLanes(
       image,
       rules,
       suites: options.suites,
-      programs,
       accel: options.accel,
       scenario: options.scenario,
       append: options.append,
@@ -159,16 +157,30 @@ async function planLanes(
   return plans;
 }
 
-/** Library and transitions, but for what is not safe on this kernel, and the generated programs. */
-async function choosePrograms(
-  kernel: ResolvedKernel,
-  arch: Arch,
-  rules: KernelVersion,
+/** Chooses the programs of lanes, for each architecture and its rules once. */
+function programChooser(
   options: RunOptions,
-): Promise<Program[]> {
-  // What is safe does not depend on the design: a series that does not say its own is taken to have the kernel's.
-  const design = rules === '6.12' ? 'pfn' : (kernel.series?.design ?? kernel.spec.design);
-  const profile = makeProfile({ kernel: rules, design, arch });
+  { events }: SourceContext,
+): (plan: Prepared) => Promise<readonly Program[]> {
+  const chosen = new Map<string, Promise<Program[]>>();
+  return async ({ rules, build, suites }) => {
+    if (!suites.includes('programs')) return [];
+    const key = `${rules} ${build.arch}`;
+    const known = chosen.get(key);
+    const made = known ?? choosePrograms(build.arch, rules, options);
+    chosen.set(key, made);
+    const programs = await made;
+    if (options.exhaustive && !known) {
+      events.note(`${build.arch}: ${programs.length.toLocaleString('en-US')} programs, all that there are`);
+    }
+    return programs;
+  };
+}
+
+/** Library and transitions, but for what is not safe on this kernel, and the generated programs. */
+async function choosePrograms(arch: Arch, rules: KernelVersion, options: RunOptions): Promise<Program[]> {
+  // What is safe does not depend on the design.
+  const profile = makeProfile({ kernel: rules, design: 'pfn', arch });
   if (options.exhaustive) return [...exhaustivePrograms({ profile, ...options.exhaustive })];
   const { coherent } = scenarios[options.scenario];
   const written = (await writtenPrograms(rules, options.transitions)).filter(
@@ -190,9 +202,9 @@ function usesCoherent({ steps }: Program): boolean {
 }
 
 async function inParallel(
-  plans: readonly LanePlan[],
+  plans: readonly Prepared[],
   limit: number,
-  run: (plan: LanePlan) => Promise<Finished>,
+  run: (plan: Prepared) => Promise<Finished>,
 ): Promise<Finished[]> {
   const verdicts: Finished[] = [];
   const queue = [...plans.entries()];
