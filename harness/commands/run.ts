@@ -65,7 +65,7 @@ export function runCommand(signal: AbortSignal): Command {
         .choices(TRANSITIONS)
         .default('small'),
     )
-    .option('--programs <n>', 'programs to generate beside the library', count, 100)
+    .option('--programs <n>', 'programs to generate beside those', count, 50)
     .option(
       '--concurrent <n>',
       'programs to generate whose processes and threads act at the same time',

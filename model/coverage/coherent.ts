@@ -28,14 +28,14 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'coherent-shared',
     'coherent-write': 'coherent-write',
   },
-  'cpu-write elsewhere': {
-    'coherent-shared': 'coherent-read',
-  },
   'cpu-write': {
     'coherent-read': 'coherent-read coherent-write',
     'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
     'coherent-shared': 'coherent-shared ram-write',
     'coherent-write': 'coherent-write',
+  },
+  'cpu-write elsewhere': {
+    'coherent-shared': 'coherent-read',
   },
   exit: {
     'coherent-read': 'ram-read',
@@ -43,28 +43,25 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'coherent-read ram-read ram-shared',
     'coherent-write': 'ram-write',
   },
+  fork: {
+    'coherent-read': 'coherent-shared',
+    'coherent-read-exclusive': 'coherent-shared',
+    'coherent-write': 'coherent-shared',
+  },
   'fork child': {
     'coherent-read': 'coherent-shared',
     'coherent-read-exclusive': 'coherent-shared',
     'coherent-shared': 'coherent-shared',
     'coherent-write': 'coherent-shared',
   },
-  fork: {
-    'coherent-read': 'coherent-shared',
-    'coherent-read-exclusive': 'coherent-shared',
-    'coherent-write': 'coherent-shared',
-  },
-  'madvise elsewhere': {
-    'coherent-shared': 'coherent-read',
-  },
   madvise: {
     'coherent-read': 'coherent-read none',
     'coherent-read-exclusive': 'coherent-read-exclusive none none-read-only',
-    'coherent-shared': 'coherent-shared none',
+    'coherent-shared': 'coherent-shared file-none none',
     'coherent-write': 'coherent-write none',
   },
-  'migrate-to-dev elsewhere': {
-    'ram-shared': 'coherent-shared',
+  'madvise elsewhere': {
+    'coherent-shared': 'coherent-read',
   },
   'migrate-to-dev': {
     'coherent-read': 'coherent-read',
@@ -83,8 +80,8 @@ const COHERENT_TRANSITIONS: Transitions = {
     'ram-write': 'coherent-write',
     zero: 'coherent-read-exclusive coherent-write',
   },
-  'migrate-to-sys elsewhere': {
-    'coherent-shared': 'ram-shared',
+  'migrate-to-dev elsewhere': {
+    'ram-shared': 'coherent-shared',
   },
   'migrate-to-sys': {
     'coherent-read': 'coherent-read ram-read',
@@ -96,8 +93,8 @@ const COHERENT_TRANSITIONS: Transitions = {
     'other-coherent-shared': 'other-coherent-shared',
     'other-coherent-write': 'other-coherent-write',
   },
-  'mlock elsewhere': {
-    'coherent-shared': 'coherent-read',
+  'migrate-to-sys elsewhere': {
+    'coherent-shared': 'ram-shared',
   },
   mlock: {
     'coherent-read': 'coherent-read coherent-write',
@@ -105,7 +102,7 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'coherent-shared ram-write',
     'coherent-write': 'coherent-write',
   },
-  'mprotect elsewhere': {
+  'mlock elsewhere': {
     'coherent-shared': 'coherent-read',
   },
   mprotect: {
@@ -113,6 +110,15 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
     'coherent-shared': 'coherent-shared ram-write',
     'coherent-write': 'coherent-read-exclusive coherent-write',
+  },
+  'mprotect elsewhere': {
+    'coherent-shared': 'coherent-read',
+  },
+  mremap: {
+    'coherent-read': 'coherent-read file-none none unmapped',
+    'coherent-read-exclusive': 'coherent-read-exclusive none none-no-access unmapped',
+    'coherent-shared': 'coherent-shared none unmapped',
+    'coherent-write': 'coherent-write none unmapped',
   },
   'mremap elsewhere': {
     'coherent-shared': 'coherent-read',
@@ -123,20 +129,11 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'coherent-shared',
     'coherent-write': 'coherent-write',
   },
-  mremap: {
-    'coherent-read': 'coherent-read none unmapped',
-    'coherent-read-exclusive': 'coherent-read-exclusive none none-no-access unmapped',
-    'coherent-shared': 'coherent-shared none unmapped',
-    'coherent-write': 'coherent-write none unmapped',
-  },
   munlock: {
     'coherent-read': 'coherent-read',
     'coherent-read-exclusive': 'coherent-read-exclusive',
     'coherent-shared': 'coherent-shared',
     'coherent-write': 'coherent-write',
-  },
-  'munmap elsewhere': {
-    'coherent-shared': 'coherent-read',
   },
   munmap: {
     'coherent-read': 'unmapped',
@@ -144,7 +141,7 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'unmapped',
     'coherent-write': 'unmapped',
   },
-  'pin elsewhere': {
+  'munmap elsewhere': {
     'coherent-shared': 'coherent-read',
   },
   pin: {
@@ -153,15 +150,8 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'coherent-shared ram-write',
     'coherent-write': 'coherent-write ram-write',
   },
-  'read-unlocked': {
-    'coherent-read': 'coherent-read',
-    'coherent-read-exclusive': 'coherent-read-exclusive',
-    'coherent-shared': 'coherent-shared',
-    'coherent-write': 'coherent-write',
-    'other-coherent-read': 'other-coherent-read',
-    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
-    'other-coherent-shared': 'other-coherent-shared',
-    'other-coherent-write': 'other-coherent-write',
+  'pin elsewhere': {
+    'coherent-shared': 'coherent-read',
   },
   read: {
     'coherent-read': 'coherent-read',
@@ -173,16 +163,26 @@ const COHERENT_TRANSITIONS: Transitions = {
     'other-coherent-shared': 'other-coherent-shared',
     'other-coherent-write': 'other-coherent-write',
   },
-  'release elsewhere': {
-    'coherent-read': 'ram-read',
-    'coherent-shared': 'ram-shared',
-    'coherent-write': 'ram-write',
+  'read-unlocked': {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+    'other-coherent-read': 'other-coherent-read',
+    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
+    'other-coherent-shared': 'other-coherent-shared',
+    'other-coherent-write': 'other-coherent-write',
   },
   release: {
     'coherent-read': 'ram-read',
     'coherent-shared': 'ram-shared',
     'coherent-write': 'ram-write',
     'other-coherent-write': 'other-coherent-write',
+  },
+  'release elsewhere': {
+    'coherent-read': 'ram-read',
+    'coherent-shared': 'ram-shared',
+    'coherent-write': 'ram-write',
   },
   snapshot: {
     'coherent-read': 'coherent-read',
@@ -194,10 +194,6 @@ const COHERENT_TRANSITIONS: Transitions = {
     'other-coherent-shared': 'other-coherent-shared',
     'other-coherent-write': 'other-coherent-write',
   },
-  'write elsewhere': {
-    'coherent-shared': 'coherent-read',
-    'other-coherent-shared': 'other-coherent-read',
-  },
   write: {
     'coherent-read': 'coherent-read coherent-write',
     'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
@@ -207,6 +203,10 @@ const COHERENT_TRANSITIONS: Transitions = {
     'other-coherent-read-exclusive': 'other-coherent-read-exclusive other-coherent-write',
     'other-coherent-shared': 'other-coherent-shared ram-write',
     'other-coherent-write': 'other-coherent-write',
+  },
+  'write elsewhere': {
+    'coherent-shared': 'coherent-read',
+    'other-coherent-shared': 'other-coherent-read',
   },
 };
 

@@ -55,7 +55,7 @@ export const FILE_TRANSITIONS: Transitions = {
     'file-none-read-only': 'file-none-read-only',
     'file-read': 'file-none file-none-no-access file-none-read-only file-read',
     'file-write': 'file-none file-write',
-    'ram-read': 'file-none',
+    'ram-read': 'file-none file-none-no-access',
     'ram-read-exclusive': 'file-none file-none-no-access',
     'ram-shared': 'file-none file-none-no-access',
     'ram-write': 'file-none',

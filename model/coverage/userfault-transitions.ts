@@ -5,7 +5,9 @@ export const USERFAULT_TRANSITIONS: Transitions = {
   'check-exclusive': {
     'device-exclusive-protected': 'device-exclusive-protected',
     'device-read-exclusive-protected': 'device-read-exclusive-protected',
+    'device-shared-protected': 'device-shared-protected',
     'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
+    'ram-shared-protected': 'ram-shared-protected',
     'zero-protected': 'zero-protected',
   },
   close: {
@@ -21,10 +23,6 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-shared-protected': 'ram-shared-protected',
     'zero-protected': 'zero-protected',
   },
-  'cpu-write elsewhere': {
-    'device-shared-protected': 'ram-read-protected ram-shared-protected',
-    'ram-shared-protected': 'ram-read-protected',
-  },
   'cpu-write': {
     'device-exclusive-protected': 'ram-read-exclusive-protected ram-write',
     'device-read-exclusive-protected':
@@ -38,6 +36,10 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-shared-protected': 'ram-shared-protected ram-write',
     'zero-protected': 'ram-write zero-protected',
   },
+  'cpu-write elsewhere': {
+    'device-shared-protected': 'ram-read-protected ram-shared-protected',
+    'ram-shared-protected': 'ram-read-protected',
+  },
   exclusive: {
     'device-read-exclusive-protected': 'ram-read-exclusive-protected',
     'device-shared-protected': 'device-shared-protected',
@@ -46,30 +48,34 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-read-protected': 'ram-read-protected',
     'zero-protected': 'zero-protected',
   },
-  'fork child': {
-    'device-exclusive-protected': 'ram-shared',
-    'device-read-exclusive-protected': 'device-shared',
-    'device-read-protected': 'device-shared',
-    'huge-zero-protected': 'huge-zero',
-    'ram-read-exclusive-protected': 'ram-shared ram-write',
-    'ram-shared-protected': 'ram-shared',
-    'zero-protected': 'none',
-  },
   fork: {
     'device-exclusive-protected': 'ram-shared-protected',
     'device-read-exclusive-protected': 'device-shared-protected',
     'device-read-protected': 'device-shared-protected',
     'ram-read-exclusive-protected': 'ram-shared-protected',
   },
+  'fork child': {
+    'device-exclusive-protected': 'ram-shared',
+    'device-read-exclusive-protected': 'device-shared',
+    'device-read-protected': 'device-shared',
+    'device-shared-protected': 'device-shared',
+    'huge-zero-protected': 'huge-zero',
+    'ram-read-exclusive-protected': 'ram-shared ram-write',
+    'ram-shared-protected': 'ram-shared',
+    'zero-protected': 'none zero',
+  },
   madvise: {
-    'device-read-exclusive-protected': 'none',
+    'device-read-exclusive-protected': 'device-read-exclusive-protected none',
     'device-read-protected': 'device-read-protected',
     'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
+    'ram-read-protected': 'ram-read-protected',
     'ram-shared-protected': 'none ram-shared-protected',
+    'zero-protected': 'zero-protected',
   },
   'migrate-to-dev': {
     'device-exclusive-protected': 'device-exclusive-protected',
     'device-read-exclusive-protected': 'device-read-exclusive-protected',
+    'device-read-protected': 'device-read-protected',
     'device-shared-protected': 'device-shared-protected',
     'other-device-read-exclusive-protected': 'other-device-read-exclusive-protected',
     'other-device-read-protected': 'other-device-read-protected',
@@ -100,19 +106,16 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-shared-protected': 'ram-shared-protected',
     'zero-protected': 'zero-protected',
   },
-  'mremap moved': {
-    'device-read-exclusive-protected': 'device-read-exclusive',
-    'ram-read-exclusive-protected': 'ram-read-exclusive',
-    'zero-protected': 'zero',
-  },
   mremap: {
     'device-read-exclusive-protected': 'device-read-exclusive-protected none unmapped',
     'ram-read-exclusive-protected': 'none ram-read-exclusive-protected',
     'ram-shared-protected': 'ram-shared-protected',
     'zero-protected': 'unmapped',
   },
-  'munmap elsewhere': {
-    'device-shared-protected': 'device-read-protected',
+  'mremap moved': {
+    'device-read-exclusive-protected': 'device-read-exclusive',
+    'ram-read-exclusive-protected': 'ram-read-exclusive',
+    'zero-protected': 'zero',
   },
   munmap: {
     'device-read-exclusive-protected': 'unmapped',
@@ -120,8 +123,8 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-read-protected': 'unmapped',
     'zero-protected': 'unmapped',
   },
-  'pin elsewhere': {
-    'ram-shared-protected': 'ram-read-protected',
+  'munmap elsewhere': {
+    'device-shared-protected': 'device-read-protected',
   },
   pin: {
     'device-read-exclusive-protected': 'device-read-exclusive-protected',
@@ -129,9 +132,8 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'device-shared-protected': 'device-shared-protected',
     'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
   },
-  'read-unlocked': {
-    'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
-    'zero-protected': 'zero-protected',
+  'pin elsewhere': {
+    'ram-shared-protected': 'ram-read-protected',
   },
   read: {
     'device-exclusive-protected': 'ram-read-exclusive-protected',
@@ -143,11 +145,17 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-shared-protected': 'ram-shared-protected',
     'zero-protected': 'zero-protected',
   },
+  'read-unlocked': {
+    'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
+    'zero-protected': 'zero-protected',
+  },
   snapshot: {
     'device-read-exclusive-protected': 'device-read-exclusive-protected',
+    'device-shared-protected': 'device-shared-protected',
     'other-device-read-protected': 'other-device-read-protected',
     'other-device-shared-protected': 'other-device-shared-protected',
     'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
+    'ram-shared-protected': 'ram-shared-protected',
     'zero-protected': 'zero-protected',
   },
   'uffd-copy': {
@@ -155,6 +163,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'device-read': 'device-read',
     'device-read-exclusive': 'device-read-exclusive',
     'device-read-exclusive-protected': 'device-read-exclusive-protected',
+    'device-read-protected': 'device-read-protected',
     'device-shared': 'device-shared',
     'device-write': 'device-write',
     'huge-ram-write': 'huge-ram-write',
@@ -187,15 +196,13 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-read': 'ram-read ram-read-protected',
     'ram-read-exclusive': 'ram-read-exclusive ram-read-exclusive-protected',
     'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
+    'ram-read-protected': 'ram-read-protected',
     'ram-shared': 'ram-shared ram-shared-protected',
     'ram-shared-protected': 'ram-shared-protected',
     'ram-write': 'ram-read-exclusive-protected ram-write',
     unmapped: 'unmapped',
     zero: 'zero zero-protected',
     'zero-protected': 'zero-protected',
-  },
-  'uffd-register elsewhere': {
-    'huge-zero': 'zero',
   },
   'uffd-register': {
     'device-exclusive': 'device-exclusive',
@@ -206,7 +213,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'device-shared': 'device-shared',
     'device-shared-protected': 'device-shared-protected',
     'device-write': 'device-write',
-    'huge-ram-write': 'huge-ram-write',
+    'huge-ram-write': 'huge-ram-write ram-write',
     'huge-zero': 'huge-zero zero',
     none: 'none',
     'none-no-access': 'none-no-access',
@@ -221,6 +228,10 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     unmapped: 'unmapped',
     zero: 'zero',
     'zero-protected': 'zero-protected',
+  },
+  'uffd-register elsewhere': {
+    'huge-ram-write': 'ram-write',
+    'huge-zero': 'zero',
   },
   'uffd-unprotect': {
     'device-exclusive': 'device-exclusive',
@@ -297,21 +308,18 @@ export const USERFAULT_TRANSITIONS: Transitions = {
 };
 
 export const USERFAULT_TRANSITIONS_7_3: Transitions = {
-  'cpu-write elsewhere': {
-    'huge-device-read-exclusive-protected': 'ram-read-exclusive-protected',
-  },
   'cpu-write': {
     'huge-device-read-exclusive-protected': 'ram-write',
     'huge-ram-shared-protected': 'huge-ram-shared-protected',
   },
-  'fork child': {
-    'huge-device-read-exclusive-protected': 'huge-device-shared',
+  'cpu-write elsewhere': {
+    'huge-device-read-exclusive-protected': 'ram-read-exclusive-protected',
   },
   fork: {
     'huge-device-read-exclusive-protected': 'huge-device-shared-protected',
   },
-  madvise: {
-    'device-read-exclusive-protected': 'device-read-exclusive-protected',
+  'fork child': {
+    'huge-device-read-exclusive-protected': 'huge-device-shared',
   },
   'migrate-to-dev': {
     'huge-ram-read-exclusive-protected': 'huge-device-read-exclusive-protected',
@@ -329,27 +337,25 @@ export const USERFAULT_TRANSITIONS_7_3: Transitions = {
     unmapped: 'device-write zero',
     zero: 'device-write',
   },
-  'uffd-protect elsewhere': {
-    'huge-ram-write': 'ram-write',
-  },
   'uffd-protect': {
     'huge-device-shared': 'huge-device-shared',
     'huge-device-write': 'huge-device-read-exclusive-protected huge-device-write',
     'huge-ram-write': 'ram-read-exclusive-protected',
   },
-  'uffd-register elsewhere': {
-    'huge-device-write': 'device-write',
+  'uffd-protect elsewhere': {
     'huge-ram-write': 'ram-write',
   },
   'uffd-register': {
     'huge-device-write': 'device-write huge-device-write',
-    'huge-ram-write': 'ram-write',
   },
-  'uffd-unprotect elsewhere': {
-    'huge-device-read-exclusive-protected': 'device-read-exclusive-protected',
+  'uffd-register elsewhere': {
+    'huge-device-write': 'device-write',
   },
   'uffd-unprotect': {
     'huge-device-read-exclusive-protected': 'device-read-exclusive',
+  },
+  'uffd-unprotect elsewhere': {
+    'huge-device-read-exclusive-protected': 'device-read-exclusive-protected',
   },
   'uffd-unregister': {
     'huge-device-write': 'huge-device-write',
@@ -362,9 +368,6 @@ export const USERFAULT_TRANSITIONS_7_3: Transitions = {
 };
 
 export const USERFAULT_TRANSITIONS_6_12: Transitions = {
-  'check-exclusive': {
-    'ram-shared-protected': 'ram-shared-protected',
-  },
   'cpu-read elsewhere': {
     'device-shared-protected': 'ram-shared-protected',
   },
