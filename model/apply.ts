@@ -4,6 +4,7 @@ import { removeChunks, setFlags } from './device-memory.ts';
 import { toDevice, toSystem } from './device-migrate.ts';
 import { checkExclusive, exclusive } from './exclusive.ts';
 import { refuse } from './ioctl.ts';
+import { runKsmd } from './ksm.ts';
 import { drainLru } from './lru.ts';
 import { madvise } from './madvise.ts';
 import { read, write } from './mirror.ts';
@@ -90,6 +91,8 @@ function dispatch(state: State, step: OrdinaryStep, index: number): Expected {
       return munlock(state, process, step.at);
     case 'mremap':
       return mremap(state, process, step);
+    case 'ksmd':
+      return runKsmd(state);
     case 'uffd-open':
       return userfaultfd.open(process, step.mode);
     case 'uffd-register':

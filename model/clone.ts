@@ -88,7 +88,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
   const mmOf = (old: Mm): Mm => {
     const known = mms.get(old);
     if (known) return known;
-    const copy: Mm = { ...old, vmas: [], ptes: [], pmds: [], mirrors: [] };
+    const copy: Mm = { ...old, vmas: [], ptes: [], pmds: [], mirrors: [], rmapItems: new Map() };
     mms.set(old, copy);
     copy.vmas = old.vmas.map((list) => list.map(vmaOf));
     copy.ptes = old.ptes.map((table) => table.map((pte) => pte && pteOf(pte)));
@@ -96,6 +96,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
       list.map((pmd) => (pmd === null || pmd === 'table' ? pmd : pteOf(pmd))),
     );
     copy.mirrors = old.mirrors.map(fileOf);
+    copy.rmapItems = new Map([...old.rmapItems].map(([key, item]) => [key, { ...item }]));
     return copy;
   };
   const processOf = (old: Process): Process => ({
@@ -120,6 +121,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
     events: state.events.map((event) =>
       'entry' in event ? { ...event, entry: pteOf(event.entry) } : { ...event },
     ),
+    ksmMms: state.ksmMms.map(mmOf),
     batched: new Set([...state.batched].map(frameOf)),
     mlocking: state.mlocking.map(({ frame, culls }) => ({ frame: frameOf(frame), culls })),
     freeing: new Set([...state.freeing].map(frameOf)),

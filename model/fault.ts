@@ -133,6 +133,7 @@ export function copyPage(state: State, vma: Vma, page: number, pte: Pte): void {
  */
 function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
   if (frame.head.large) return reuseLargeFolio(state, frame.head);
+  if (frame.ksm) return false;
   if (frame.mapcount > 1) return false;
   // Nor is the page's reference that the batch of activations holds seen for what it is: PG_lru is set.
   if (state.activating.get(frame)) return false;

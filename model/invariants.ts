@@ -115,6 +115,8 @@ function checkEntry(where: string, vma: Vma, page: number, pte: Pte, found: stri
   if (pte.uffdWp && pte.write) found.push(`${where}: protected by userfaultfd, and writable`);
   if (frame.kind === 'zero') {
     if (pte.write) found.push(`${where}: the zero page is writable`);
+  } else if (frame.ksm) {
+    if (pte.write) found.push(`${where}: a page of KSM is writable`);
   } else if (
     (!frame.head.anonVma && !frame.file) ||
     !rmapWalk(frame.head).some((visit) => visit.vma === vma)

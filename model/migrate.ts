@@ -114,7 +114,12 @@ function collectPtes(
       if (!vma.file) sources.push({ region, page, huge: false, frame: null, write: false });
     } else if (pte.frame === state.zero) {
       if (select.kind === 'system') sources.push({ region, page, huge: false, frame: null, write: false });
-    } else if (isSelected(pte, select) && !isPinned(pte) && refused.get(page) !== 'locked') {
+    } else if (
+      isSelected(pte, select) &&
+      !isPinned(pte) &&
+      !pte.frame.ksm &&
+      refused.get(page) !== 'locked'
+    ) {
       sources.push({ region, page, huge: false, frame: pte.frame, write: pte.write });
       ptes[page] = unmapForMigration(state, vma, pte, 'migrate_vma_collect_pmd');
     }

@@ -1,4 +1,5 @@
 /** mremap(2) (mm/mremap.c). */
+import { breakKsm } from './ksm.ts';
 import { populate } from './mlock.ts';
 import { moveTables } from './move-tables.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
@@ -110,6 +111,8 @@ function moveVma(state: State, mm: Mm, at: PageRange, to: PageRange, keep: boole
     if (whole.first < at.first) splitVma(state, whole, at.first, true);
     if (whole.end > end) splitVma(state, whole, end, false);
   }
+  // ksm_madvise(MADV_UNMERGEABLE): its pages are found by their addresses.
+  if (whole.mergeable) breakKsm(state, whole, at.first, end);
   const target = copyVma(state, findVma(mm, at.region, at.first)!, at.first, to, keep);
   // The copy may have swallowed its source.
   const source = findVma(mm, at.region, at.first)!;

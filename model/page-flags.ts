@@ -117,7 +117,7 @@ export function pageFlags(frame: Frame, { profile, activating }: State): Expecte
     243 * (Number(isActivating) + 2 * Number(profile.anonShowsKsm)) +
     972 * (Number(head.exclusive) + 2 * Number(head.onLru)) +
     3888 * (Number(head.mlocked) + 2 * Number(head.unevictable)) +
-    15552 * Number(head.file !== null);
+    15552 * (Number(head.file !== null) + 2 * Number(head.ksm));
   const known = MADE.get(key);
   if (known) return known;
   const made = mappedFlags(frame, isActivating, profile);
@@ -141,7 +141,7 @@ function mappedFlags(frame: Frame, isActivating: boolean, profile: Profile): Exp
   if (head.pages) set.push('THP', frame === head ? 'COMPOUND_HEAD' : 'COMPOUND_TAIL');
   if (head.swapBacked) set.push('SWAPBACKED');
   else if (head.swapBacked === undefined) free.push({ flag: 'SWAPBACKED', slack: STALE_SLACK });
-  if (profile.anonShowsKsm && !head.file) set.push('KSM');
+  if ((profile.anonShowsKsm && !head.file) || head.ksm) set.push('KSM');
   if (head.exclusive) set.push('ANON_EXCLUSIVE');
   if (head.mlocked) set.push('MLOCKED');
   if (head.unevictable) set.push('UNEVICTABLE');

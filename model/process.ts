@@ -2,6 +2,7 @@
 import { closeDescriptor } from './device-file.ts';
 import { restoreExclusive } from './exclusive.ts';
 import { addMapping, addPmdMapping, isPinned } from './folio.ts';
+import { enterKsm, exitKsm } from './ksm.ts';
 import { addToLru } from './lru.ts';
 import { invalidate, release } from './notifier.ts';
 import { type Expected, succeed } from './outcome.ts';
@@ -49,6 +50,7 @@ export function fork(state: State, parent: Process, id: ProcessId): Expected {
     descriptor.file.references++;
     return { ...descriptor, own: false };
   });
+  if (state.ksmMms.includes(parent.mm)) enterKsm(state, child.mm);
   state.processes[id] = child;
   return succeed('dup_mmap');
 }
@@ -162,6 +164,7 @@ export function exit(state: State, process: Process): Expected {
   const { mm } = process;
   release(state, mm);
   mm.alive = false;
+  exitKsm(state, mm);
   const vmas = mm.vmas.flat();
   for (const vma of vmas) zapVma(state, vma);
   for (const vma of vmas) unlinkVma(vma);

@@ -139,6 +139,13 @@ export interface Profile {
    * (SCAN_PAGE_RO), ends at a PMD that is none (SCAN_PMD_NONE), and calls a range invalid that reaches to no border of a PMD.
    */
   readonly collapseIsStrict: boolean;
+  /** A ksm_rmap_item has its checksum still when its page was merged; in 7.3 the index of the page lies over it. */
+  readonly ksmKeepsChecksum: boolean;
+  /**
+   * Pages of KSM are not collected for a migration to a device: our series refuses them (mm/migrate_device.c), others let
+   * ksmd oops, and so no program asks for it.
+   */
+  readonly ksmPagesStay: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
   readonly chainCopiedReversed: boolean;
 }
@@ -171,6 +178,7 @@ interface KernelTraits {
   anonIndexIsOfFile: boolean;
   offlineIsNoPage: boolean;
   collapseIsStrict: boolean;
+  ksmKeepsChecksum: boolean;
   chainCopiedReversed: boolean;
 }
 
@@ -203,6 +211,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     anonIndexIsOfFile: false,
     offlineIsNoPage: false,
     collapseIsStrict: false,
+    ksmKeepsChecksum: false,
     chainCopiedReversed: true,
   },
   '6.12': {
@@ -233,6 +242,7 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     anonIndexIsOfFile: true,
     offlineIsNoPage: true,
     collapseIsStrict: true,
+    ksmKeepsChecksum: true,
     chainCopiedReversed: false,
   },
 };
@@ -283,6 +293,8 @@ export function makeProfile(options: ProfileOptions): Profile {
     anonIndexIsOfFile: traits.anonIndexIsOfFile,
     offlineIsNoPage: traits.offlineIsNoPage,
     collapseIsStrict: traits.collapseIsStrict,
+    ksmKeepsChecksum: traits.ksmKeepsChecksum,
+    ksmPagesStay: design === 'offset',
     chainCopiedReversed: traits.chainCopiedReversed,
   };
 }

@@ -38,10 +38,13 @@ export type Protection = 'none' | 'read' | 'read-write';
 /** Advice of madvise(2) about what memory is still needed. */
 export const RECLAIM_ADVICE = ['dontneed', 'free', 'cold', 'pageout'] as const;
 export type ReclaimAdvice = (typeof RECLAIM_ADVICE)[number];
+/** Advice about pages of equal content (KSM). */
+export const MERGE_ADVICE = ['mergeable', 'unmergeable'] as const;
+export type MergeAdvice = (typeof MERGE_ADVICE)[number];
 /** Advice about transparent huge pages. */
 export const HUGE_ADVICE = ['hugepage', 'nohugepage'] as const;
 export type HugeAdvice = (typeof HUGE_ADVICE)[number];
-export const ADVICE = [...RECLAIM_ADVICE, ...HUGE_ADVICE, 'collapse'] as const;
+export const ADVICE = [...RECLAIM_ADVICE, ...HUGE_ADVICE, 'collapse', ...MERGE_ADVICE] as const;
 export type Advice = (typeof ADVICE)[number];
 
 /** Operations that are test_hmm ioctls on pages, on a device fd of the process `by`. Each needs an `open` before it. */
@@ -109,6 +112,7 @@ export type RemapFlaw = (typeof REMAP_FLAWS)[number];
  * - `mmap` maps the whole region with MAP_FIXED_NOREPLACE, what it is backed by from the start; `munmap` unmaps `at`.
  * - `madvise` calls madvise(2); `clear-refs` writes 4 to the process's own /proc/self/clear_refs.
  * - `pin` pins pages for writing, for long (gup_test); `unpin` gives up all that the process has pinned.
+ * - `ksmd` has ksmd run until it has merged what it can of pages of the same content, of all processes.
  * - `mprotect` gives pages another protection.
  * - `mlock` faults pages in and keeps them in RAM, as far as reclaim is concerned; `munlock` takes that back.
  * - `mremap` moves pages to `to` with mremap(2) (`move`), which unmaps what was there; leaves their mapping behind, empty
@@ -142,6 +146,7 @@ export type OrdinaryStep =
   | { op: 'mlock'; by: ProcessId; at: PageRange }
   | { op: 'munlock'; by: ProcessId; at: PageRange }
   | { op: 'mremap'; by: ProcessId; at: PageRange; to: PageRange; how: RemapKind; flaw?: RemapFlaw }
+  | { op: 'ksmd'; by: ProcessId }
   | { op: 'uffd-open'; by: ProcessId; mode: UserfaultMode }
   | { op: 'uffd-register'; by: ProcessId; at: PageRange; kind: UserfaultKind }
   | { op: 'uffd-unregister'; by: ProcessId; at: PageRange }

@@ -15,6 +15,7 @@ import {
   type Step,
 } from './program.ts';
 import { fileHazard } from './safe-files.ts';
+import { ksmHazard } from './safe-ksm.ts';
 import { togetherHazard } from './safe-together.ts';
 import { processOf, type State } from './state.ts';
 import { isRegistered } from './userfault.ts';
@@ -59,10 +60,14 @@ export function hazardOf(state: State, step: Step): string | undefined {
   const ofFiles = fileHazard(state, step);
   if (ofFiles !== undefined) return ofFiles;
   if (step.op === 'together') {
-    return state.processes.some((process) => process?.mm.userfault)
-      ? 'what userfaultfd refuses is not modelled for steps together'
-      : togetherHazard(state, step);
+    if (state.processes.some((process) => process?.mm.userfault)) {
+      return 'what userfaultfd refuses is not modelled for steps together';
+    }
+    if (state.ksmMms.length > 0) return 'pages of KSM are not modelled for steps together';
+    return togetherHazard(state, step);
   }
+  const ksm = ksmHazard(state, step);
+  if (ksm !== undefined) return ksm;
   const registration = registrationHazard(state, step);
   if (registration !== undefined) return registration;
   if (step.op === 'exclusive' && state.profile.exclusiveInGroups) {

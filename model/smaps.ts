@@ -42,7 +42,7 @@ export function expectSmaps(state: State, { mm }: Process): ExpectedMapping[] {
 
 /** show_smap_vma_flags(), by bit. */
 function vmFlags(vma: Vma): string {
-  const { read, write, shared, locked, account, softDirty, thp, uffdMissing, uffdWp } = vma;
+  const { read, write, shared, locked, account, softDirty, thp, uffdMissing, uffdWp, mergeable } = vma;
   const names = {
     rd: read,
     wr: write,
@@ -58,6 +58,7 @@ function vmFlags(vma: Vma): string {
     sd: softDirty,
     hg: thp === 'hugepage',
     nh: thp === 'nohugepage',
+    mg: mergeable,
   };
   return Object.entries(names)
     .filter(([, set]) => set)
@@ -77,6 +78,7 @@ class Sums {
   readonly pages = { private: 0, shared: 0 };
   readonly pssDirty = { least: 0, most: 0 };
   readonly lazyFree = { least: 0, most: 0 };
+  ksm = 0;
 
   /** smaps_account(): entries of devices count as present, exclusive ones as shared nobody knows how often. */
   add(pte: Pte, frame: Frame): void {
@@ -116,6 +118,7 @@ class Sums {
     const referenced = (entry.kind === 'present' && entry.young) || head.referenced;
     this.resident++;
     if (!head.file) this.anonymous++;
+    if (head.ksm) this.ksm++;
     this.pss += pss;
     this.pages[owner]++;
     addTo(this.dirty[owner], dirty, 1);
@@ -165,6 +168,7 @@ function expectFields(state: State, { mm, region, first, end, locked }: Vma): Ex
     Private_Dirty: inKib(dirty.private),
     Referenced: inKib(referenced),
     Anonymous: inKib(exactly(sums.anonymous)),
+    KSM: inKib(exactly(sums.ksm)),
     LazyFree: inKib(lazyFree),
     AnonHugePages: inKib(exactly(sums.hugePages)),
     Locked: pssInKib(exactly(locked ? pss : 0)),

@@ -36,6 +36,7 @@ export function stateKey(state: State, known: ReadonlySet<Frame>): string {
     vma.thp,
     vma.uffdMissing,
     vma.uffdWp,
+    vma.mergeable,
     numberOf(vma.anonVma),
     vma.chain.map(numberOf),
   ];
@@ -83,6 +84,7 @@ function frameOf(frame: Frame, numberOf: (thing: object | null) => number) {
   return [
     ...[kind, minor, word, mapcount, exclusive, dirty, referenced, swapBacked, active, onLru].map(String),
     frame.pinned,
+    frame.ksm,
     frame.index,
     frame.mlocked,
     frame.unevictable,

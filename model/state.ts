@@ -4,7 +4,7 @@
  *
  * The state is changed in place, for speed. {@link cloneState} makes an independent copy.
  */
-
+import type { RmapItem } from './ksm.ts';
 import { newPageCache } from './page-cache.ts';
 import type { Profile } from './profile.ts';
 import {
@@ -76,6 +76,8 @@ export interface Vma {
   /** VM_UFFD_MISSING and VM_UFFD_WP: registered with the userfaultfd of its mm, of which there is one. */
   uffdMissing: boolean;
   uffdWp: boolean;
+  /** VM_MERGEABLE */
+  mergeable: boolean;
   anonVma: AnonVma | null;
   /** vma->anon_vma_chain from its head on. */
   chain: AnonVma[];
@@ -116,6 +118,8 @@ export interface Frame {
   dirty: boolean | undefined;
   /** PG_referenced. Undefined as for `dirty`. */
   referenced: boolean | undefined;
+  /** folio_test_ksm(): in the stable tree of KSM, by which its mappings are found, and not by `anonVma`. */
+  ksm: boolean;
   /** Of a head: pinned for DMA (FOLL_PIN), folio_maybe_dma_pinned(). */
   pinned: boolean;
   /** PG_swapbacked: not of pages that MADV_FREE took. Undefined: it may be left from an earlier life of the page. */
@@ -213,6 +217,8 @@ export interface Mm {
   mirrors: DeviceFile[];
   /** Its userfaultfd, and what that does about a fault; null while it has none. */
   userfault: UserfaultMode | null;
+  /** What ksmd remembers of pages that it has seen in the last scan (model/ksm.ts). */
+  rmapItems: Map<number, RmapItem>;
 }
 
 export interface Descriptor {
@@ -300,6 +306,8 @@ export interface State {
   events: ExpectedEvent[];
   /** What userfaultfds were asked in the step that is being applied. */
   messages: number;
+  /** MMs that ksmd scans, in their order. */
+  ksmMms: Mm[];
   /** RAM frames that may still be in the CPU's LRU batch. */
   batched: Set<Frame>;
   /**
@@ -343,6 +351,7 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
     nextId: 1,
     events: [],
     messages: 0,
+    ksmMms: [],
     batched: new Set(),
     activating: new Map(),
     mlocking: [],
@@ -364,6 +373,7 @@ export function newProcess(state: State, id: ProcessId): Process {
     pmds: state.regions.map((pages) => new Array<Pmd>(Math.ceil(pages / PMD_PAGES)).fill(null)),
     mirrors: [],
     userfault: null,
+    rmapItems: new Map(),
   };
   return { id, mm, devices: state.devices.map(() => null), pins: null };
 }
@@ -391,6 +401,7 @@ export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame
     exclusive: false,
     dirty: false,
     referenced: false,
+    ksm: false,
     pinned: false,
     swapBacked: true,
     active: false,

@@ -12,12 +12,12 @@ import { splitVma } from './vma.ts';
 /** What two vmas must agree on to be merged: the file that they map, and flags; VM_SOFTDIRTY is not one (VM_IGNORE_MERGE). */
 export type VmaFlags = Pick<
   Vma,
-  'read' | 'write' | 'account' | 'locked' | 'thp' | 'file' | 'shared' | 'uffdMissing' | 'uffdWp'
+  'read' | 'write' | 'account' | 'locked' | 'thp' | 'file' | 'shared' | 'uffdMissing' | 'uffdWp' | 'mergeable'
 >;
 
 export function flagsOf(vma: VmaFlags): VmaFlags {
-  const { read, write, account, locked, thp, file, shared, uffdMissing, uffdWp } = vma;
-  return { read, write, account, locked, thp, file, shared, uffdMissing, uffdWp };
+  const { read, write, account, locked, thp, file, shared, uffdMissing, uffdWp, mergeable } = vma;
+  return { read, write, account, locked, thp, file, shared, uffdMissing, uffdWp, mergeable };
 }
 
 export function sameFlags(a: VmaFlags, b: VmaFlags): boolean {
@@ -30,7 +30,8 @@ export function sameFlags(a: VmaFlags, b: VmaFlags): boolean {
     a.file === b.file &&
     a.shared === b.shared &&
     a.uffdMissing === b.uffdMissing &&
-    a.uffdWp === b.uffdWp
+    a.uffdWp === b.uffdWp &&
+    a.mergeable === b.mergeable
   );
 }
 

@@ -43,6 +43,7 @@ export function mapRegion(state: State, mm: Mm, region: RegionId, protection: Pr
     thp: null,
     uffdMissing: false,
     uffdWp: false,
+    mergeable: false,
     anonVma: null,
     chain: [],
   };

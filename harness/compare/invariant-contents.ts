@@ -40,6 +40,7 @@ const KEEPS: ReadonlySet<Step['op']> = new Set([
   'uffd-protect',
   'uffd-unprotect',
   'uffd-zeropage',
+  'ksmd',
 ] as Step['op'][]);
 
 /**

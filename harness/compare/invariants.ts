@@ -38,6 +38,7 @@ export class InvariantChecker {
   readonly #chunksKnown: boolean;
   /** What was checked of the regions of the step before together, where all of it held. */
   #shared: InvariantTally | undefined;
+  readonly #merges: boolean;
 
   constructor(
     private readonly program: Program,
@@ -48,6 +49,7 @@ export class InvariantChecker {
     this.#profile = environment.profile;
     this.#contents = new ContentInvariant(this.tally, program);
     this.#chunksKnown = !makesChunks(program);
+    this.#merges = program.steps.some(({ op }) => op === 'ksmd');
   }
 
   step(seen: StepObservation, regions: readonly SeenRegion[], before: readonly SeenRegion[]): void {
@@ -66,7 +68,8 @@ export class InvariantChecker {
       regions.length === before.length && regions.every((region, index) => region === before[index]);
     if (!isAsBefore || !this.#shared) {
       this.#shared = new InvariantTally();
-      checkSharing(this.#shared, step, regions, this.#chunks, this.#chunksKnown, this.#profile);
+      const known = { chunksKnown: this.#chunksKnown, merges: this.#merges };
+      checkSharing(this.#shared, step, regions, this.#chunks, known, this.#profile);
     }
     this.tally.add(this.#shared);
     if (this.#shared.divergences.length > 0) this.#shared = undefined;

@@ -9,6 +9,7 @@ const FILES = [
   'access',
   'files',
   'userfault',
+  'ksm',
   'observation',
   'process',
   'trace',

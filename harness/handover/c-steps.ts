@@ -69,6 +69,8 @@ function statementsOf(program: Program, step: Step, index: number): string[] {
       const size = `${pagesOf(program, step.at)} * PAGE`;
       return [`err = mprotect(${start}, ${size}, ${PROTECTIONS[step.protection]}) ? errno : 0;`];
     }
+    case 'ksmd':
+      return ['err = run_ksmd();'];
     case 'uffd-open':
       return [
         step.mode === 'handler' ? 'err = uffd_open_with_handler();' : 'err = uffd_open(UFFD_FEATURE_SIGBUS);',

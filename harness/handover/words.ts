@@ -44,6 +44,8 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} clears its soft-dirty bits`;
     case 'mprotect':
       return `${by} makes ${printRange(step.at, regions)} ${step.protection}`;
+    case 'ksmd':
+      return `${by} has ksmd merge pages`;
     case 'uffd-open':
       return `${by} opens a userfaultfd${step.mode === 'handler' ? ', with a handler' : ''}`;
     case 'uffd-register':

@@ -49,7 +49,7 @@ export function printStep(step: Step, regions: readonly Region[]): string {
 
 /** The operand of the step is the process that acts. */
 function isByItself({ op }: Step): boolean {
-  return op === 'exit' || op === 'clear-refs' || op === 'unpin' || op === 'uffd-open';
+  return op === 'exit' || op === 'clear-refs' || op === 'unpin' || op === 'uffd-open' || op === 'ksmd';
 }
 
 function printTogether({ actors, rounds, apart }: Together, regions: readonly Region[]): string {
@@ -68,6 +68,7 @@ function operand(step: OrdinaryStep, regions: readonly Region[]): string {
     case 'clear-refs':
     case 'unpin':
     case 'uffd-open':
+    case 'ksmd':
       return printProcess(step.by);
     case 'open':
     case 'close':

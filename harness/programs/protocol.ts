@@ -103,6 +103,7 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   'uffd-unprotect': 32,
   'uffd-zeropage': 33,
   'uffd-copy': 34,
+  ksmd: 35,
   together: 27,
 };
 
@@ -140,6 +141,8 @@ export const ADVICE: Readonly<Record<Advice, number>> = {
   hugepage: 4,
   nohugepage: 5,
   collapse: 6,
+  mergeable: 7,
+  unmergeable: 8,
 };
 
 /** Of each region, in a program_header. */

@@ -10,7 +10,7 @@
  *       - {mmap: a}                           # a whole region; protection: none, read or read-write (the default)
  *       - {munmap: "a[1]"}                    # a range: a is all of it, a[1] one page, a[0..3] pages 0 to 3
  *       - {mprotect: "a[2]", protection: read} # read-write where nothing is said
- *       - {madvise: "a[1..2]", advice: free}  # dontneed, free, cold, pageout; hugepage, nohugepage, collapse
+ *       - {madvise: "a[1..2]", advice: free}  # dontneed, free, cold, pageout; hugepage, nohugepage, collapse; mergeable, unmergeable (KSM)
  *       - {mlock: "a[0..1]"}                 # faults them in, and keeps reclaim away; munlock
  *       - {mremap: "a[0..1]", to: "b[2..3]"} # moves; keep: true leaves the mapping behind (MREMAP_DONTUNMAP)
  *       - {mremap: "a[0..3]", pages: 2}       # shrinks or grows where it is
@@ -21,6 +21,7 @@
  *       - {uffd-register: a, for: both}       # missing pages, writes to protected pages (wp), or both; uffd-unregister
  *       - {uffd-copy: "a[0]"}                 # fills missing pages; protect: true write-protects them; uffd-zeropage
  *       - {uffd-protect: "a[0]"}              # UFFDIO_WRITEPROTECT; uffd-unprotect
+ *       - {ksmd: p0}                          # ksmd merges what it can, of all processes; who asks does not matter
  *       - {clear-refs: p0}                    # writes 4 to its /proc/self/clear_refs: soft-dirty bits
  *       - {cpu-read: "a[0..3]"}               # loads, lowest page first
  *       - {cpu-write: "a[0]"}                 # stores a word that names the step and the page

@@ -49,6 +49,7 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   pin: [],
   unpin: [],
   together: ['rounds', 'apart'],
+  ksmd: [],
   'uffd-open': ['handler'],
   'uffd-register': ['for'],
   'uffd-unregister': [],
@@ -75,7 +76,7 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
 };
 const OPERATIONS = Object.keys(MORE_KEYS) as Operation[];
 /** Operations whose operand is the process that acts. */
-const ACTS_BY_ITSELF: readonly Operation[] = ['together', 'exit', 'clear-refs', 'unpin', 'uffd-open'];
+const ACTS_BY_ITSELF: readonly Operation[] = ['together', 'exit', 'clear-refs', 'unpin', 'uffd-open', 'ksmd'];
 const PROTECTIONS = ['none', 'read', 'read-write'] as const;
 
 /** @returns the step, or what is wrong with it */
@@ -124,6 +125,7 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
       return { op, by: processIn(fields, op), mode: handler ? 'handler' : 'sigbus' };
     }
     case 'clear-refs':
+    case 'ksmd':
     case 'unpin':
       return { op, by: processIn(fields, op) };
     case 'mprotect':

@@ -12,6 +12,7 @@ const WITHOUT_PAGE = [
   'none-no-access',
   'zero',
   'device-exclusive',
+  'ram-merged',
 ] as const;
 /** Of mappings of files; anonymous pages in them are as others. */
 const OF_FILES = [
@@ -47,6 +48,7 @@ export function stateCode(vma: Vma, pte: Pte | null): number {
   if (frame.file) return level + FILE + (pte.write ? 4 : 3);
   if (frame.kind === 'zero') return level + 4;
   if (pte.kind === 'exclusive') return level + 5;
+  if (frame.ksm) return level + 6;
   const access = mapcountOf(frame) > 1 ? 0 : pte.write ? 1 : frame.exclusive ? 2 : 3;
   return level + (frame.minor >= 0 ? DEVICE + frame.minor * ACCESSES.length : RAM) + access;
 }

@@ -4,6 +4,7 @@ import { COLLAPSE } from './collapse.ts';
 import type { TableName } from './coverage.ts';
 import { FILES } from './files.ts';
 import { HUGE } from './huge.ts';
+import { KSM } from './ksm.ts';
 import { MLOCK } from './mlock.ts';
 import { MREMAP } from './mremap.ts';
 import { ORDER_0 } from './order-0.ts';
@@ -34,6 +35,7 @@ const PARTS: readonly CoverageTables[] = [
   FILES,
   COHERENT,
   COLLAPSE,
+  KSM,
 ];
 
 export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {

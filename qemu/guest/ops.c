@@ -17,6 +17,7 @@
 
 #include "files.h"
 #include "guard.h"
+#include "ksm.h"
 #include "ops.h"
 #include "pin.h"
 #include "process.h"
@@ -143,6 +144,8 @@ static void do_madvise(const struct program_step *s)
 		[ADVICE_HUGEPAGE] = MADV_HUGEPAGE,
 		[ADVICE_NOHUGEPAGE] = MADV_NOHUGEPAGE,
 		[ADVICE_COLLAPSE] = MADV_COLLAPSE,
+		[ADVICE_MERGEABLE] = MADV_MERGEABLE,
+		[ADVICE_UNMERGEABLE] = MADV_UNMERGEABLE,
 	};
 
 	succeeded(madvise((void *)start_of(s), s->count * PAGE_BYTES, advice[s->argument]));
@@ -422,6 +425,10 @@ bool run_step(unsigned int step)
 		break;
 	case OP_MREMAP:
 		do_mremap(s);
+		break;
+	case OP_KSMD:
+		shared->control.merges = true;
+		succeeded(run_ksmd());
 		break;
 	case OP_UFFD_OPEN:
 		succeeded(userfault_open(s->argument));

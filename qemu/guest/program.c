@@ -118,11 +118,12 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_UFFD_UNPROTECT]	= ON_RANGE,
 	[OP_UFFD_ZEROPAGE]	= ON_RANGE,
 	[OP_UFFD_COPY]		= { .region = true, .range = true, .argument = "protection", .most = 1 },
+	[OP_KSMD]		= { .argument = "argument", .most = 0 },
 	[OP_CLEAR_REFS]		= { .argument = "argument", .most = 0 },
 	[OP_MPROTECT]		= { .region = true, .range = true, .argument = "protection",
 				    .most = PROTECTION_READ_WRITE },
 	[OP_TOGETHER]		= { .argument = "actors", .most = MAX_ACTORS, .option_most = UINT32_MAX },
-	[OP_MADVISE]		= { .region = true, .range = true, .argument = "advice", .most = ADVICE_COLLAPSE },
+	[OP_MADVISE]		= { .region = true, .range = true, .argument = "advice", .most = ADVICE_UNMERGEABLE },
 };
 
 static const char *check_target(unsigned int i, const struct program_step *s)

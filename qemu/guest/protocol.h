@@ -172,7 +172,8 @@ enum step_op {
 	OP_UFFD_UNPROTECT = 32,
 	OP_UFFD_ZEROPAGE = 33,
 	OP_UFFD_COPY	= 34,	/* argument: 1: write-protected */
-	OP_LAST		= OP_UFFD_COPY,
+	OP_KSMD		= 35,
+	OP_LAST		= OP_KSMD,
 };
 
 /* What FLAGS is given as npages. */
@@ -230,6 +231,8 @@ enum step_advice {
 	ADVICE_HUGEPAGE	= 4,
 	ADVICE_NOHUGEPAGE = 5,
 	ADVICE_COLLAPSE	= 6,
+	ADVICE_MERGEABLE = 7,
+	ADVICE_UNMERGEABLE = 8,
 };
 
 /* Processes or threads that act at the same time, and steps of each. */

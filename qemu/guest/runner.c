@@ -13,6 +13,7 @@
 #include "announce.h"
 #include "files.h"
 #include "hung.h"
+#include "ksm.h"
 #include "page_scan.h"
 #include "process.h"
 #include "program.h"
@@ -269,6 +270,8 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	header->stray_events = c->stray_events;
 	header->lost_events = c->lost_events;
 	header->base = c->base;
+	if (c->merges && stop_ksm())
+		note_failure("taking back what ksmd merged");
 	left = c->released | (huge ? c->opened & PRIVATE_DEVICES : 0);
 	if (left && !(header->flags & TRANSCRIPT_STUCK))
 		renew(left);
