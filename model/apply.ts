@@ -94,7 +94,7 @@ function dispatch(state: State, step: OrdinaryStep, index: number): Expected {
     case 'ksmd':
       return runKsmd(state);
     case 'uffd-open':
-      return userfaultfd.open(process, step.mode);
+      return userfaultfd.open(process, step.mode, step.unpopulated);
     case 'uffd-register':
       return userfaultfd.register(state, process, step.at, step.kind);
     case 'uffd-unregister':

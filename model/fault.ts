@@ -38,7 +38,7 @@ function faultOnce(state: State, vma: Vma, wanted: Wanted, write: boolean): Faul
   if (huge) return huge;
   const pte = vma.mm.ptes[vma.region]![page]!;
   if (pte === null && vma.file) fileFault(state, vma, vma.file, page, write);
-  else if (pte === null) return anonymousPage(state, vma, wanted, write);
+  else if (pte === null || pte.kind === 'marker') return anonymousPage(state, vma, wanted, write);
   else if (pte.kind === 'device') return deviceFault(state, vma, page, pte) ? 'done' : 'oom';
   else if (pte.kind === 'exclusive') exclusiveFault(state, vma, page, pte);
   else if (write && !pte.write) return writeProtectFault(state, vma, wanted, pte);
@@ -46,7 +46,10 @@ function faultOnce(state: State, vma: Vma, wanted: Wanted, write: boolean): Faul
   return 'done';
 }
 
-/** do_anonymous_page(): the zero page for a read, a page of its own for a write. */
+/**
+ * do_anonymous_page(): the zero page for a read, a page of its own for a write. In the place of a marker it is protected, so
+ * that the write faults once more.
+ */
 function anonymousPage(state: State, vma: Vma, wanted: Wanted, write: boolean): FaultResult {
   const { page } = wanted;
   if (vma.uffdMissing) {
@@ -54,9 +57,18 @@ function anonymousPage(state: State, vma: Vma, wanted: Wanted, write: boolean): 
     if (write) anonVmaPrepare(state, vma);
     return handleUserfault(state, vma, wanted, 'missing');
   }
+  const ptes = vma.mm.ptes[vma.region]!;
+  const marked = ptes[page]?.kind === 'marker';
   if (write) mapNewPage(state, vma, page, 0, 'do_anonymous_page');
   else mapZeroPage(state, vma, page, 'do_anonymous_page');
+  if (marked) protect(ptes[page]!);
   return 'done';
+}
+
+/** pte_mkuffd() */
+export function protect(pte: Pte): void {
+  pte.uffdWp = true;
+  pte.write = false;
 }
 
 export function mapZeroPage(state: State, vma: Vma, page: number, rule: Rule): void {

@@ -145,9 +145,9 @@ export function addPteMappingsOfPmd(head: Frame, mm: Mm): void {
   removePmdMapping(head, mm);
 }
 
-/** Removes one mapping of a page; its folio is freed with the last. Zero pages are not counted. */
+/** Removes one mapping of a page; its folio is freed with the last. Zero pages are not counted, and markers have no page. */
 export function dropMapping(state: State, vma: Vma, frame: Frame): void {
-  if (frame.kind === 'zero') return;
+  if (frame.kind === 'zero' || frame.kind === 'none') return;
   removeMapping(state, frame, vma);
   // The page cache has a reference to its own.
   if (!isMapped(frame) && !frame.file) freeUnmapped(state, frame.head);

@@ -74,7 +74,7 @@ function checkEntries(mm: Mm, mappings: Map<Frame, Pte[]>, found: string[]): voi
 }
 
 function note(mappings: Map<Frame, Pte[]>, entry: Pte): void {
-  if (entry.frame.kind === 'zero') return;
+  if (entry.frame.kind === 'zero' || entry.frame.kind === 'none') return;
   const others = mappings.get(entry.frame);
   if (others) others.push(entry);
   else mappings.set(entry.frame, [entry]);
@@ -113,6 +113,9 @@ function checkEntry(where: string, vma: Vma, page: number, pte: Pte, found: stri
   if (pte.uffdWp && !vma.uffdWp)
     found.push(`${where}: protected by userfaultfd in a vma that is not registered for it`);
   if (pte.uffdWp && pte.write) found.push(`${where}: protected by userfaultfd, and writable`);
+  if ((pte.kind === 'marker') !== (frame.kind === 'none'))
+    found.push(`${where}: a ${pte.kind} entry of no page`);
+  if (frame.kind === 'none') return;
   if (frame.kind === 'zero') {
     if (pte.write) found.push(`${where}: the zero page is writable`);
   } else if (frame.ksm) {

@@ -146,7 +146,7 @@ function rangeFault(
 /** hmm_vma_handle_pte() and _pmd(): a page on the device itself is taken as it is, even for a write. */
 function needsFault(mm: Mm, region: RegionId, page: number, file: DeviceFile, write: boolean): boolean {
   const pte = entryAt(mm, region, page);
-  if (pte === null) return true;
+  if (pte === null || pte.kind === 'marker') return true;
   if (pte.kind === 'device') return pte.frame.minor !== file.minor;
   if (pte.kind === 'exclusive') return true;
   return write && !pte.write;

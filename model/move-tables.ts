@@ -59,7 +59,7 @@ function moveExtent(state: State, vma: Vma, from: Place, to: Place, extent: numb
 
 /**
  * move_ptes() and move_soft_dirty_pte(), which is for entries of all kinds. What is moved is not registered with
- * userfaultfd any more.
+ * userfaultfd any more, so that markers go.
  */
 function movePtes(
   mm: Mm,
@@ -74,6 +74,7 @@ function movePtes(
     const pte = source[from.page + i];
     if (!pte) continue;
     source[from.page + i] = null;
+    if (pte.kind === 'marker') continue;
     target[to.page + i] = pte;
     if (registered) pte.uffdWp = false;
     if (!touch) continue;

@@ -158,7 +158,7 @@ function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte 
   const mapcount = present && mapcountOf(present);
   const entrySoftDirty = pte !== null && state.profile.softDirty && pte.softDirty;
   return {
-    frame: pte === null ? null : pte.frame,
+    frame: pte === null || pte.kind === 'marker' ? null : pte.frame,
     pte,
     softDirty: (vma?.softDirty ?? false) || entrySoftDirty,
     uffdWp: pte?.uffdWp ?? false,

@@ -82,7 +82,8 @@ function copyPtes(state: State, from: Vma, to: Vma, first: number, end: number):
   const target = to.mm.ptes[to.region]!;
   for (let page = first; page < end; page++) {
     const pte = source[page];
-    if (!pte) continue;
+    // copy_pte_marker(): the child is not registered.
+    if (!pte || pte.kind === 'marker') continue;
     // copy_nonpresent_pte(): restored in the parent, then copied as a present one; nothing is notified once more.
     if (pte.kind === 'exclusive') restoreExclusive(state, from, pte);
     target[page] = pte.kind === 'present' ? copyPresent(state, to, page, pte) : copyNonpresent(pte, to.mm);

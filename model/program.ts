@@ -118,7 +118,8 @@ export type RemapFlaw = (typeof REMAP_FLAWS)[number];
  * - `mremap` moves pages to `to` with mremap(2) (`move`), which unmaps what was there; leaves their mapping behind, empty
  *   (`keep`: MREMAP_DONTUNMAP); or has the mapping end where `to` ends, which begins where `at` does (`resize`).
  * - `uffd-open` makes the userfaultfd of `by`. Where it has a say, accesses are refused; or a handler answers each message
- *   with a zero page, or takes the protection of the page away.
+ *   with a zero page, or takes the protection of the page away. With `unpopulated`, pages can be
+ *   protected that are not there (UFFD_FEATURE_WP_UNPOPULATED).
  *   `uffd-register` and `uffd-unregister` are for ranges of its memory; `uffd-protect` and `uffd-unprotect`
  *   (UFFDIO_WRITEPROTECT) for pages that are there. `uffd-zeropage` and `uffd-copy` fill missing pages with the zero page,
  *   and with the {@link pageToken}s of the step.
@@ -147,7 +148,7 @@ export type OrdinaryStep =
   | { op: 'munlock'; by: ProcessId; at: PageRange }
   | { op: 'mremap'; by: ProcessId; at: PageRange; to: PageRange; how: RemapKind; flaw?: RemapFlaw }
   | { op: 'ksmd'; by: ProcessId }
-  | { op: 'uffd-open'; by: ProcessId; mode: UserfaultMode }
+  | { op: 'uffd-open'; by: ProcessId; mode: UserfaultMode; unpopulated: boolean }
   | { op: 'uffd-register'; by: ProcessId; at: PageRange; kind: UserfaultKind }
   | { op: 'uffd-unregister'; by: ProcessId; at: PageRange }
   | { op: 'uffd-protect'; by: ProcessId; at: PageRange }

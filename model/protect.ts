@@ -3,10 +3,10 @@ import { populateVma } from './mlock.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { setPageProt } from './page-cache.ts';
-import { hugeEntry, pmdEnd } from './page-table.ts';
+import { hugeEntry, pmdEnd, setTable } from './page-table.ts';
 import { type PageRange, PMD_PAGES, type Protection } from './program.ts';
 import { splitPmd } from './split.ts';
-import type { Process, Pte, Rule, State, Vma } from './state.ts';
+import { newMarker, type Process, type Pte, type Rule, type State, type Vma } from './state.ts';
 import { isWriteProtected } from './userfault.ts';
 import { findVma } from './vma.ts';
 import { flagsOf, modifyVma, type VmaFlags } from './vma-modify.ts';
@@ -53,6 +53,8 @@ export function changeProtection(
   uffd?: 'protect' | 'unprotect',
 ): void {
   const { mm, region } = vma;
+  // userfaultfd_wp_use_markers()
+  const marks = uffd === 'protect' && mm.userfaultMarkers;
   invalidate(mm, region, first, end);
   for (let page = first; page < end; ) {
     const stop = pmdEnd(page, end);
@@ -61,13 +63,35 @@ export function changeProtection(
       changeEntry(state, vma, pmd, uffd);
     } else {
       if (pmd) splitPmd(state, vma, page);
-      for (const pte of mm.ptes[region]!.slice(page, stop)) if (pte) changeEntry(state, vma, pte, uffd);
+      if (pmd === null && marks) setTable(mm, region, page);
+      changePtes(state, vma, page, stop, uffd);
     }
     page = stop;
   }
 }
 
-/** change_pte_range() and change_huge_pmd() */
+/** change_pte_range(): markers come where there is no page to protect, and go when they are not wanted any more. */
+function changePtes(
+  state: State,
+  vma: Vma,
+  first: number,
+  end: number,
+  uffd: 'protect' | 'unprotect' | undefined,
+): void {
+  const ptes = vma.mm.ptes[vma.region]!;
+  for (let page = first; page < end; page++) {
+    const pte = ptes[page]!;
+    if (pte === null) {
+      if (uffd === 'protect' && vma.mm.userfaultMarkers) ptes[page] = newMarker('change_pte_range');
+    } else if (pte.kind === 'marker') {
+      if (uffd === 'unprotect') ptes[page] = null;
+    } else {
+      changeEntry(state, vma, pte, uffd);
+    }
+  }
+}
+
+/** change_present_ptes() or change_softleaf_pte(), and change_huge_pmd() */
 function changeEntry(state: State, vma: Vma, entry: Pte, uffd?: 'protect' | 'unprotect'): void {
   if (uffd) {
     const set = uffd === 'protect';

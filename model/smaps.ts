@@ -148,7 +148,7 @@ function expectFields(state: State, { mm, region, first, end, locked }: Vma): Ex
     if (pmd) {
       if (pmd.frame.kind !== 'zero') sums.addHuge(pmd, state.profile);
       page += PMD_PAGES - 1;
-    } else if (pte !== null && pte.frame.kind !== 'zero') {
+    } else if (pte !== null && pte.frame.kind !== 'zero' && pte.kind !== 'marker') {
       sums.add(pte, pte.frame);
     }
   }

@@ -55,7 +55,7 @@ function coherentBase(local: boolean): number {
 function snapshotByte(vma: Vma | undefined, minor: DeviceMinor, pte: Pte | null): number {
   // hmm_vma_walk_hole() outside of vmas, hmm_vma_walk_test() where VM_READ is missing.
   if (!vma?.read) return SnapshotBits.error;
-  if (pte === null) return SnapshotBits.none;
+  if (pte === null || pte.kind === 'marker') return SnapshotBits.none;
   // hmm_vma_handle_pte(): a device-exclusive entry, and a device page of another owner, are as good as none;
   // hmm_vma_handle_absent_pmd(): the latter is an error.
   if (pte.kind === 'exclusive') return SnapshotBits.none;

@@ -83,8 +83,8 @@ export interface Vma {
   chain: AnonVma[];
 }
 
-/** Pages of devices: of a private one, which no CPU can reach, or of a coherent one (model/coherent.ts). */
-export type FrameKind = 'zero' | 'ram' | 'device' | 'coherent';
+/** Pages of devices: of a private one, which no CPU can reach, or of a coherent one (model/coherent.ts); `none`: of no entry. */
+export type FrameKind = 'zero' | 'ram' | 'device' | 'coherent' | 'none';
 
 /** A struct page. Its whole content is one repeated word, since every operation fills whole pages. */
 export interface Frame {
@@ -161,7 +161,8 @@ export interface LargeMapcount {
 
 /** A page-table entry that is not none: a PTE, or a PMD that maps memory itself. */
 export interface Pte {
-  kind: 'present' | 'device' | 'migration' | 'exclusive';
+  /** `marker`: no page, but protected by userfaultfd (PTE_MARKER_UFFD_WP). */
+  kind: 'present' | 'device' | 'migration' | 'exclusive' | 'marker';
   /** A PMD: it maps 512 pages, of which `frame` is the head. */
   huge: boolean;
   frame: Frame;
@@ -217,6 +218,8 @@ export interface Mm {
   mirrors: DeviceFile[];
   /** Its userfaultfd, and what that does about a fault; null while it has none. */
   userfault: UserfaultMode | null;
+  /** It protects pages that are not there, too (UFFD_FEATURE_WP_UNPOPULATED). */
+  userfaultMarkers: boolean;
   /** What ksmd remembers of pages that it has seen in the last scan (model/ksm.ts). */
   rmapItems: Map<number, RmapItem>;
 }
@@ -373,6 +376,7 @@ export function newProcess(state: State, id: ProcessId): Process {
     pmds: state.regions.map((pages) => new Array<Pmd>(Math.ceil(pages / PMD_PAGES)).fill(null)),
     mirrors: [],
     userfault: null,
+    userfaultMarkers: false,
     rmapItems: new Map(),
   };
   return { id, mm, devices: state.devices.map(() => null), pins: null };
@@ -381,6 +385,25 @@ export function newProcess(state: State, id: ProcessId): Process {
 /** A table of nulls by region and page. */
 export function emptyTables<T>(state: Pick<State, 'regions'>): (T | null)[][] {
   return state.regions.map((pages) => new Array<T | null>(pages).fill(null));
+}
+
+/** Behind entries without a page. */
+const NO_FRAME = newFrame(-1, 'none', -1);
+
+/** A marker (make_pte_marker). */
+export function newMarker(rule: Rule): Pte {
+  return {
+    kind: 'marker',
+    huge: false,
+    frame: NO_FRAME,
+    write: false,
+    readExclusive: false,
+    young: false,
+    dirty: false,
+    softDirty: false,
+    uffdWp: true,
+    rule,
+  };
 }
 
 export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame {

@@ -1,6 +1,6 @@
 /** The RSS lines of /proc/PID/status (fs/proc/task_mmu.c, task_mem), as far as regions account for them. */
 import { PAGE_SIZE, PMD_PAGES } from './program.ts';
-import type { Process } from './state.ts';
+import type { Frame, Process } from './state.ts';
 
 export interface ExpectedRss {
   /** KiB. */
@@ -8,6 +8,11 @@ export interface ExpectedRss {
   /** Pages of ramfs. Those of shmem count for RssShmem, and so does memory that the agent shares with its processes. */
   file: number;
   swap: number;
+}
+
+/** Neither of the zero page nor of a marker. */
+function isCounted({ kind }: Frame): boolean {
+  return kind !== 'zero' && kind !== 'none';
 }
 
 const PAGE_KIB = PAGE_SIZE / 1024;
@@ -22,7 +27,7 @@ export function expectRss({ mm }: Process): ExpectedRss {
   for (const ptes of mm.ptes) {
     for (const pte of ptes) {
       if (pte?.frame.file) file += Number(pte.frame.file.kind === 'file');
-      else if (pte && pte.frame.kind !== 'zero') anon++;
+      else if (pte && isCounted(pte.frame)) anon++;
     }
   }
   for (const pmds of mm.pmds) {

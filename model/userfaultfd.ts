@@ -3,21 +3,22 @@
  * events: a child of fork() and what mremap() moves are not registered any more
  * (dup_userfaultfd, mremap_userfaultfd_prep).
  */
-import { mapNewPage, mapZeroPage } from './fault.ts';
+import { mapNewPage, mapZeroPage, protect as protectEntry } from './fault.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { hugeEntry, setTable } from './page-table.ts';
 import type { PageRange, UserfaultKind, UserfaultMode } from './program.ts';
 import { changeProtection } from './protect.ts';
 import { anonVmaPrepare } from './rmap.ts';
-import type { Mm, Process, State, Vma } from './state.ts';
+import type { Mm, Process, Pte, State, Vma } from './state.ts';
 import { tokenNumber } from './token.ts';
 import { isRegistered } from './userfault.ts';
 import { findVma } from './vma.ts';
 import { flagsOf, modifyVma } from './vma-modify.ts';
 
 /** userfaultfd(2) and UFFDIO_API. */
-export function open({ mm }: Process, mode: UserfaultMode): Expected {
+export function open({ mm }: Process, mode: UserfaultMode, markers: boolean): Expected {
   mm.userfault = mode;
+  mm.userfaultMarkers = markers;
   return succeed('userfaultfd_api');
 }
 
@@ -101,23 +102,17 @@ export function copy(
   step: number,
 ): Expected {
   const wp = (vma: Vma) => protect && !vma.uffdWp;
-  return fill(state, process, at, wp, (vma, page) => {
+  const isFree = (pte: Pte | null) => pte === null || pte.kind === 'marker';
+  return fill(state, process, at, { isInvalid: wp, isFree }, (vma, page) => {
     mapNewPage(state, vma, page, tokenNumber(step, at.region, page), 'mfill_atomic_install_pte');
-    if (!protect) return;
-    const pte = vma.mm.ptes[at.region]![page]!;
-    pte.write = false;
-    pte.uffdWp = true;
+    if (protect) protectEntry(vma.mm.ptes[at.region]![page]!);
   });
 }
 
 /** UFFDIO_ZEROPAGE, mfill_atomic_pte_zeropage() */
 export function zeroPage(state: State, process: Process, at: PageRange): Expected {
-  return fill(
-    state,
-    process,
-    at,
-    () => false,
-    (vma, page) => mapZeroPage(state, vma, page, 'mfill_atomic_pte_zeropage'),
+  return fill(state, process, at, { isInvalid: () => false, isFree: (pte) => pte === null }, (vma, page) =>
+    mapZeroPage(state, vma, page, 'mfill_atomic_pte_zeropage'),
   );
 }
 
@@ -126,12 +121,13 @@ export function zeroPage(state: State, process: Process, at: PageRange): Expecte
  * or a PMD that is no table.
  *
  * @param isInvalid what mfill_get_vma() refuses beside that
+ * @param isFree whether a page is missing where there is this entry
  */
 function fill(
   state: State,
   { mm }: Process,
   { region, first, count }: PageRange,
-  isInvalid: (vma: Vma) => boolean,
+  { isInvalid, isFree }: { isInvalid: (vma: Vma) => boolean; isFree: (pte: Pte | null) => boolean },
   install: (vma: Vma, page: number) => void,
 ): Expected {
   if (!mm.userfault) return failWith('EBADF', NOT_OPEN);
@@ -144,7 +140,7 @@ function fill(
     const filled = () => failWith(page === first ? 'EEXIST' : 'EAGAIN', 'mfill_atomic');
     if (hugeEntry(mm, region, page)) return filled();
     setTable(mm, region, page);
-    if (mm.ptes[region]![page]) return filled();
+    if (!isFree(mm.ptes[region]![page]!)) return filled();
     install(vma, page);
   }
   return succeed('mfill_atomic');

@@ -22,11 +22,15 @@ export function comparePagemap(context: Context, place: Place, expected: Expecte
   return same && compareFrame(context, place, expected, seen);
 }
 
+/** PTE_MARKER_UFFD_WP, which is where other entries have the number of a page. */
+export const MARKER_UFFD_WP = 1n;
+
 /** The kind of a pagemap entry; migration entries are never seen at rest. */
 export function pagemapKind(pte: Pte | null): PagemapEntry['kind'] {
   if (pte === null) return 'none';
   if (pte.kind === 'present') return 'present';
   if (pte.kind === 'exclusive') return 'device-exclusive';
+  if (pte.kind === 'marker') return 'marker';
   if (pte.kind === 'migration') throw new Error('a migration entry is left');
   return pte.write ? 'device-write' : 'device-read';
 }
@@ -77,12 +81,13 @@ function compareFrame(context: Context, place: Place, expected: ExpectedPage, se
   const { tally, bindings } = context;
   const field = 'pagemap.frame';
   if (!expected.frame) {
+    const number = expected.pte ? MARKER_UFFD_WP : 0n;
     return tally.check(
-      seen.frame === 0n,
+      seen.frame === number,
       place,
       field,
       'pte_to_pagemap_entry',
-      () => '0',
+      () => describeNumber(number),
       () => describeNumber(seen.frame),
     );
   }

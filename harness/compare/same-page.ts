@@ -3,6 +3,7 @@ import type { ExpectedPage } from '../../model/observe.ts';
 import type { Pte } from '../../model/state.ts';
 import type { Context } from './compare.ts';
 import { adoptFree, settledFlags } from './kpage.ts';
+import { MARKER_UFFD_WP } from './pagemap.ts';
 import { SeenBits, SeenKind, type SeenRegion } from './seen-region.ts';
 import type { FieldName } from './tally.ts';
 
@@ -35,7 +36,8 @@ export function isSamePage(
   const { frame, word } = expected;
   const kind = seenKind(expected.pte);
   if (seen.kind[page] !== kind || seen.bits[page] !== seenBits(expected, kind)) return false;
-  if (seen.frame[page] !== (frame === null ? 0 : bindings.boundNumber(frame))) return false;
+  const number = frame ? bindings.boundNumber(frame) : expected.pte ? Number(MARKER_UFFD_WP) : 0;
+  if (seen.frame[page] !== number) return false;
   const flags = settledFlags(state, expected);
   if (flags === undefined) {
     if (seen.flags.present[page] !== 0 || seen.count.present[page] !== 0) return false;
@@ -65,6 +67,7 @@ function seenKind(pte: Pte | null): number {
   if (pte === null) return SeenKind.none;
   if (pte.kind === 'present') return SeenKind.present;
   if (pte.kind === 'exclusive') return SeenKind.deviceExclusive;
+  if (pte.kind === 'marker') return SeenKind.marker;
   return pte.write ? SeenKind.deviceWrite : SeenKind.deviceRead;
 }
 

@@ -36,6 +36,7 @@ export const SeenKind = {
   deviceWrite: codeOf('device-write'),
   deviceExclusive: codeOf('device-exclusive'),
   swap: codeOf('swap'),
+  marker: codeOf('marker'),
   /** This and all behind it. */
   firstMigration: codeOf('migration-read'),
 } as const;

@@ -1,5 +1,7 @@
 /** Checks of which page is behind an entry: numbers differ from boot to boot, so they are compared with each other. */
+import type { ExpectedPage } from '../../model/observe.ts';
 import type { Frame } from '../../model/state.ts';
+import { MARKER_UFFD_WP } from '../compare/pagemap.ts';
 import type { Divergence } from '../compare/tally.ts';
 import { type Check, pageAt } from './c-checks.ts';
 import type { Context } from './c-context.ts';
@@ -28,7 +30,7 @@ export function frameChecks(context: Context, place: Divergence): Check[] {
       {
         phase: 'page',
         process: process!,
-        lines: call('check_bits', [what, `pagemap(${at})`, 'PM_FRAME', '0']),
+        lines: call('check_bits', [what, `pagemap(${at})`, ...frameOfNone(expected)]),
       },
     ];
   }
@@ -47,6 +49,11 @@ export function frameChecks(context: Context, place: Divergence): Check[] {
     lines.push(...call('check_different', [quote(what), slot(own), slot(context.slots.of(other))]));
   }
   return [{ phase: 'frames', lines }];
+}
+
+/** The mask of the frame, and what it must be where there is no page: the bits of a marker stand behind its type. */
+function frameOfNone({ pte }: ExpectedPage): [mask: string, value: string] {
+  return pte ? ['PM_FRAME & ~PM_TYPE', `${MARKER_UFFD_WP}ull << 5`] : ['PM_FRAME', '0'];
 }
 
 function newDevicePage(

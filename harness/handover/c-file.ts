@@ -213,6 +213,7 @@ const NEWER = [
   ['HMM_DMIRROR_READ_UNLOCKED', "_IOWR('H', 0x09, struct hmm_dmirror_cmd)"],
   ['HMM_DMIRROR_FLAG_FAIL_ALLOC', '(1ull << 0)'],
   ['MADV_COLLAPSE', '25'],
+  ['UFFD_FEATURE_WP_UNPOPULATED', '(1 << 13)'],
 ] as const;
 
 function swapTypes(profile: Profile, code: string): string[] {

@@ -73,7 +73,9 @@ function statementsOf(program: Program, step: Step, index: number): string[] {
       return ['err = run_ksmd();'];
     case 'uffd-open':
       return [
-        step.mode === 'handler' ? 'err = uffd_open_with_handler();' : 'err = uffd_open(UFFD_FEATURE_SIGBUS);',
+        step.mode === 'handler'
+          ? 'err = uffd_open_with_handler();'
+          : `err = uffd_open(UFFD_FEATURE_SIGBUS${step.unpopulated ? ' | UFFD_FEATURE_WP_UNPOPULATED' : ''});`,
       ];
     case 'uffd-register':
       return [`err = uffd_register(${range(program, step.at)}, ${REGISTER_MODES[step.kind]});`];

@@ -70,6 +70,7 @@ const SYMBOLS: Readonly<Record<string, string>> = {
   X: 'device-exclusive entry',
   '=': 'behind one of these: protected by userfaultfd',
   m: 'migration entry',
+  u: 'no page, and protected by userfaultfd',
   '?': 'another entry',
 };
 
@@ -196,6 +197,8 @@ function entrySymbol(pte: Pte): PageSymbol {
       return 'X';
     case 'migration':
       return 'm';
+    case 'marker':
+      return 'u';
   }
 }
 
@@ -231,6 +234,8 @@ function seenSymbol(
     }
     case 'device-exclusive':
       return 'X';
+    case 'marker':
+      return 'u';
     default:
       return kind.includes('migration') ? 'm' : '?';
   }

@@ -47,7 +47,7 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
     case 'ksmd':
       return `${by} has ksmd merge pages`;
     case 'uffd-open':
-      return `${by} opens a userfaultfd${step.mode === 'handler' ? ', with a handler' : ''}`;
+      return `${by} opens a userfaultfd${step.mode === 'handler' ? ', with a handler' : step.unpopulated ? ', for pages that are not there, too' : ''}`;
     case 'uffd-register':
       return `${by} registers ${printRange(step.at, regions)} with its userfaultfd for ${REGISTERED[step.kind]}`;
     case 'uffd-unregister':

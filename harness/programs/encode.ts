@@ -236,7 +236,7 @@ function argumentOf(program: Program, where: string, step: Step): number {
   if (step.op === 'mmap' || step.op === 'mprotect') return PROTECTIONS[step.protection];
   if (step.op === 'madvise') return ADVICE[step.advice];
   if (step.op === 'mremap') return step.to.region;
-  if (step.op === 'uffd-open') return Number(step.mode === 'handler');
+  if (step.op === 'uffd-open') return step.mode === 'handler' ? 1 : step.unpopulated ? 2 : 0;
   if (step.op === 'uffd-register') return USERFAULT_KINDS[step.kind];
   if (step.op === 'uffd-copy') return Number(step.protect);
   if (step.op === 'fork') return step.child;

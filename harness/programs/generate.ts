@@ -380,7 +380,7 @@ function stepsFor(
     case 'mremap':
       return remaps(state, wish, by, at);
     case 'uffd-open':
-      return process.mm.userfault ? [] : [{ op, by, mode: wish.first % 2 === 0 ? 'sigbus' : 'handler' }];
+      return process.mm.userfault ? [] : [userfaultfd(by, wish.first)];
     case 'uffd-register':
       return process.mm.userfault ? [{ op, by, at, kind: wish.kind }] : [];
     case 'uffd-copy':
@@ -447,6 +447,12 @@ function remaps(state: State, wish: Wish, by: ProcessId, at: PageRange): Step[] 
     }
     return { op: 'mremap', by, at: from, to: { region, first, count }, how, ...(flaw && { flaw }) };
   });
+}
+
+/** Refuses, answers, or refuses and protects what is not there. */
+function userfaultfd(by: ProcessId, choice: number): Step {
+  const mode = choice % 3 === 0 ? 'handler' : 'sigbus';
+  return { op: 'uffd-open', by, mode, unpopulated: choice % 3 === 1 };
 }
 
 function overlap(first: number, count: number, other: PageRange): boolean {

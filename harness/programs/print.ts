@@ -38,6 +38,7 @@ export function printStep(step: Step, regions: readonly Region[]): string {
     if (step.how === 'keep') fields.push('keep: true');
   }
   if (step.op === 'uffd-open' && step.mode === 'handler') fields.push('handler: true');
+  if (step.op === 'uffd-open' && step.unpopulated) fields.push('unpopulated: true');
   if (step.op === 'uffd-register') fields.push(`for: ${step.kind}`);
   if (step.op === 'uffd-copy' && step.protect) fields.push('protect: true');
   if (step.op === 'madvise') fields.push(`advice: ${step.advice}`);

@@ -17,7 +17,8 @@
  *       - {pin: "a[0]"}                       # for long, for DMA (gup_test)
  *       - {unpin: p0}                         # all that it has pinned
  *       - {uffd-open: p0}                     # its userfaultfd: SIGBUS where it is asked (UFFD_FEATURE_SIGBUS); with
- *                                             # handler: true, zero pages for missing ones, and protection is taken away
+ *                                             # handler: true, zero pages for missing ones, and protection is taken away;
+ *                                             # with unpopulated: true, pages can be protected that are not there
  *       - {uffd-register: a, for: both}       # missing pages, writes to protected pages (wp), or both; uffd-unregister
  *       - {uffd-copy: "a[0]"}                 # fills missing pages; protect: true write-protects them; uffd-zeropage
  *       - {uffd-protect: "a[0]"}              # UFFDIO_WRITEPROTECT; uffd-unprotect

@@ -50,7 +50,7 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   unpin: [],
   together: ['rounds', 'apart'],
   ksmd: [],
-  'uffd-open': ['handler'],
+  'uffd-open': ['handler', 'unpopulated'],
   'uffd-register': ['for'],
   'uffd-unregister': [],
   'uffd-protect': [],
@@ -119,10 +119,19 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
     case 'flags':
       return { op, by, device: deviceIn(fields, 'device'), flags: oneOf(DEVICE_FLAGS, fields, op) };
     case 'uffd-open': {
-      const { handler } = fields;
-      if (handler !== undefined && handler !== true)
-        throw new Problem('handler', 'handler is true, or not said');
-      return { op, by: processIn(fields, op), mode: handler ? 'handler' : 'sigbus' };
+      const { handler, unpopulated } = fields;
+      for (const [key, value] of Object.entries({ handler, unpopulated })) {
+        if (value !== undefined && value !== true) throw new Problem(key, `${key} is true, or not said`);
+      }
+      // UFFDIO_ZEROPAGE, with which the handler answers, does not fill where there is a marker.
+      if (handler && unpopulated)
+        throw new Problem('handler', 'a handler does not fill what is protected unpopulated');
+      return {
+        op,
+        by: processIn(fields, op),
+        mode: handler ? 'handler' : 'sigbus',
+        unpopulated: unpopulated === true,
+      };
     }
     case 'clear-refs':
     case 'ksmd':

@@ -13,6 +13,7 @@ const WITHOUT_PAGE = [
   'zero',
   'device-exclusive',
   'ram-merged',
+  'marker',
 ] as const;
 /** Of mappings of files; anonymous pages in them are as others. */
 const OF_FILES = [
@@ -43,6 +44,7 @@ export function stateCode(vma: Vma, pte: Pte | null): number {
     const access = vma.write ? 0 : vma.read ? 1 : 2;
     return vma.file ? FILE + access : 1 + access;
   }
+  if (pte.kind === 'marker') return 7;
   const { frame } = pte;
   const level = (pte.huge ? HUGE : 0) + (pte.uffdWp ? PROTECTED : 0);
   if (frame.file) return level + FILE + (pte.write ? 4 : 3);

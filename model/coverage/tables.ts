@@ -5,6 +5,7 @@ import type { TableName } from './coverage.ts';
 import { FILES } from './files.ts';
 import { HUGE } from './huge.ts';
 import { KSM } from './ksm.ts';
+import { MARKERS } from './markers.ts';
 import { MLOCK } from './mlock.ts';
 import { MREMAP } from './mremap.ts';
 import { ORDER_0 } from './order-0.ts';
@@ -36,6 +37,7 @@ const PARTS: readonly CoverageTables[] = [
   COHERENT,
   COLLAPSE,
   KSM,
+  MARKERS,
 ];
 
 export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {

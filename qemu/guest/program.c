@@ -110,7 +110,7 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_MUNLOCK]		= ON_RANGE,
 	[OP_MREMAP]		= { .region = true, .range = true, .argument = "region of the target", .most = MAX_REGIONS - 1,
 				    .option_most = REMAP_FLAW_UNKNOWN_FLAG << 8 | REMAP_RESIZE },
-	[OP_UFFD_OPEN]		= { .argument = "handler", .most = 1 },
+	[OP_UFFD_OPEN]		= { .argument = "mode", .most = USERFAULT_UNPOPULATED },
 	[OP_UFFD_REGISTER]	= { .region = true, .range = true, .argument = "kind",
 				    .most = USERFAULT_MISSING | USERFAULT_WP },
 	[OP_UFFD_UNREGISTER]	= ON_RANGE,

@@ -165,7 +165,7 @@ enum step_op {
 	OP_MLOCK	= 25,
 	OP_MUNLOCK	= 26,
 	OP_TOGETHER	= 27,	/* argument: actors; count: parts; option: TOGETHER_ROUNDS and TOGETHER_APART */
-	OP_UFFD_OPEN	= 28,	/* argument: 1: with a handler */
+	OP_UFFD_OPEN	= 28,	/* argument: enum userfault_mode */
 	OP_UFFD_REGISTER = 29,	/* argument: enum userfault_kind */
 	OP_UFFD_UNREGISTER = 30,
 	OP_UFFD_PROTECT	= 31,
@@ -215,6 +215,12 @@ enum step_protection {
 	PROTECTION_NONE		= 0,
 	PROTECTION_READ		= 1,
 	PROTECTION_READ_WRITE	= 2,
+};
+
+enum userfault_mode {
+	USERFAULT_SIGBUS	= 0,
+	USERFAULT_HANDLER	= 1,
+	USERFAULT_UNPOPULATED	= 2,	/* SIGBUS, and pages that are not there can be protected */
 };
 
 /* What a range is registered for. */

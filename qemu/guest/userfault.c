@@ -12,6 +12,11 @@
 #include "shared.h"
 #include "userfault.h"
 
+/* Not in every header. */
+#ifndef UFFD_FEATURE_WP_UNPOPULATED
+#define UFFD_FEATURE_WP_UNPOPULATED	(1 << 13)
+#endif
+
 /* Far from the numbers that a program's own descriptors get, which decide in which order exit closes them. */
 #define LOWEST_DESCRIPTOR	101
 
@@ -49,11 +54,16 @@ static int start_handler(void)
 		     CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, NULL) < 0 ? -1 : 0;
 }
 
-int userfault_open(_Bool handler)
+int userfault_open(enum userfault_mode mode)
 {
+	static const uint64_t features[] = {
+		[USERFAULT_SIGBUS] = UFFD_FEATURE_SIGBUS,
+		[USERFAULT_HANDLER] = UFFD_FEATURE_PAGEFAULT_FLAG_WP,
+		[USERFAULT_UNPOPULATED] = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_WP_UNPOPULATED,
+	};
 	struct uffdio_api api = {
 		.api = UFFD_API,
-		.features = handler ? UFFD_FEATURE_PAGEFAULT_FLAG_WP : UFFD_FEATURE_SIGBUS,
+		.features = features[mode],
 	};
 	const int low = syscall(SYS_userfaultfd, O_CLOEXEC);
 
@@ -65,7 +75,7 @@ int userfault_open(_Bool handler)
 	close(low);
 	if (ioctl(self.userfault, UFFDIO_API, &api))
 		return -1;
-	return handler ? start_handler() : 0;
+	return mode == USERFAULT_HANDLER ? start_handler() : 0;
 }
 
 int userfault_register(uint64_t start, size_t size, unsigned int kind)

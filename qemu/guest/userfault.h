@@ -12,7 +12,7 @@
 #include "protocol.h"
 
 /* They return 0, -1 with errno. */
-int userfault_open(_Bool handler);
+int userfault_open(enum userfault_mode mode);
 int userfault_register(uint64_t start, size_t size, unsigned int kind /* enum userfault_kind */);
 int userfault_unregister(uint64_t start, size_t size);
 int userfault_protect(uint64_t start, size_t size, _Bool protect);

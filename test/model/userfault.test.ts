@@ -212,3 +212,43 @@ describe('a handler', () => {
     expect(hazardOf(play(HANDLED).state, step)).toBeUndefined();
   });
 });
+
+describe('pages that are not there and are protected', () => {
+  const MARKED = `{mmap: a}\n{cpu-write: "a[0]"}\n{open: 0}\n{uffd-open: p0, unpopulated: true}
+    {uffd-register: a, for: wp}\n{uffd-protect: "a[0..2]"}`;
+  const kinds = (state: State, region = 0) =>
+    state.processes[0]!.mm.ptes[region]!.map((entry) => entry?.kind ?? '-').join(' ');
+
+  it('are markers, which are no pages to anybody, but are neither migrated nor zero-filled: change_pte_range()', () => {
+    const played = play(
+      `${MARKED}\n{migrate-to-dev: a, device: 0}\n{uffd-zeropage: "a[1]"}\n{uffd-copy: "a[1]"}`,
+    );
+    expect(outcomes(played).slice(6)).toEqual(['ENOENT', 'EEXIST', 'success']);
+    expect(kinds(played.state)).toBe('device present marker device');
+    expect(pte(played.state, 0, 1)!.uffdWp).toBe(false);
+  });
+
+  it('become protected pages by a fault, and a write is refused after it: do_anonymous_page()', () => {
+    const played = play(`${MARKED}\n{cpu-read: "a[1]"}\n{cpu-write: "a[2]"}\n{read: a, device: 0}`);
+    expect(outcomes(played).slice(6)).toEqual(['success', 'SIGBUS at page 2', 'success']);
+    expect(pages(played.state)).toBe('ram zero ram zero');
+    expect(protectedPages(played.state)).toBe('ppp.');
+    expect(played.steps[7]!.events).toHaveLength(2);
+  });
+
+  it('go when they are unprotected, unregistered, given up, moved or inherited', () => {
+    const left = (steps: string, region = 0) => kinds(play(`${MARKED}\n${steps}`).state, region);
+    expect(left('{uffd-unprotect: "a[1]"}')).toBe('present - marker -');
+    expect(left('{uffd-unregister: a}')).toBe('present - - -');
+    expect(left('{madvise: "a[1]", advice: dontneed}')).toBe('present - marker -');
+    expect(left('{mremap: a, to: b}', 1)).toBe('present - - -');
+    expect(left('{mprotect: a, protection: read}')).toBe('present marker marker -');
+    const { state } = play(`${MARKED}\n{fork: p1}`);
+    expect(state.processes[1]!.mm.ptes[0]!.map((entry) => entry?.kind)).toEqual([
+      'present',
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});

@@ -6,12 +6,13 @@ import { COLLAPSE } from '../../../model/coverage/collapse.ts';
 import { cover, newCoverage, reportCoverage } from '../../../model/coverage/coverage.ts';
 import { FILES } from '../../../model/coverage/files.ts';
 import { KSM } from '../../../model/coverage/ksm.ts';
+import { MARKERS } from '../../../model/coverage/markers.ts';
 import type { CoverageTables } from '../../../model/coverage/tables.ts';
 import { USERFAULT } from '../../../model/coverage/userfault.ts';
 import { makeProfile } from '../../../model/profile.ts';
 
 /** Parts for which npm run reach has still to look. */
-const UNREACHED: readonly CoverageTables[] = [USERFAULT, FILES, COHERENT, COLLAPSE, KSM];
+const UNREACHED: readonly CoverageTables[] = [USERFAULT, FILES, COHERENT, COLLAPSE, KSM, MARKERS];
 
 const library = await loadLibrary();
 const unreached = new Set(

@@ -1,0 +1,26 @@
+/** Rows of markers that userfaultfd leaves where it protects what is not there (UFFD_FEATURE_WP_UNPOPULATED), and of what becomes of them. */
+import type { CoverageTables } from './tables.ts';
+import { type Transitions, transitionRows } from './transitions.ts';
+
+const TRANSITIONS: Transitions = {
+  'cpu-read': { marker: 'marker zero-protected' },
+  'cpu-write': { marker: 'ram-read-exclusive-protected' },
+  'fork child': { marker: 'none', 'zero-protected': 'zero' },
+  madvise: { 'device-shared-protected': 'none', 'zero-protected': 'none' },
+  'migrate-to-dev': { marker: 'marker' },
+  'mremap moved': { marker: 'none', 'ram-shared-protected': 'ram-shared' },
+  mremap: { marker: 'unmapped', 'ram-shared-protected': 'unmapped' },
+  read: { marker: 'zero-protected' },
+  snapshot: { marker: 'marker' },
+  'uffd-copy': { marker: 'ram-write' },
+  'uffd-protect': { marker: 'marker', none: 'marker', 'none-no-access': 'marker' },
+  'uffd-unprotect': { marker: 'none' },
+  'uffd-unregister': { 'device-shared-protected': 'device-shared', marker: 'none' },
+  'uffd-zeropage': { marker: 'marker' },
+  write: { marker: 'marker ram-read-exclusive-protected' },
+};
+
+export const MARKERS: CoverageTables = {
+  states: [{ rows: ['marker'] }],
+  transitions: [{ rows: transitionRows(TRANSITIONS) }],
+};
