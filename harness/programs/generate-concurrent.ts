@@ -46,6 +46,8 @@ interface Theme {
   actors: readonly [Weights, Weights];
   /** Whether the pages are untouched at first, or on a device; either if it does not say. */
   pages?: 'untouched' | 'placed';
+  /** ms between parts of one round. @default {@link APART} */
+  apart?: readonly number[];
   /** Parts that make anew in each round what the first actor's use up. */
   anew?: 'dontneed' | 'migrate';
 }
@@ -130,9 +132,13 @@ const THEMES: readonly Theme[] = [
       ],
     ],
     pages: 'placed',
+    // An eviction begins late and takes long: what begins with it comes too early.
+    apart: [16, 64, 64, 128],
     anew: 'migrate',
   },
 ];
+
+const APART: readonly number[] = [0, 0, 1, 4, 16, 64];
 
 /** Of so many programs one has a long step, of several rounds. */
 const LONG_ONE_IN = 4;
@@ -181,7 +187,7 @@ function wishOf(theme: Theme): fc.Arbitrary<Wish> {
     placed: fc.constantFrom(0, 0, 1, 2),
     long: small.map((number) => number % LONG_ONE_IN === 0),
     actors: fc.tuple(parts, fc.tuple(second)),
-    apart: fc.constantFrom(0, 0, 1, 4, 16, 64),
+    apart: fc.constantFrom(...(theme.apart ?? APART)),
     rounds: fc.constantFrom(20, 100),
     after: small,
   });
