@@ -46,6 +46,8 @@ interface Theme {
   actors: readonly [Weights, Weights];
   /** Whether the pages are untouched at first, or on a device; either if it does not say. */
   pages?: 'untouched' | 'placed';
+  /** Devices that are open. @default 1 or 2 */
+  devices?: number;
   /** ms between parts of one round. @default {@link APART} */
   apart?: readonly number[];
   /** Parts that make anew in each round what the first actor's use up. */
@@ -82,6 +84,9 @@ const THEMES: readonly Theme[] = [
       ],
     ],
     pages: 'untouched',
+    // A device must not read what it migrates itself at the same time.
+    devices: 2,
+    apart: [0, 1, 4, 16, 16, 64],
     anew: 'dontneed',
   },
   // do_swap_page() against everything that takes the entry away.
@@ -182,7 +187,7 @@ function wishOf(theme: Theme): fc.Arbitrary<Wish> {
     theme: fc.constant(theme),
     pages: fc.constantFrom(1, 1, 2),
     written: small,
-    devices: fc.constantFrom(1, 2),
+    devices: theme.devices ? fc.constant(theme.devices) : fc.constantFrom(1, 2),
     child: fc.boolean(),
     placed: fc.constantFrom(0, 0, 1, 2),
     long: small.map((number) => number % LONG_ONE_IN === 0),
