@@ -5,7 +5,7 @@ import { type Transitions, transitionRows } from './transitions.ts';
 const TRANSITIONS: Transitions = {
   'cpu-read': { marker: 'marker zero-protected' },
   'cpu-write': { marker: 'ram-read-exclusive-protected' },
-  'fork child': { marker: 'none', 'zero-protected': 'zero' },
+  'fork child': { marker: 'none' },
   madvise: { 'device-shared-protected': 'none', 'zero-protected': 'none' },
   'migrate-to-dev': { marker: 'marker' },
   'mremap moved': { marker: 'none', 'ram-shared-protected': 'ram-shared' },
