@@ -9,6 +9,7 @@ import { drainLru } from './lru.ts';
 import { madvise } from './madvise.ts';
 import { read, write } from './mirror.ts';
 import { mlock, munlock } from './mlock.ts';
+import { reload } from './module.ts';
 import { mremap } from './mremap.ts';
 import { type Expected, failWith } from './outcome.ts';
 import { pin, unpin } from './pin.ts';
@@ -83,6 +84,8 @@ function dispatch(state: State, step: OrdinaryStep, index: number): Expected {
       return unpin(state, process);
     case 'clear-refs':
       return clearSoftDirty(state, process);
+    case 'reload':
+      return reload(state);
     case 'mprotect':
       return mprotect(state, process, step.at, step.protection);
     case 'mlock':

@@ -131,6 +131,7 @@ export type RemapFlaw = (typeof REMAP_FLAWS)[number];
  * - `open` opens /dev/hmm_dmirror{device} in `by`; `close` closes that fd. One fd per process and device.
  * - `flags` gives the file of that fd its flags (HMM_DMIRROR_FLAGS, which takes them in npages): `fail-alloc` for
  *   FAIL_ALLOC, `other` for a bit without a meaning, which clears it, `none` for 0, which no command may have.
+ * - `reload` unloads test_hmm and loads it anew, as it was loaded at first.
  * - Device ops act through the fd that `by` has for `device`. `write` writes {@link pageToken}s. `release` needs its pages
  *   for the checks that all commands make, and takes away the whole device.
  */
@@ -140,6 +141,7 @@ export type OrdinaryStep =
   | { op: 'mmap'; by: ProcessId; region: RegionId; protection: Protection }
   | { op: 'munmap'; by: ProcessId; at: PageRange }
   | { op: 'clear-refs'; by: ProcessId }
+  | { op: 'reload'; by: ProcessId }
   | { op: 'pin'; by: ProcessId; at: PageRange }
   | { op: 'unpin'; by: ProcessId }
   | { op: 'mprotect'; by: ProcessId; at: PageRange; protection: Protection }

@@ -144,6 +144,8 @@ export interface Frame {
   position: number;
   /** Device frames: that of the device when it was handed out. */
   generation: number;
+  /** Device frames: of the chunk that was made when the module was loaded. */
+  isOfLoad: boolean;
   /** Whether `position` follows from the stack of free pages, or was seen, and is not a guess. */
   positionKnown: boolean;
 }
@@ -254,8 +256,10 @@ export interface Device {
    * pages.
    */
   fresh: number | null;
-  /** How often RELEASE took its chunks away; a frame is of the chunk that is made by the next allocation. */
+  /** How often its chunks were taken away; a frame is of the chunk that is made by the next allocation. */
   generation: number;
+  /** The generation whose first chunk was made when the module was loaded, and lies where it always does then. */
+  loadedGeneration: number;
   /** Chunks that there are, each of pages or of folios of order 9. */
   chunks: number;
   /** As `free` and `fresh`, of folios of order 9; null before there is a chunk for them. */
@@ -344,6 +348,7 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
       free: [],
       fresh: CHUNK_PAGES - 1,
       generation: 0,
+      loadedGeneration: 0,
       chunks: 1,
       freeHuge: [],
       freshHuge: null,
@@ -435,6 +440,7 @@ export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame
     migrator: null,
     position: -1,
     generation: 0,
+    isOfLoad: false,
     positionKnown: false,
   };
   frame.head = frame;
@@ -476,6 +482,7 @@ export function newDeviceFrame(state: State, file: DeviceFile, word: number): Fr
   frame.active = freed || !renewed ? freed?.active : false;
   frame.swapBacked = freed || !renewed ? freed?.swapBacked : false;
   frame.generation = device.generation;
+  frame.isOfLoad = device.generation === device.loadedGeneration && frame.position < CHUNK_PAGES;
   device.live.add(frame);
   return frame;
 }

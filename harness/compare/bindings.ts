@@ -120,9 +120,7 @@ export class Bindings {
   /** A device page must be in a chunk of its minor; the last page that was freed must be handed out first. */
   #place(frame: Frame, number: bigint): Binding {
     const chunk = Math.trunc(frame.position / CHUNK_PAGES);
-    return frame.generation > 0 || chunk > 0
-      ? this.#placeInNewChunk(frame, number, chunk)
-      : this.#placeInChunk(frame, number);
+    return frame.isOfLoad ? this.#placeInChunk(frame, number) : this.#placeInNewChunk(frame, number, chunk);
   }
 
   /** In a chunk that was there before; that of a coherent device lies where it always does. */

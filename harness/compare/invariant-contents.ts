@@ -32,6 +32,7 @@ const KEEPS: ReadonlySet<Step['op']> = new Set([
   'flags',
   'pin',
   'unpin',
+  'reload',
   'mlock',
   'munlock',
   'uffd-open',

@@ -8,6 +8,7 @@ const FILES = [
   'report',
   'access',
   'files',
+  'module',
   'userfault',
   'ksm',
   'observation',

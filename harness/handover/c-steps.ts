@@ -62,6 +62,8 @@ function statementsOf(program: Program, step: Step, index: number): string[] {
       return [`err = pin_pages(${range(program, step.at)});`];
     case 'unpin':
       return ['err = unpin_pages();'];
+    case 'reload':
+      return ['err = reload_test_hmm();'];
     case 'clear-refs':
       return ['err = clear_refs();'];
     case 'mprotect': {

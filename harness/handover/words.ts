@@ -40,6 +40,8 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} pins ${printRange(step.at, regions)}`;
     case 'unpin':
       return `${by} unpins what it has pinned`;
+    case 'reload':
+      return `${by} loads test_hmm anew`;
     case 'clear-refs':
       return `${by} clears its soft-dirty bits`;
     case 'mprotect':

@@ -71,6 +71,7 @@ export const WEIGHTS: Readonly<Record<OrdinaryStep['op'], number>> = {
   'clear-refs': 1,
   pin: 2,
   unpin: 1,
+  reload: 1,
   'cpu-read': 12,
   'cpu-write': 16,
   fork: 5,
@@ -374,6 +375,7 @@ function stepsFor(
     case 'clear-refs':
     case 'ksmd':
     case 'unpin':
+    case 'reload':
       return [{ op, by }];
     case 'mprotect':
       return [{ op, by, at, protection }];

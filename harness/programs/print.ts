@@ -50,7 +50,14 @@ export function printStep(step: Step, regions: readonly Region[]): string {
 
 /** The operand of the step is the process that acts. */
 function isByItself({ op }: Step): boolean {
-  return op === 'exit' || op === 'clear-refs' || op === 'unpin' || op === 'uffd-open' || op === 'ksmd';
+  return (
+    op === 'exit' ||
+    op === 'clear-refs' ||
+    op === 'unpin' ||
+    op === 'uffd-open' ||
+    op === 'ksmd' ||
+    op === 'reload'
+  );
 }
 
 function printTogether({ actors, rounds, apart }: Together, regions: readonly Region[]): string {
@@ -70,6 +77,7 @@ function operand(step: OrdinaryStep, regions: readonly Region[]): string {
     case 'unpin':
     case 'uffd-open':
     case 'ksmd':
+    case 'reload':
       return printProcess(step.by);
     case 'open':
     case 'close':

@@ -104,6 +104,7 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   'uffd-zeropage': 33,
   'uffd-copy': 34,
   ksmd: 35,
+  reload: 36,
   together: 27,
 };
 

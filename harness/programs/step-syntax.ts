@@ -48,6 +48,7 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   mremap: ['to', 'pages', 'keep', 'flaw'],
   pin: [],
   unpin: [],
+  reload: [],
   together: ['rounds', 'apart'],
   ksmd: [],
   'uffd-open': ['handler', 'unpopulated'],
@@ -76,7 +77,15 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
 };
 const OPERATIONS = Object.keys(MORE_KEYS) as Operation[];
 /** Operations whose operand is the process that acts. */
-const ACTS_BY_ITSELF: readonly Operation[] = ['together', 'exit', 'clear-refs', 'unpin', 'uffd-open', 'ksmd'];
+const ACTS_BY_ITSELF: readonly Operation[] = [
+  'together',
+  'exit',
+  'clear-refs',
+  'unpin',
+  'uffd-open',
+  'ksmd',
+  'reload',
+];
 const PROTECTIONS = ['none', 'read', 'read-write'] as const;
 
 /** @returns the step, or what is wrong with it */
@@ -136,6 +145,7 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
     case 'clear-refs':
     case 'ksmd':
     case 'unpin':
+    case 'reload':
       return { op, by: processIn(fields, op) };
     case 'mprotect':
       return { op, by, at: rangeIn(fields, op, regions), protection: protectionIn(fields) };

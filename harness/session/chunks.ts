@@ -18,9 +18,12 @@ const ADDED =
 /** The agent has taken the memory of a private device, and has it make it anew before it uses the device (renew.c). */
 const RENEWED = /hmmdiff: device (\d) without memory/;
 
+/** The agent has unloaded the module, and is about to load it anew (reload.c). */
+const RELOADED = /hmmdiff: test_hmm without devices/;
+
 /** Whether {@link deviceMemory} has a use for a console line. */
 export function isChunkMessage(line: string): boolean {
-  return ADDED.test(line) || RENEWED.test(line);
+  return ADDED.test(line) || RENEWED.test(line) || RELOADED.test(line);
 }
 
 /**
@@ -37,6 +40,7 @@ export function deviceMemory(lines: readonly string[]): DeviceMemory {
   let design: DeviceMemory['design'];
   for (const line of lines) {
     const renewed = RENEWED.exec(line);
+    if (RELOADED.test(line)) counts.clear();
     if (renewed) counts.delete(Number(renewed[1]) as DeviceMinor);
     const match = ADDED.exec(line);
     if (!match) continue;

@@ -22,6 +22,7 @@
 #include "pin.h"
 #include "process.h"
 #include "program.h"
+#include "reload.h"
 #include "shared.h"
 #include "together.h"
 #include "userfault.h"
@@ -258,6 +259,17 @@ static bool do_fork(const struct program_step *s)
 	return false;
 }
 
+static void do_reload(void)
+{
+	if (!succeeded(unload_test_hmm()))
+		return;
+	if (load_test_hmm())
+		fail("loading test_hmm anew");
+	/* What the agent would have to make anew. */
+	shared->control.opened = 0;
+	shared->control.released = 0;
+}
+
 static int open_device(unsigned int device)
 {
 	char path[32];
@@ -415,6 +427,9 @@ bool run_step(unsigned int step)
 		break;
 	case OP_UNPIN:
 		succeeded(unpin_pages());
+		break;
+	case OP_RELOAD:
+		do_reload();
 		break;
 	case OP_MLOCK:
 		shared->control.settles = true;

@@ -106,6 +106,7 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_RELEASE]		= IOCTL,
 	[OP_PIN]		= ON_RANGE,
 	[OP_UNPIN]		= { .argument = "argument", .most = 0 },
+	[OP_RELOAD]		= { .argument = "argument", .most = 0 },
 	[OP_MLOCK]		= ON_RANGE,
 	[OP_MUNLOCK]		= ON_RANGE,
 	[OP_MREMAP]		= { .region = true, .range = true, .argument = "region of the target", .most = MAX_REGIONS - 1,

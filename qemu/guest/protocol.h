@@ -173,7 +173,8 @@ enum step_op {
 	OP_UFFD_ZEROPAGE = 33,
 	OP_UFFD_COPY	= 34,	/* argument: 1: write-protected */
 	OP_KSMD		= 35,
-	OP_LAST		= OP_KSMD,
+	OP_RELOAD	= 36,
+	OP_LAST		= OP_RELOAD,
 };
 
 /* What FLAGS is given as npages. */

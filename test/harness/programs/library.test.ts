@@ -59,6 +59,7 @@ describe('the library of programs', () => {
       'read',
       'read-unlocked',
       'release',
+      'reload',
       'snapshot',
       'together',
       'uffd-copy',

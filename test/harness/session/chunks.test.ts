@@ -74,3 +74,15 @@ it('follows the agent when it has both devices make their memory anew', () => {
     { minor: 1, first: 0xffd0000n, end: 0xffe0000n },
   ]);
 });
+
+it('begins anew when the agent has unloaded the module', () => {
+  const load = [0, 1, 2, 3].map((n) => line(1, `${n}0000`, `${n + 1}0000`));
+  const reload = '[   9.000000][  T61] hmmdiff: test_hmm without devices';
+  const { chunks } = deviceMemory([...load, line(2, '90000', 'a0000'), reload, ...load]);
+  expect(chunks.map(({ minor, first }) => [minor, first])).toEqual([
+    [0, 0n],
+    [1, 0x10000n],
+    [2, 0x20000n],
+    [3, 0x30000n],
+  ]);
+});
