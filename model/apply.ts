@@ -19,6 +19,7 @@ import { mprotect } from './protect.ts';
 import { snapshot } from './snapshot.ts';
 import { clearSoftDirty } from './soft-dirty.ts';
 import { type DeviceFile, type ExpectedEvent, processOf, type State } from './state.ts';
+import { swapOff, swapOn } from './swap.ts';
 import { type Ending, inTurn, together } from './together.ts';
 import * as userfaultfd from './userfaultfd.ts';
 
@@ -82,6 +83,10 @@ function dispatch(state: State, step: OrdinaryStep, index: number): Expected {
       return pin(state, process, step.at);
     case 'unpin':
       return unpin(state, process);
+    case 'swapon':
+      return swapOn(state);
+    case 'swapoff':
+      return swapOff(state);
     case 'clear-refs':
       return clearSoftDirty(state, process);
     case 'reload':

@@ -61,6 +61,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
     };
     copy.anonVma = old.anonVma && anonVmaOf(old.anonVma);
     copy.file = old.file && cacheOf(old.file);
+    copy.cached = old.cached && frameOf(old.cached);
     copy.migrator = old.migrator && fileOf(old.migrator);
     return copy;
   };

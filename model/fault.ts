@@ -10,6 +10,7 @@ import { invalidate } from './notifier.ts';
 import { setPte, setTable } from './page-table.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
 import { type Frame, newRamFrame, type Pte, type Rule, type State, type Vma } from './state.ts';
+import { freeSwap, swapIn } from './swap.ts';
 import { type FaultResult, handleUserfault, isWriteProtected, type Wanted } from './userfault.ts';
 
 /**
@@ -40,6 +41,7 @@ function faultOnce(state: State, vma: Vma, wanted: Wanted, write: boolean): Faul
   if (pte === null && vma.file) fileFault(state, vma, vma.file, page, write);
   else if (pte === null || pte.kind === 'marker') return anonymousPage(state, vma, wanted, write);
   else if (pte.kind === 'device') return deviceFault(state, vma, page, pte) ? 'done' : 'oom';
+  else if (pte.kind === 'swap') return swapFault(state, vma, wanted, pte, write);
   else if (pte.kind === 'exclusive') exclusiveFault(state, vma, page, pte);
   else if (write && !pte.write) return writeProtectFault(state, vma, wanted, pte);
   else touch(state.profile, pte, write);
@@ -111,6 +113,11 @@ function deviceFault(state: State, vma: Vma, page: number, pte: Pte): boolean {
   return migrateToSystem(state, pte.frame.head.migrator!, vma, page, page + 1, true) !== null;
 }
 
+function swapFault(state: State, vma: Vma, wanted: Wanted, old: Pte, write: boolean): FaultResult {
+  const pte = swapIn(state, vma, wanted.page, old, write);
+  return write && !pte.write ? writeProtectFault(state, vma, wanted, pte) : 'done';
+}
+
 /** do_wp_page(): a page of a shared mapping is written to; another is reused if it is ours alone, else copied. */
 function writeProtectFault(state: State, vma: Vma, wanted: Wanted, pte: Pte): FaultResult {
   const { page } = wanted;
@@ -141,7 +148,7 @@ export function copyPage(state: State, vma: Vma, page: number, pte: Pte): void {
 
 /**
  * wp_can_reuse_anon_folio(): ours is the only reference. A reference of this CPU's LRU batch does not count, since it
- * is drained.
+ * is drained; nor does that of the swap cache, if nobody else has an entry of the page's slot.
  */
 function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
   if (frame.head.large) return reuseLargeFolio(state, frame.head);
@@ -152,6 +159,7 @@ function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
   // A page that is on no LRU list has the batches drained.
   if (frame.kind === 'coherent') drainLru(state);
   else settleOnLru(state, frame);
+  if (!freeSwap(frame)) return false;
   // folio_move_anon_rmap()
   frame.anonVma = vma.anonVma;
   return true;

@@ -18,6 +18,7 @@ import {
   type State,
   type Vma,
 } from './state.ts';
+import { freeSwap } from './swap.ts';
 
 /** The head of a folio of order 9. */
 function newFolio(state: State, kind: FrameKind, minor: DeviceMinor): Frame {
@@ -149,8 +150,8 @@ export function addPteMappingsOfPmd(head: Frame, mm: Mm): void {
 export function dropMapping(state: State, vma: Vma, frame: Frame): void {
   if (frame.kind === 'zero' || frame.kind === 'none') return;
   removeMapping(state, frame, vma);
-  // The page cache has a reference to its own.
-  if (!isMapped(frame) && !frame.file) freeUnmapped(state, frame.head);
+  // The page cache has a reference to its own; free_swap_cache() gives up that of the swap cache.
+  if (!isMapped(frame) && !frame.file && freeSwap(frame)) freeUnmapped(state, frame.head);
 }
 
 /** As {@link dropMapping}, of a PMD. */

@@ -109,6 +109,10 @@ function checkEntry(where: string, vma: Vma, page: number, pte: Pte, found: stri
   }
   if (pte.write && frame.file && !vma.shared)
     found.push(`${where}: a page of a file, writable in a private mapping`);
+  if (pte.kind === 'swap' || frame.kind === 'swap') {
+    checkSwapEntry(where, pte, found);
+    return;
+  }
   if (pte.write && !vma.write) found.push(`${where}: writable in a vma without VM_WRITE`);
   if (pte.uffdWp && !vma.uffdWp)
     found.push(`${where}: protected by userfaultfd in a vma that is not registered for it`);
@@ -134,6 +138,16 @@ function indexOf(vma: Vma, page: number, frame: Frame): number {
   return frame.file ? fileIndex(vma, page) : linearIndex(vma, page);
 }
 
+function checkSwapEntry(where: string, { kind, frame, readExclusive }: Pte, found: string[]): void {
+  if (kind !== 'swap' || frame.kind !== 'swap')
+    found.push(`${where}: a ${kind} entry of a ${frame.kind} page`);
+  if (readExclusive && frame.mapcount > 1) {
+    found.push(`${where}: an exclusive swap entry, one of ${frame.mapcount}`);
+  }
+  if (readExclusive && frame.cached)
+    found.push(`${where}: an exclusive swap entry of a page in the swap cache`);
+}
+
 function checkFrame(frame: Frame, entries: readonly Pte[], found: string[]): void {
   const where = `frame ${frame.id}`;
   const { head } = frame;
@@ -154,6 +168,10 @@ function checkFrame(frame: Frame, entries: readonly Pte[], found: string[]): voi
   }
   const mapped = frame.mapcount + head.entireMapcount;
   if (frame.exclusive && mapped > 1) found.push(`${where}: exclusive, and mapped ${mapped} times`);
+  if (frame.cached && frame.cached.cached !== frame) found.push(`${where}: its slot has another page`);
+  if (frame.kind === 'ram' && frame.cached && frame.exclusive) {
+    found.push(`${where}: exclusive, and in the swap cache`);
+  }
   if (!frame.exclusive && !frame.file && entries.some((entry) => entry.write)) {
     found.push(`${where}: writable and not exclusive`);
   }

@@ -25,6 +25,7 @@ import {
   type State,
   type Vma,
 } from './state.ts';
+import { freeSwap } from './swap.ts';
 
 /** One entry of migrate->src that has MIGRATE_PFN_MIGRATE. */
 export interface Source {
@@ -284,7 +285,13 @@ export function* toDevicePhases(
     // Only anonymous pages go to a device: another stays, though there is a place for it.
     if (target === null || frame?.file) return;
     if (frame !== null) {
-      migrateFlags(state, frame, target);
+      // __migrate_device_pages(): what is in the swap cache must leave it.
+      if (freeSwap(frame)) {
+        migrateFlags(state, frame, target);
+      } else {
+        targets[i] = null;
+        freeFrame(state, target);
+      }
     } else if (vma.uffdMissing) {
       backOff(state, vma, page, huge);
       targets[i] = null;

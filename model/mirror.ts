@@ -148,7 +148,7 @@ function needsFault(mm: Mm, region: RegionId, page: number, file: DeviceFile, wr
   const pte = entryAt(mm, region, page);
   if (pte === null || pte.kind === 'marker') return true;
   if (pte.kind === 'device') return pte.frame.minor !== file.minor;
-  if (pte.kind === 'exclusive') return true;
+  if (pte.kind === 'exclusive' || pte.kind === 'swap') return true;
   return write && !pte.write;
 }
 

@@ -68,6 +68,12 @@ export const LRU_SLACK = 'lru-batch';
 /** Slack: flags of an earlier life of the device page (Profile.devicePageFlagsCleared, Frame.active). */
 export const STALE_SLACK = 'stale-device-page-flags';
 
+/**
+ * Slack: whether a page comes back from swap soon enough to be active: the time is compared with the number of pages that the
+ * whole guest has on some lists (workingset_test_recent).
+ */
+export const REFAULT_SLACK = 'refault-distance';
+
 const LRU_FREE: FreeFlag = { flag: 'LRU', slack: LRU_SLACK };
 
 /** What a frame has that its flags follow from; made once and shared, since each page is asked after each step. */
@@ -110,6 +116,8 @@ export function pageFlags(frame: Frame, { profile, activating }: State): Expecte
     return head.pages ? (frame === head ? HUGE_ZERO.head : HUGE_ZERO.tail) : ZERO_PAGE;
   }
   const isActivating = head.active === undefined && activating.has(head);
+  if (head.cached || (head.refaulted && head.active === undefined))
+    return mappedFlags(frame, isActivating, profile);
   const key =
     (head.pages ? (frame === head ? 1 : 2) : 0) +
     3 * (tristate(head.swapBacked) + 3 * (tristate(head.dirty) + 3 * tristate(head.referenced))) +
@@ -134,6 +142,11 @@ function tristate(flag: boolean | undefined): number {
   return flag === undefined ? 2 : flag ? 1 : 0;
 }
 
+function slackOf({ refaulted }: Frame, flag: PageFlag, isActivating: boolean): string {
+  if (flag !== 'ACTIVE') return STALE_SLACK;
+  return isActivating ? LRU_SLACK : refaulted ? REFAULT_SLACK : STALE_SLACK;
+}
+
 function mappedFlags(frame: Frame, isActivating: boolean, profile: Profile): ExpectedPageFlags {
   const { head } = frame;
   const set: PageFlag[] = head.file ? ['UPTODATE', 'MMAP'] : ['UPTODATE', 'MMAP', 'ANON'];
@@ -141,6 +154,8 @@ function mappedFlags(frame: Frame, isActivating: boolean, profile: Profile): Exp
   if (head.pages) set.push('THP', frame === head ? 'COMPOUND_HEAD' : 'COMPOUND_TAIL');
   if (head.swapBacked) set.push('SWAPBACKED');
   else if (head.swapBacked === undefined) free.push({ flag: 'SWAPBACKED', slack: STALE_SLACK });
+  // PG_swapcache is PG_owner_priv_1.
+  if (head.cached) set.push('SWAPCACHE', 'OWNER_PRIVATE');
   if ((profile.anonShowsKsm && !head.file) || head.ksm) set.push('KSM');
   if (head.exclusive) set.push('ANON_EXCLUSIVE');
   if (head.mlocked) set.push('MLOCKED');
@@ -151,8 +166,7 @@ function mappedFlags(frame: Frame, isActivating: boolean, profile: Profile): Exp
     ['ACTIVE', head.active],
   ] as const) {
     if (isSet) set.push(flag);
-    else if (isSet === undefined)
-      free.push({ flag, slack: isActivating && flag === 'ACTIVE' ? LRU_SLACK : STALE_SLACK });
+    else if (isSet === undefined) free.push({ flag, slack: slackOf(head, flag, isActivating) });
   }
   if (head.onLru) set.push('LRU');
   else free.push(LRU_FREE);

@@ -66,11 +66,12 @@ function entryCategories(profile: Profile, pte: Pte): number {
 }
 
 /**
- * mincore_pte_range() and mincore_swap(): entries of devices count as resident, and markers do not; where there is no
+ * mincore_pte_range() and mincore_swap(): entries of devices count as resident, what is in the swap cache too, and markers do not; where there is no
  * entry, what counts is whether the file has the page (__mincore_unmapped_range).
  */
 export function mincore(vma: Vma | undefined, page: number, pte: Pte | null): number {
   if (!vma) return MINCORE_UNMAPPED;
+  if (pte?.kind === 'swap') return pte.frame.cached ? 1 : 0;
   if (pte !== null) return pte.kind === 'marker' ? 0 : 1;
   return vma.file?.pages[fileIndex(vma, page)] ? 1 : 0;
 }

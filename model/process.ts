@@ -135,11 +135,18 @@ function copyPinned(state: State, to: Vma, page: number, pte: Pte): Pte {
 
 /**
  * copy_nonpresent_pte(): a write entry becomes a read entry on both sides, and loses its soft-dirty bit. That of a page
- * which somebody else migrates meanwhile keeps it, and is no mapping.
+ * which somebody else migrates meanwhile keeps it, and is no mapping. A swap entry keeps it too, and is no longer exclusive.
  */
 function copyNonpresent(pte: Pte, child: Mm): Pte {
   if (pte.kind === 'migration') {
     pte.write = pte.readExclusive = false;
+    return { ...pte, uffdWp: false, rule: 'copy_nonpresent_pte' };
+  }
+  if (pte.kind === 'swap') {
+    // swap_dup_entry_direct()
+    pte.frame.mapcount++;
+    if (pte.readExclusive) pte.rule = 'copy_nonpresent_pte';
+    pte.readExclusive = false;
     return { ...pte, uffdWp: false, rule: 'copy_nonpresent_pte' };
   }
   share(pte, child);

@@ -146,6 +146,16 @@ export interface Profile {
    * ksmd oops, and so no program asks for it.
    */
   readonly ksmPagesStay: boolean;
+  /**
+   * do_swap_page(): 6.12 reads a slot that only one entry names past the swap cache, and else leaves pages there until they
+   * are written to; 7.3 reads through the cache, and empties it as soon as it can.
+   */
+  readonly swapCacheIsSkipped: boolean;
+  /**
+   * __migrate_device_pages(): a page may leave the swap cache for a migration. 6.12 then migrates it as if it were still there:
+   * folio_migrate_mapping() puts the device page into the swap cache, with a reference that nobody drops.
+   */
+  readonly uncachedPagesMigrate: boolean;
   /** anon_vma_clone(): 7.3 copies the chain of a vma in reverse order, 6.12 in order. */
   readonly chainCopiedReversed: boolean;
 }
@@ -179,6 +189,8 @@ interface KernelTraits {
   offlineIsNoPage: boolean;
   collapseIsStrict: boolean;
   ksmKeepsChecksum: boolean;
+  swapCacheIsSkipped: boolean;
+  uncachedPagesMigrate: boolean;
   chainCopiedReversed: boolean;
 }
 
@@ -212,6 +224,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     offlineIsNoPage: false,
     collapseIsStrict: false,
     ksmKeepsChecksum: false,
+    swapCacheIsSkipped: false,
+    uncachedPagesMigrate: true,
     chainCopiedReversed: true,
   },
   '6.12': {
@@ -243,6 +257,8 @@ const KERNELS: Readonly<Record<KernelVersion, KernelTraits>> = {
     offlineIsNoPage: true,
     collapseIsStrict: true,
     ksmKeepsChecksum: true,
+    swapCacheIsSkipped: true,
+    uncachedPagesMigrate: false,
     chainCopiedReversed: false,
   },
 };
@@ -295,6 +311,8 @@ export function makeProfile(options: ProfileOptions): Profile {
     collapseIsStrict: traits.collapseIsStrict,
     ksmKeepsChecksum: traits.ksmKeepsChecksum,
     ksmPagesStay: design === 'offset',
+    swapCacheIsSkipped: traits.swapCacheIsSkipped,
+    uncachedPagesMigrate: traits.uncachedPagesMigrate,
     chainCopiedReversed: traits.chainCopiedReversed,
   };
 }

@@ -113,6 +113,7 @@ export type RemapFlaw = (typeof REMAP_FLAWS)[number];
  * - `madvise` calls madvise(2); `clear-refs` writes 4 to the process's own /proc/self/clear_refs.
  * - `pin` pins pages for writing, for long (gup_test); `unpin` gives up all that the process has pinned.
  * - `ksmd` has ksmd run until it has merged what it can of pages of the same content, of all processes.
+ * - `swapon` and `swapoff` add the guest's swap device, and take it away; without one, nothing is swapped out.
  * - `mprotect` gives pages another protection.
  * - `mlock` faults pages in and keeps them in RAM, as far as reclaim is concerned; `munlock` takes that back.
  * - `mremap` moves pages to `to` with mremap(2) (`move`), which unmaps what was there; leaves their mapping behind, empty
@@ -144,6 +145,8 @@ export type OrdinaryStep =
   | { op: 'reload'; by: ProcessId }
   | { op: 'pin'; by: ProcessId; at: PageRange }
   | { op: 'unpin'; by: ProcessId }
+  | { op: 'swapon'; by: ProcessId }
+  | { op: 'swapoff'; by: ProcessId }
   | { op: 'mprotect'; by: ProcessId; at: PageRange; protection: Protection }
   | { op: 'madvise'; by: ProcessId; at: PageRange; advice: Advice }
   | { op: 'mlock'; by: ProcessId; at: PageRange }

@@ -3,14 +3,15 @@
  * agent drains the LRU batches after each, so that what they wait to do is done when it looks.
  */
 import { dropMapping } from './folio.ts';
+import { pageOutFolios } from './huge-reclaim.ts';
 import { addToLru, drainLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
-import { pmdEnd, setPmd } from './page-table.ts';
+import { hugeEntry, pmdEnd, setPmd } from './page-table.ts';
 import { type PageRange, PMD_PAGES, type ReclaimAdvice } from './program.ts';
 import { pageOutOfFile } from './reclaim-file.ts';
-import { rmapWalk } from './rmap.ts';
 import type { Process, Pte, State, Vma } from './state.ts';
+import { freeSwap, notifyMappings, putSwap, swapOut } from './swap.ts';
 import { zapRange } from './vma.ts';
 
 export function adviseReclaim(
@@ -74,14 +75,22 @@ function dontNeed(state: State, vma: Vma, first: number, end: number): void {
 
 /**
  * madvise_free_pte_range(): pages become clean, and are taken back under pressure only (folio_mark_lazyfree,
- * lru_lazyfree). A dirty page that others map is left alone, and so are entries of devices: but the notification,
- * MMU_NOTIFY_CLEAR, is for all.
+ * lru_lazyfree). A page that is dirty or in the swap cache is left alone where others map it, and so are entries of devices:
+ * but the notification, MMU_NOTIFY_CLEAR, is for all. Swap entries go at once.
  */
-function free(_state: State, vma: Vma, first: number, end: number): void {
+function free(state: State, vma: Vma, first: number, end: number): void {
   invalidate(vma.mm, vma.region, first, end);
+  const ptes = vma.mm.ptes[vma.region]!;
+  for (let page = first; page < end; page++) {
+    const pte = ptes[page];
+    if (pte?.kind !== 'swap') continue;
+    ptes[page] = null;
+    putSwap(state, pte.frame);
+  }
   for (const { pte } of ramPages(vma, first, end)) {
     const { frame } = pte;
-    if (frame.dirty !== false && frame.mapcount !== 1) continue;
+    if ((frame.dirty !== false || frame.cached) && frame.mapcount !== 1) continue;
+    if (!freeSwap(frame)) continue;
     frame.dirty = false;
     pte.young = false;
     pte.dirty = false;
@@ -103,13 +112,21 @@ function cold(_state: State, vma: Vma, first: number, end: number): void {
 }
 
 /**
- * The same for MADV_PAGEOUT, and reclaim_pages() (mm/vmscan.c). Without swap an anonymous page stays, and is active
- * afterwards (shrink_folio_list, activate_locked); one that MADV_FREE made clean goes.
+ * The same for MADV_PAGEOUT, and reclaim_pages() (mm/vmscan.c). A page goes to swap; without swap it stays, and is active
+ * afterwards (shrink_folio_list, activate_locked). One that MADV_FREE made clean goes.
  */
 function pageOut(state: State, vma: Vma, first: number, end: number): void {
+  for (let page = first; page < end; page = pmdEnd(page, end)) {
+    const stop = pmdEnd(page, end);
+    pageOutFolios(state, vma, page, stop);
+    if (hugeEntry(vma.mm, vma.region, page) === null) pageOutPages(state, vma, page, stop);
+  }
+}
+
+function pageOutPages(state: State, vma: Vma, first: number, end: number): void {
   for (const { page, pte } of ramPages(vma, first, end)) {
     const { frame } = pte;
-    if (frame.mapcount !== 1) continue;
+    if (frame.head.large || frame.mapcount !== 1) continue;
     if (frame.file) {
       pageOutOfFile(state, vma, page, pte, frame.file);
       continue;
@@ -117,6 +134,11 @@ function pageOut(state: State, vma: Vma, first: number, end: number): void {
     frame.referenced = false;
     const swapBacked = frame.swapBacked !== false;
     if (!swapBacked && tryToUnmap(state, vma, page, pte)) continue;
+    if (swapBacked && state.swap && !frame.pinned) {
+      notifyMappings(vma, frame);
+      swapOut(state, vma, page, pte);
+      continue;
+    }
     // shrink_folio_list(): a pinned page is kept where it is (keep_locked).
     frame.active = !(frame.pinned && swapBacked);
     addToLru(state, frame);
@@ -128,11 +150,7 @@ function tryToUnmap(state: State, vma: Vma, page: number, pte: Pte): boolean {
   const { frame } = pte;
   if (pte.dirty) frame.dirty = true;
   const gone = !frame.dirty && !frame.pinned;
-  for (const other of rmapWalk(frame)) {
-    // MMU_NOTIFY_CLEAR in each vma that may map it, up to the one that does.
-    invalidate(other.vma.mm, other.vma.region, other.first, other.end);
-    if (other.vma === vma) break;
-  }
+  notifyMappings(vma, frame);
   if (!gone) {
     if (frame.dirty || !state.profile.lazyFreeLasts) frame.swapBacked = true;
     return false;

@@ -23,12 +23,14 @@ interface Pair {
  *   fault on one is still using it (dmirror_devmem_fault).
  * - `close` and `fork` in several rounds: the process of the round before, which ends as it is forked anew, may be the last
  *   that has the file open, so this is a close as well.
+ * - With a swap device, nothing: the model knows swap entries, and the swap cache, from one actor only.
  * - `madvise`: a page that is zapped between dmirror_migrate_finalize_and_map() and migrate_vma_finalize() is freed, and
  *   stays in the device's page table.
  * - Coherent devices are left out: the model has no races on their pages.
  */
 export function togetherHazard(state: State, step: Together): string | undefined {
   if (usesCoherent(state, step)) return 'races on pages of coherent devices are not modelled';
+  if (state.swap) return 'what actors do to the same swap entries is not modelled';
   if (step.rounds > 1) {
     const parts = step.actors.flat();
     for (const part of parts) {

@@ -33,7 +33,7 @@ import { findVma } from './vma.ts';
  * - With huge regions, an allocation must not be made to fail while there are several processes: of a folio that is to
  *   be migrated in pages, migrate_vma_split_unmapped_folio() splits the PMD of one mm only, and
  *   remove_migration_pmd() maps a page of order 0 by the PMD of the other (mm/migrate_device.c, mm/huge_memory.c).
- * - Of huge regions, `clear-refs` and madvise with FREE, COLD and PAGEOUT are left out: the model has their rules for
+ * - Of huge regions, `clear-refs` and madvise with FREE and COLD are left out: the model has their rules for
  *   PTEs and pages of order 0 only.
  * - `mremap` does not move between a small region and a huge one: the model does not know whether the small one has a
  *   page table, and so whether the huge one gets one.
@@ -46,6 +46,12 @@ import { findVma } from './vma.ts';
  *   `mremap` moves nothing registered to where it may be merged with something that then loses its registration too.
  * - `read-unlocked` with missing pages that a handler fills must not be of pages on the device itself: it begins anew then
  *   (hmm_range_fault_unlocked_timeout), and those that a fault would have brought back are entered.
+ * - `migrate-to-dev` must not find a page that can leave the swap cache, on 6.12: its device page would never be free again
+ *   (Profile.uncachedPagesMigrate), and RELEASE wait for it for ever.
+ * - `ksmd` is left out while there is a swap device, and `swapon` while there are pages of KSM.
+ * - madvise with COLLAPSE is left out while there is a swap device: the model does not swap in for it.
+ * - `swapoff` is left out where mlocked memory has swap entries that others share: the order in which processes get their
+ *   pages back decides whether they are mlocked (try_to_unuse), and is not modelled.
  * - `exclusive` on huge regions of 6.12 is left out, since the model does not have it: page_make_device_exclusive_one()
  *   takes a whole folio for its first page, and refuses the others.
  * - With huge regions, coherent devices are left out, which cannot have folios of order 9. Their one chunk was given out
@@ -74,6 +80,21 @@ export function hazardOf(state: State, step: Step): string | undefined {
     if (isHugeRegion(state.regions[step.at.region]!)) return 'EXCLUSIVE of large folios is not modelled';
     return mayBeCoherent(state, step) ? 'a coherent page that is exclusive could not be evicted' : undefined;
   }
+  if (
+    step.op === 'migrate-to-dev' &&
+    !state.profile.uncachedPagesMigrate &&
+    takesFromSwapCache(state, step)
+  ) {
+    return 'a device page would get a reference of the swap cache, and never be free again';
+  }
+  if (step.op === 'madvise' && step.advice === 'collapse' && state.swap) {
+    return 'collapse of swapped pages is not modelled';
+  }
+  if (step.op === 'ksmd' && state.swap) return 'ksmd with swapped pages is not modelled';
+  if (step.op === 'swapon' && hasMergedPages(state)) return 'swap of pages of KSM is not modelled';
+  if (step.op === 'swapoff' && hasSharedEntryInLockedMemory(state)) {
+    return 'the order in which processes get swapped pages back is not modelled';
+  }
   if (wouldTouchZeroPage(state, step)) return 'the zero page would be marked accessed for good';
   if (step.op === 'mremap' && step.how === 'keep' && !state.profile.remapsManyVmas) {
     const { at } = step;
@@ -88,7 +109,7 @@ export function hazardOf(state: State, step: Step): string | undefined {
   if (state.regions.some(isHugeRegion)) {
     if (step.op === 'mlock') return 'mlock of large folios is not modelled';
     if (step.op === 'clear-refs') return 'clear_refs of PMDs is not modelled';
-    if (step.op === 'madvise' && ['free', 'cold', 'pageout'].includes(step.advice)) {
+    if (step.op === 'madvise' && ['free', 'cold'].includes(step.advice)) {
       return 'reclaim of large folios is not modelled';
     }
     const living = state.processes.filter((process) => process !== null);
@@ -154,6 +175,32 @@ function wouldTouchZeroPage(state: State, step: Step): boolean {
   if (step.op === 'mlock') return touchesZeroPage(mm, region, first, first + count);
   const vma = findVma(mm, region, first);
   return vma?.locked === true && !vma.write && step.to.count > count;
+}
+
+function takesFromSwapCache(state: State, { by, device, at }: DeviceStep): boolean {
+  const file = fileOf(state, by, device);
+  const end = at.first + at.count;
+  if (!file) return false;
+  const ptes = file.mm.ptes[at.region]!.slice(at.first, end);
+  return ptes.some((pte) => pte?.kind === 'present' && pte.frame.cached?.mapcount === 0);
+}
+
+function hasMergedPages({ processes }: State): boolean {
+  return processes.some((process) =>
+    process?.mm.ptes.some((ptes) => ptes.some((pte) => pte?.kind === 'present' && pte.frame.ksm)),
+  );
+}
+
+function hasSharedEntryInLockedMemory({ processes }: State): boolean {
+  return processes.some((process) =>
+    process?.mm.vmas
+      .flat()
+      .some(
+        ({ mm, region, first, end, locked }) =>
+          locked &&
+          mm.ptes[region]!.slice(first, end).some((pte) => pte?.kind === 'swap' && pte.frame.mapcount > 1),
+      ),
+  );
 }
 
 /** Whether the range of a step that acts through a device has a coherent page. */

@@ -73,6 +73,8 @@ class Sums {
   /** Pages that PMD entries map. */
   hugePages = 0;
   pss = 0;
+  swapped = 0;
+  swapPss = 0;
   readonly referenced = { least: 0, most: 0 };
   readonly dirty = { private: { least: 0, most: 0 }, shared: { least: 0, most: 0 } };
   readonly pages = { private: 0, shared: 0 };
@@ -86,6 +88,12 @@ class Sums {
     const present = pte.kind !== 'exclusive';
     const owner = present && mapcount < 2 ? 'private' : 'shared';
     this.#account(pte, frame.head, owner, present ? Math.floor(PAGE_PSS / mapcount) : PAGE_PSS);
+  }
+
+  /** smaps_pte_entry(): a slot is shared by as many entries as name it (swp_swapcount). */
+  addSwap({ mapcount }: Frame): void {
+    this.swapped++;
+    this.swapPss += Math.floor(PAGE_PSS / mapcount);
   }
 
   /**
@@ -148,6 +156,8 @@ function expectFields(state: State, { mm, region, first, end, locked }: Vma): Ex
     if (pmd) {
       if (pmd.frame.kind !== 'zero') sums.addHuge(pmd, state.profile);
       page += PMD_PAGES - 1;
+    } else if (pte?.kind === 'swap') {
+      sums.addSwap(pte.frame);
     } else if (pte !== null && pte.frame.kind !== 'zero' && pte.kind !== 'marker') {
       sums.add(pte, pte.frame);
     }
@@ -170,6 +180,8 @@ function expectFields(state: State, { mm, region, first, end, locked }: Vma): Ex
     Anonymous: inKib(exactly(sums.anonymous)),
     KSM: inKib(exactly(sums.ksm)),
     LazyFree: inKib(lazyFree),
+    Swap: inKib(exactly(sums.swapped)),
+    SwapPss: pssInKib(exactly(sums.swapPss)),
     AnonHugePages: inKib(exactly(sums.hugePages)),
     Locked: pssInKib(exactly(locked ? pss : 0)),
     ...(isHugeRegion(state.regions[region]!) ? {} : { THPeligible: exactly(0) }),

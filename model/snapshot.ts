@@ -56,9 +56,9 @@ function snapshotByte(vma: Vma | undefined, minor: DeviceMinor, pte: Pte | null)
   // hmm_vma_walk_hole() outside of vmas, hmm_vma_walk_test() where VM_READ is missing.
   if (!vma?.read) return SnapshotBits.error;
   if (pte === null || pte.kind === 'marker') return SnapshotBits.none;
-  // hmm_vma_handle_pte(): a device-exclusive entry, and a device page of another owner, are as good as none;
+  // hmm_vma_handle_pte(): a device-exclusive entry, a swap entry, and a device page of another owner, are as good as none;
   // hmm_vma_handle_absent_pmd(): the latter is an error.
-  if (pte.kind === 'exclusive') return SnapshotBits.none;
+  if (pte.kind === 'exclusive' || pte.kind === 'swap') return SnapshotBits.none;
   if (pte.kind === 'device' && pte.frame.minor !== minor) {
     return pte.huge ? SnapshotBits.error : SnapshotBits.none;
   }

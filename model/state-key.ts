@@ -91,6 +91,7 @@ function frameOf(frame: Frame, numberOf: (thing: object | null) => number) {
     frame.mlockCount,
     numberOf(frame.anonVma),
     numberOf(frame.migrator),
+    numberOf(frame.cached),
   ];
 }
 

@@ -83,8 +83,11 @@ export interface Vma {
   chain: AnonVma[];
 }
 
-/** Pages of devices: of a private one, which no CPU can reach, or of a coherent one (model/coherent.ts); `none`: of no entry. */
-export type FrameKind = 'zero' | 'ram' | 'device' | 'coherent' | 'none';
+/**
+ * Pages of devices: of a private one, which no CPU can reach, or of a coherent one (model/coherent.ts); `swap`: a slot of the
+ * swap device (model/swap.ts); `none`: of no entry.
+ */
+export type FrameKind = 'zero' | 'ram' | 'device' | 'coherent' | 'swap' | 'none';
 
 /** A struct page. Its whole content is one repeated word, since every operation fills whole pages. */
 export interface Frame {
@@ -127,9 +130,13 @@ export interface Frame {
   /**
    * PG_active. Undefined: in a per-CPU batch of mm/folio.c that may be drained at any time (`State.activating`), or of
    * an earlier life of the device page: no kernel clears it when the page is handed out again (zone_device_page_init
-   * clears only the lowest eight flags, if any).
+   * clears only the lowest eight flags, if any); or of a page that has come back from swap late (`refaulted`).
    */
   active: boolean | undefined;
+  /** Came in from swap: where PG_active is undefined, it was away for nobody knows how long. */
+  refaulted: boolean;
+  /** Of a slot: `State.nonresidentAge` when its page went. */
+  evictedAt: number;
   /** PG_lru: certainly set, or still in a per-CPU batch of mm/folio.c that may be drained at any time. */
   onLru: boolean;
   /** PG_mlocked */
@@ -138,6 +145,8 @@ export interface Frame {
   unevictable: boolean;
   /** folio->mlock_count of an unevictable page on the LRU. */
   mlockCount: number;
+  /** Of a page in the swap cache: its slot. Of a slot: the page that the swap cache has of it. */
+  cached: Frame | null;
   /** Device frames: the dmirror that the backing page points to, which is the file that migrated the page. */
   migrator: DeviceFile | null;
   /** Device frames: the page's place among all pages of its minor, chunk by chunk; decides the order of eviction. */
@@ -164,12 +173,12 @@ export interface LargeMapcount {
 /** A page-table entry that is not none: a PTE, or a PMD that maps memory itself. */
 export interface Pte {
   /** `marker`: no page, but protected by userfaultfd (PTE_MARKER_UFFD_WP). */
-  kind: 'present' | 'device' | 'migration' | 'exclusive' | 'marker';
+  kind: 'present' | 'device' | 'migration' | 'exclusive' | 'swap' | 'marker';
   /** A PMD: it maps 512 pages, of which `frame` is the head. */
   huge: boolean;
   frame: Frame;
   write: boolean;
-  /** Migration entries only: a read entry of an exclusive page. */
+  /** Migration entries: a read entry of an exclusive page. Swap entries: that of one (SWP_EXCLUSIVE). */
   readExclusive: boolean;
   young: boolean;
   dirty: boolean;
@@ -331,6 +340,10 @@ export interface State {
   freeing: Set<Frame>;
   /** The agent drains the CPU's batches after each step: where there are files, and since the first mlock. */
   settles: boolean;
+  /** There is a swap device (swapon). */
+  swap: boolean;
+  /** lruvec->nonresident_age: how many pages went to swap, and how many came back soon (model/swap.ts, readSlot). */
+  nonresidentAge: number;
 }
 
 /** Pages of one chunk of test_hmm (DEVMEM_CHUNK_SIZE): 256 MiB. */
@@ -365,6 +378,8 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
     mlocking: [],
     freeing: new Set(),
     settles: false,
+    swap: false,
+    nonresidentAge: 0,
   };
   state.files = regions.map((region, index) => newPageCache(state, region, index));
   state.settles = state.files.some((file) => file !== null);
@@ -433,10 +448,13 @@ export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame
     pinned: false,
     swapBacked: true,
     active: false,
+    refaulted: false,
+    evictedAt: 0,
     onLru: false,
     mlocked: false,
     unevictable: false,
     mlockCount: 0,
+    cached: null,
     migrator: null,
     position: -1,
     generation: 0,

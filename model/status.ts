@@ -20,13 +20,14 @@ const PAGE_KIB = PAGE_SIZE / 1024;
 /**
  * MM_ANONPAGES counts each entry, a PMD 512 times, of an anonymous page in RAM or on a device (mm/memory.c, copy_nonpresent_pte and
  * zap_nonpresent_ptes; mm/migrate_device.c, migrate_vma_insert_page), the zero page not; mm_counter_file() is for pages of
- * files.
+ * files, and MM_SWAPENTS counts swap entries.
  */
 export function expectRss({ mm }: Process): ExpectedRss {
-  let [anon, file] = [0, 0];
+  let [anon, file, swap] = [0, 0, 0];
   for (const ptes of mm.ptes) {
     for (const pte of ptes) {
-      if (pte?.frame.file) file += Number(pte.frame.file.kind === 'file');
+      if (pte?.kind === 'swap') swap++;
+      else if (pte?.frame.file) file += Number(pte.frame.file.kind === 'file');
       else if (pte && isCounted(pte.frame)) anon++;
     }
   }
@@ -35,5 +36,5 @@ export function expectRss({ mm }: Process): ExpectedRss {
       if (pmd !== null && pmd !== 'table' && pmd.frame.kind !== 'zero') anon += PMD_PAGES;
     }
   }
-  return { anon: anon * PAGE_KIB, file: file * PAGE_KIB, swap: 0 };
+  return { anon: anon * PAGE_KIB, file: file * PAGE_KIB, swap: swap * PAGE_KIB };
 }

@@ -8,6 +8,7 @@ import { PMD_PAGES, type Protection, type RegionId } from './program.ts';
 import { anonVmaSplit, unlinkVma } from './rmap.ts';
 import { splitPmd, splitPmdAt } from './split.ts';
 import type { Mm, State, Vma } from './state.ts';
+import { putSwap } from './swap.ts';
 
 /** vma_lookup() */
 export function findVma(mm: Mm, region: RegionId, page: number): Vma | undefined {
@@ -126,7 +127,8 @@ export function zapRange(state: State, vma: Vma, first: number, end: number): vo
       ptes[page] = null;
       if (pte.frame.file && pte.kind === 'present') noteZapped(state, pte.frame, pte);
       // zap_nonpresent_ptes(): a migration entry is no mapping.
-      if (pte.kind !== 'migration') dropMapping(state, vma, pte.frame);
+      if (pte.kind === 'swap') putSwap(state, pte.frame);
+      else if (pte.kind !== 'migration') dropMapping(state, vma, pte.frame);
     }
   }
 }

@@ -140,6 +140,7 @@ function seenRegions(profile: Profile, step: StepObservation): RegionView[] {
 function frameKey(kind: PagemapEntry['kind'], frame: bigint): string | undefined {
   if (kind === 'none') return undefined;
   // Offsets and PFNs may be equal.
+  if (kind === 'swap') return `swap ${frame}`;
   return `${kind === 'device-read' || kind === 'device-write' ? 'device' : 'ram'} ${frame}`;
 }
 

@@ -11,6 +11,9 @@ export const PFN_SLACK = 'pfn';
 /** Slack: which page the device's allocator gave, where its stack of free pages is not known. */
 export const DEVICE_PAGE_SLACK = 'device-page';
 
+/** Slack: which slot of the swap device a page was written to. */
+export const SWAP_SLOT_SLACK = 'swap-slot';
+
 /** Slack: where a chunk lies that a device makes after RELEASE, or for its first folio of order 9. */
 export const NEW_CHUNK_SLACK = 'device-chunk';
 
@@ -30,9 +33,13 @@ interface NewChunk {
 
 export class Bindings {
   readonly #environment: Environment;
-  /** RAM and device pages have numbers of their own: in design `offset` the two ranges overlap. All are below 2^53. */
+  /** RAM, device pages and swap slots have numbers of their own, in ranges that overlap. All are below 2^53. */
   readonly #numbers = new Map<Frame, number>();
-  readonly #owners = { ram: new Map<number, Frame>(), device: new Map<number, Frame>() };
+  readonly #owners = {
+    ram: new Map<number, Frame>(),
+    device: new Map<number, Frame>(),
+    swap: new Map<number, Frame>(),
+  };
   /** Chunks that came up in the program: by minor, by its RELEASEs so far, and in their order. */
   readonly #newChunks: NewChunk[] = [];
   /** Of frames that are gone since the step before: its trace events may speak of them. */
@@ -109,12 +116,13 @@ export class Bindings {
   }
 
   #ownersOf(frame: Frame): Map<number, Frame> {
-    return frame.kind === 'device' ? this.#owners.device : this.#owners.ram;
+    return this.#owners[frame.kind === 'device' || frame.kind === 'swap' ? frame.kind : 'ram'];
   }
 
   #placeOf(head: Frame, number: bigint): Binding {
     if (head.kind === 'device') return this.#place(head, number);
-    return head.kind === 'coherent' ? this.#placeInChunk(head, number) : PFN_SLACK;
+    if (head.kind === 'coherent') return this.#placeInChunk(head, number);
+    return head.kind === 'swap' ? SWAP_SLOT_SLACK : PFN_SLACK;
   }
 
   /** A device page must be in a chunk of its minor; the last page that was freed must be handed out first. */

@@ -188,7 +188,7 @@ function compareStep(
   }
 }
 
-/** The heads of all folios that are mapped, or in files; one keeps all of its pages, also those that nothing maps. */
+/** The heads of all folios that are mapped, in files, or in the swap cache; one keeps all of its pages, also those that nothing maps. */
 function foliosOf(regions: readonly ExpectedRegion[], { files }: State): Set<Frame> {
   const heads = new Set<Frame>();
   for (const file of files) for (const page of file?.pages ?? []) if (page) heads.add(page);
@@ -198,6 +198,7 @@ function foliosOf(regions: readonly ExpectedRegion[], { files }: State): Set<Fra
       if (!frame || frame.head === last) continue;
       last = frame.head;
       heads.add(last);
+      if (last.cached) heads.add(last.cached);
     }
   }
   return heads;

@@ -102,6 +102,7 @@ export function traceKind(design: Design, pte: Pte): TraceEntry['kind'] {
   if (pte.kind === 'present') return 'present';
   if (pte.kind === 'exclusive') return 'device-exclusive';
   if (pte.kind === 'marker') return 'marker';
+  if (pte.kind === 'swap') return 'swap';
   if (pte.kind === 'device') return pte.write ? 'device-write' : 'device-read';
   const access = pte.write ? 'write' : pte.readExclusive ? 'read-exclusive' : 'read';
   return design === 'offset' && pte.frame.kind === 'device'

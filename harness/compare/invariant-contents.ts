@@ -42,6 +42,8 @@ const KEEPS: ReadonlySet<Step['op']> = new Set([
   'uffd-unprotect',
   'uffd-zeropage',
   'ksmd',
+  'swapon',
+  'swapoff',
 ] as Step['op'][]);
 
 /**

@@ -101,7 +101,7 @@ function checkSmaps(
   tally: InvariantTally,
   { seen }: StepView,
   { process, smaps = [] }: ProcessObservation,
-  { anon }: Counted,
+  { anon, swap }: Counted,
 ) {
   if (smaps.length === 0) return;
   const place = { step: seen.step, process };
@@ -111,6 +111,13 @@ function checkSmaps(
     total === anon,
     place,
     () => `Anonymous ${total} KiB, ${anon} KiB in pagemap`,
+  );
+  const swapped = smaps.reduce((sum, { fields }) => sum + field(fields, 'Swap'), 0);
+  tally.check(
+    'smaps-is-pagemap',
+    swapped === swap,
+    place,
+    () => `Swap ${swapped} KiB, ${swap} KiB in pagemap`,
   );
   for (const { fields } of smaps) {
     const parts = (['Shared_Clean', 'Shared_Dirty', 'Private_Clean', 'Private_Dirty'] as const).map((name) =>

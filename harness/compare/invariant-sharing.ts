@@ -1,4 +1,4 @@
-/** Invariants of pages that several entries name: in which chunks they are, and that no two may write. */
+/** Invariants of pages and swap slots that several entries name: in which chunks they are, and that no two may write. */
 
 import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
@@ -13,6 +13,8 @@ const HALF = 2 ** 32;
 
 /** Above all page numbers. */
 const BEHIND_RAM = 2 ** 52;
+/** Above all page numbers of devices, too. */
+const BEHIND_DEVICES = BEHIND_RAM + 2 ** 51;
 
 /** Entries that name one page. */
 interface Sharers {
@@ -45,6 +47,10 @@ export function checkSharing(
 ): void {
   let [inChunks, once, alone, counted] = [0, 0, 0, 0];
   const check = (region: SeenRegion, page: number, sharers: Sharers) => {
+    if (region.kind[page] === SeenKind.swap) {
+      once += checkOwners(tally, step, region, page, sharers);
+      return;
+    }
     if (coherentMinorOf(chunks, region, page) !== undefined) inChunks++;
     else if (!region.isDevice(page)) counted += checkKpagecount(tally, step, region, page, sharers.entries);
     else if (chunksKnown) inChunks += checkChunk(tally, step, region, page, chunks);
@@ -129,8 +135,9 @@ function isTailByPmd(region: SeenRegion, page: number): boolean {
   return page % PMD_PAGES !== 0 && categories !== NOTHING && (categories & SCAN_CATEGORIES.HUGE) !== 0;
 }
 
-/** In design offset, device pages and RAM have the same numbers: those of devices are put behind all others. */
+/** Swap slots, in design offset device pages, and RAM have the same numbers: they are put behind each other. */
 function keyOf(region: SeenRegion, page: number): number {
+  if (region.kind[page] === SeenKind.swap) return region.frame[page]! + BEHIND_DEVICES;
   return region.frame[page]! + (region.isDevice(page) ? BEHIND_RAM : 0);
 }
 
@@ -178,10 +185,11 @@ function isEachPageOnce(regions: readonly SeenRegion[]): boolean {
   return true;
 }
 
-/** Whether it is an entry of a page that is not the zero page. */
+/** Whether it is an entry of a page that is not the zero page, or of a swap slot. */
 function namesPage(region: SeenRegion, page: number): boolean {
   return (
     region.isDevice(page) ||
+    region.kind[page] === SeenKind.swap ||
     (region.kind[page] === SeenKind.present && !region.hasFlag(page, PAGE_FLAG_BITS.ZERO_PAGE))
   );
 }

@@ -5,13 +5,16 @@ import { describeNumber } from './bindings.ts';
 import type { Context } from './compare.ts';
 import type { Place } from './tally.ts';
 
+/** The swap type of the guest's one swap device. */
+const SWAP_DEVICE = 0;
+
 /** One entry of /proc/PID/pagemap. False when it is of another kind or another page than expected. */
 export function comparePagemap(context: Context, place: Place, expected: ExpectedPage, raw: bigint): boolean {
   const { tally, environment } = context;
   const seen = decodePagemap(environment.profile, raw);
   const kind = pagemapKind(expected.pte);
   const same = tally.check(
-    seen.kind === kind,
+    seen.kind === kind && (kind !== 'swap' || seen.type === SWAP_DEVICE),
     place,
     'pagemap.kind',
     expected.rule,
@@ -31,6 +34,7 @@ export function pagemapKind(pte: Pte | null): PagemapEntry['kind'] {
   if (pte.kind === 'present') return 'present';
   if (pte.kind === 'exclusive') return 'device-exclusive';
   if (pte.kind === 'marker') return 'marker';
+  if (pte.kind === 'swap') return 'swap';
   if (pte.kind === 'migration') throw new Error('a migration entry is left');
   return pte.write ? 'device-write' : 'device-read';
 }

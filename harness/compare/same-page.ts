@@ -35,6 +35,8 @@ export function isSamePage(
   const { bindings, state } = context;
   const { frame, word } = expected;
   const kind = seenKind(expected.pte);
+  // Of which swap device it is, only the entry as a whole tells.
+  if (kind === SeenKind.swap) return false;
   if (seen.kind[page] !== kind || seen.bits[page] !== seenBits(expected, kind)) return false;
   const number = frame ? bindings.boundNumber(frame) : expected.pte ? Number(MARKER_UFFD_WP) : 0;
   if (seen.frame[page] !== number) return false;
@@ -68,6 +70,7 @@ function seenKind(pte: Pte | null): number {
   if (pte.kind === 'present') return SeenKind.present;
   if (pte.kind === 'exclusive') return SeenKind.deviceExclusive;
   if (pte.kind === 'marker') return SeenKind.marker;
+  if (pte.kind === 'swap') return SeenKind.swap;
   return pte.write ? SeenKind.deviceWrite : SeenKind.deviceRead;
 }
 

@@ -86,11 +86,16 @@ function othersAt({ views }: Context, step: number, frame: Frame): Sighting[] {
   for (const { process, region, pages } of views[step]!.regions) {
     for (const [page, { frame: other }] of pages.entries()) {
       if (!other || other.id === frame.id || others.has(other.id)) continue;
-      if ((other.kind === 'device') !== (frame.kind === 'device')) continue;
+      if (numbersOf(other) !== numbersOf(frame)) continue;
       others.set(other.id, { step, process, region, page, frame: other });
     }
   }
   return [...others.values()].slice(0, OTHERS);
+}
+
+/** Device pages and swap slots have numbers of their own. */
+function numbersOf({ kind }: Frame): Frame['kind'] {
+  return kind === 'zero' ? 'ram' : kind;
 }
 
 export function slot(index: number): string {

@@ -48,7 +48,7 @@ export interface FileParts {
 
 const HEADERS = `
 errno.h fcntl.h linux/kernel-page-flags.h linux/userfaultfd.h sched.h setjmp.h signal.h stdarg.h stdbool.h stdint.h stdio.h stdlib.h string.h
-sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/stat.h sys/syscall.h sys/wait.h unistd.h`
+sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/stat.h sys/swap.h sys/syscall.h sys/wait.h unistd.h`
   .trim()
   .split(/\s+/);
 

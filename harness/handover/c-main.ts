@@ -52,6 +52,7 @@ export function mainText(options: MainOptions): string {
       ? ['\tcatch_faults();']
       : []),
     ...(huge ? ['\tset_up_huge_pages();'] : []),
+    ...(mentions(code, 'SWAP_DEVICE') ? ['\tmake_swap_device();'] : []),
     ...(traces ? ['\ttrace_open();'] : []),
     ...(log ? ['\topen_log();'] : []),
     ...(turns ? ['\tmake_turns();'] : []),

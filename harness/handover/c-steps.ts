@@ -64,6 +64,10 @@ function statementsOf(program: Program, step: Step, index: number): string[] {
       return ['err = unpin_pages();'];
     case 'reload':
       return ['err = reload_test_hmm();'];
+    case 'swapon':
+      return ['err = swapon(SWAP_DEVICE, 0) ? errno : 0;'];
+    case 'swapoff':
+      return ['err = swapoff(SWAP_DEVICE) ? errno : 0;'];
     case 'clear-refs':
       return ['err = clear_refs();'];
     case 'mprotect': {

@@ -69,6 +69,7 @@ const SYMBOLS: Readonly<Record<string, string>> = {
   c: 'page of the coherent device with that number, read-only',
   X: 'device-exclusive entry',
   '=': 'behind one of these: protected by userfaultfd',
+  w: 'swap entry',
   m: 'migration entry',
   u: 'no page, and protected by userfaultfd',
   '?': 'another entry',
@@ -195,6 +196,8 @@ function entrySymbol(pte: Pte): PageSymbol {
       return `${pte.write ? 'D' : 'd'}${pte.frame.minor}`;
     case 'exclusive':
       return 'X';
+    case 'swap':
+      return 'w';
     case 'migration':
       return 'm';
     case 'marker':
@@ -236,6 +239,8 @@ function seenSymbol(
       return 'X';
     case 'marker':
       return 'u';
+    case 'swap':
+      return 'w';
     default:
       return kind.includes('migration') ? 'm' : '?';
   }

@@ -42,6 +42,10 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} unpins what it has pinned`;
     case 'reload':
       return `${by} loads test_hmm anew`;
+    case 'swapon':
+      return `${by} adds the swap device`;
+    case 'swapoff':
+      return `${by} takes the swap device away`;
     case 'clear-refs':
       return `${by} clears its soft-dirty bits`;
     case 'mprotect':

@@ -72,6 +72,8 @@ export const WEIGHTS: Readonly<Record<OrdinaryStep['op'], number>> = {
   pin: 2,
   unpin: 1,
   reload: 1,
+  swapon: 0,
+  swapoff: 0,
   'cpu-read': 12,
   'cpu-write': 16,
   fork: 5,
@@ -117,6 +119,11 @@ export const THEMES: readonly Theme[] = [
   },
   // Dear: ksmd takes some 10 ms for each step. Pages of zeroes that a pin brought are those that are alike.
   { share: 2, weights: { ksmd: 12, madvise: 20, pin: 3, unpin: 14, mlock: 0 }, begin: [] },
+  {
+    share: 10,
+    weights: { swapon: 2, swapoff: 2, madvise: 30 },
+    begin: [{ op: 'swapon', by: 0 }],
+  },
 ];
 
 /** What is wished for at one point of a program. Numbers are taken modulo what there is to choose from. */
@@ -314,8 +321,16 @@ function buildProgram(
   if (isHugeRegion(regions[0]!.pages) && wishes.length % 4 > 0) {
     take({ op: 'madvise', by: 0, at: { region: 0, first: 0, count: regions[0]!.pages }, advice: 'hugepage' });
   }
-  for (const wish of wishes) take(grant(state, devices, wish));
+  for (const wish of wishes) take(grant(state, devices, towardsSwap(state, wish)));
   return { name: 'generated', regions, steps };
+}
+
+/** With a swap device, most advice is to swap out; and a device that has gone comes back. */
+function towardsSwap({ swap }: State, wish: Wish): Wish {
+  if ((wish.op === 'swapon' || wish.op === 'swapoff') && wish.process > 4) {
+    return { ...wish, op: swap ? 'swapoff' : 'swapon' };
+  }
+  return swap && wish.op === 'madvise' && wish.length < 7 ? { ...wish, advice: 'pageout' } : wish;
 }
 
 /** The step that comes nearest to the wish and is possible and safe; undefined when there is none. */
@@ -376,6 +391,8 @@ function stepsFor(
     case 'ksmd':
     case 'unpin':
     case 'reload':
+    case 'swapon':
+    case 'swapoff':
       return [{ op, by }];
     case 'mprotect':
       return [{ op, by, at, protection }];

@@ -50,14 +50,7 @@ export function printStep(step: Step, regions: readonly Region[]): string {
 
 /** The operand of the step is the process that acts. */
 function isByItself({ op }: Step): boolean {
-  return (
-    op === 'exit' ||
-    op === 'clear-refs' ||
-    op === 'unpin' ||
-    op === 'uffd-open' ||
-    op === 'ksmd' ||
-    op === 'reload'
-  );
+  return ['exit', 'clear-refs', 'unpin', 'uffd-open', 'ksmd', 'reload', 'swapon', 'swapoff'].includes(op);
 }
 
 function printTogether({ actors, rounds, apart }: Together, regions: readonly Region[]): string {
@@ -78,6 +71,8 @@ function operand(step: OrdinaryStep, regions: readonly Region[]): string {
     case 'uffd-open':
     case 'ksmd':
     case 'reload':
+    case 'swapon':
+    case 'swapoff':
       return printProcess(step.by);
     case 'open':
     case 'close':

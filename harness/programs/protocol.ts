@@ -106,6 +106,8 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   ksmd: 35,
   reload: 36,
   together: 27,
+  swapon: 37,
+  swapoff: 38,
 };
 
 export const FLAGS_NUMBERS: Readonly<Record<DeviceFlags, number>> = { none: 0, 'fail-alloc': 1, other: 2 };

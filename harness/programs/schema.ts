@@ -24,6 +24,7 @@
  *       - {uffd-protect: "a[0]"}              # UFFDIO_WRITEPROTECT; uffd-unprotect
  *       - {ksmd: p0}                          # ksmd merges what it can, of all processes; who asks does not matter
  *       - {reload: p0}                        # test_hmm anew: EAGAIN while a device is open
+ *       - {swapon: p0}                      # from here on, madvise pageout writes pages to a swap device; swapoff
  *       - {clear-refs: p0}                    # writes 4 to its /proc/self/clear_refs: soft-dirty bits
  *       - {cpu-read: "a[0..3]"}               # loads, lowest page first
  *       - {cpu-write: "a[0]"}                 # stores a word that names the step and the page

@@ -49,6 +49,8 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   pin: [],
   unpin: [],
   reload: [],
+  swapon: [],
+  swapoff: [],
   together: ['rounds', 'apart'],
   ksmd: [],
   'uffd-open': ['handler', 'unpopulated'],
@@ -85,6 +87,8 @@ const ACTS_BY_ITSELF: readonly Operation[] = [
   'uffd-open',
   'ksmd',
   'reload',
+  'swapon',
+  'swapoff',
 ];
 const PROTECTIONS = ['none', 'read', 'read-write'] as const;
 
@@ -146,6 +150,8 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
     case 'ksmd':
     case 'unpin':
     case 'reload':
+    case 'swapon':
+    case 'swapoff':
       return { op, by: processIn(fields, op) };
     case 'mprotect':
       return { op, by, at: rangeIn(fields, op, regions), protection: protectionIn(fields) };

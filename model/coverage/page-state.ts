@@ -14,6 +14,10 @@ const WITHOUT_PAGE = [
   'device-exclusive',
   'ram-merged',
   'marker',
+  'swap-shared',
+  'swap-exclusive',
+  /** Present, and in the swap cache. */
+  'swap-cached',
 ] as const;
 /** Of mappings of files; anonymous pages in them are as others. */
 const OF_FILES = [
@@ -51,6 +55,8 @@ export function stateCode(vma: Vma, pte: Pte | null): number {
   if (frame.kind === 'zero') return level + 4;
   if (pte.kind === 'exclusive') return level + 5;
   if (frame.ksm) return level + 6;
+  if (pte.kind === 'swap') return level + (pte.readExclusive ? 9 : 8);
+  if (frame.cached) return level + 10;
   const access = mapcountOf(frame) > 1 ? 0 : pte.write ? 1 : frame.exclusive ? 2 : 3;
   return level + (frame.minor >= 0 ? DEVICE + frame.minor * ACCESSES.length : RAM) + access;
 }

@@ -11,6 +11,7 @@ import { MREMAP } from './mremap.ts';
 import { ORDER_0 } from './order-0.ts';
 import { PIN } from './pin.ts';
 import { SOFT_DIRTY } from './soft-dirty.ts';
+import { SWAP } from './swap.ts';
 import { USERFAULT } from './userfault.ts';
 
 /** Rows of a table; those of some kernels alone say so. */
@@ -38,6 +39,7 @@ const PARTS: readonly CoverageTables[] = [
   COLLAPSE,
   KSM,
   MARKERS,
+  SWAP,
 ];
 
 export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {

@@ -268,6 +268,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-read-exclusive': 'ram-read-exclusive',
     'ram-read-protected': 'ram-read',
     'ram-shared': 'ram-shared',
+    'ram-shared-protected': 'ram-shared',
     'ram-write': 'ram-write',
     unmapped: 'unmapped',
     zero: 'zero',
@@ -390,6 +391,5 @@ export const USERFAULT_TRANSITIONS_6_12: Transitions = {
   },
   'uffd-unregister': {
     'ram-read-exclusive-protected': 'ram-write',
-    'ram-shared-protected': 'ram-shared',
   },
 };

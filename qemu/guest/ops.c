@@ -24,6 +24,7 @@
 #include "program.h"
 #include "reload.h"
 #include "shared.h"
+#include "swap.h"
 #include "together.h"
 #include "userfault.h"
 
@@ -430,6 +431,12 @@ bool run_step(unsigned int step)
 		break;
 	case OP_RELOAD:
 		do_reload();
+		break;
+	case OP_SWAPON:
+		succeeded(swap_on());
+		break;
+	case OP_SWAPOFF:
+		succeeded(swap_off());
 		break;
 	case OP_MLOCK:
 		shared->control.settles = true;

@@ -120,6 +120,8 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_UFFD_ZEROPAGE]	= ON_RANGE,
 	[OP_UFFD_COPY]		= { .region = true, .range = true, .argument = "protection", .most = 1 },
 	[OP_KSMD]		= { .argument = "argument", .most = 0 },
+	[OP_SWAPON]		= { .argument = "argument", .most = 0 },
+	[OP_SWAPOFF]		= { .argument = "argument", .most = 0 },
 	[OP_CLEAR_REFS]		= { .argument = "argument", .most = 0 },
 	[OP_MPROTECT]		= { .region = true, .range = true, .argument = "protection",
 				    .most = PROTECTION_READ_WRITE },

@@ -174,7 +174,9 @@ enum step_op {
 	OP_UFFD_COPY	= 34,	/* argument: 1: write-protected */
 	OP_KSMD		= 35,
 	OP_RELOAD	= 36,
-	OP_LAST		= OP_RELOAD,
+	OP_SWAPON	= 37,
+	OP_SWAPOFF	= 38,
+	OP_LAST		= OP_SWAPOFF,
 };
 
 /* What FLAGS is given as npages. */

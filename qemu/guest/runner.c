@@ -22,6 +22,7 @@
 #include "sequence.h"
 #include "shared.h"
 #include "status.h"
+#include "swap.h"
 #include "trace.h"
 
 /* How long killed processes may take to go, at most; no longer than a step. The eviction of a device takes some 10 ms. */
@@ -178,6 +179,14 @@ static void supervise(struct transcript_header *header)
 	}
 }
 
+static bool has_step(enum step_op op)
+{
+	for (unsigned int i = 0; i < program.header.steps; i++)
+		if (program.steps[i].op == op)
+			return true;
+	return false;
+}
+
 /* Checks what the program needs of this guest and has not been looked at yet. */
 static bool prepare(void)
 {
@@ -191,6 +200,10 @@ static bool prepare(void)
 	}
 	if (program.header.observe & OBSERVE_SCAN && !scan_categories) {
 		note_failure("no PAGEMAP_SCAN");
+		return false;
+	}
+	if (has_step(OP_SWAPON) && swap_prepare()) {
+		note_failure("the swap device");
 		return false;
 	}
 	if (program.header.flags & PROGRAM_ANNOUNCE && announce_init()) {
@@ -272,6 +285,9 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	header->base = c->base;
 	if (c->merges && stop_ksm())
 		note_failure("taking back what ksmd merged");
+	/* It is off if the program has seen to that. */
+	if (has_step(OP_SWAPON))
+		swap_off();
 	left = c->released | (huge ? c->opened & PRIVATE_DEVICES : 0);
 	if (left && !(header->flags & TRANSCRIPT_STUCK))
 		renew(left);

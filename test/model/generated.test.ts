@@ -100,7 +100,10 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
               contents.write(step.by, step.at.region, page, 0);
             }
           }
-          if (step.op === 'madvise' && step.advice === 'pageout') forgetHoles(state, contents, step.by);
+          // Of what is swapped out, MADV_FREE leaves nothing.
+          if (step.op === 'madvise' && (step.advice === 'pageout' || step.advice === 'free')) {
+            forgetHoles(state, contents, step.by);
+          }
           if (step.op === 'cpu-write' || step.op === 'write') {
             const { region, first, count } = step.at;
             const process = step.op === 'write' ? openers.get(`${step.by} ${step.device}`)! : step.by;

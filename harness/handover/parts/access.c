@@ -128,6 +128,36 @@ static void set_up_huge_pages(void)
 }
 
 //---
+#define SWAP_DEVICE	"/dev/zram0"
+#define SWAP_MIB	256
+
+static void write_text(const char *path, const char *text)
+{
+	const int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		cannot("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* A zram device (CONFIG_ZRAM) that nobody uses, with the header of swap space as mkswap writes it; no readahead. */
+static void make_swap_device(void)
+{
+	static uint32_t header[PAGE / 4] = { [256] = 1, [257] = (SWAP_MIB << 20) / PAGE - 1 };
+	int fd;
+
+	swapoff(SWAP_DEVICE);
+	write_text("/sys/block/zram0/reset", "1");
+	write_text("/sys/block/zram0/disksize", "256M");
+	write_text("/proc/sys/vm/page-cluster", "0");
+	memcpy((char *)header + PAGE - 10, "SWAPSPACE2", 10);
+	fd = open(SWAP_DEVICE, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, header, PAGE) != (ssize_t)PAGE || fsync(fd))
+		cannot(SWAP_DEVICE ": %s", strerror(errno));
+	close(fd);
+}
+
+//---
 static int remap(uint64_t from, size_t old_pages, size_t pages, int flags, uint64_t to)
 {
 	return mremap((void *)from, old_pages * PAGE, pages * PAGE, flags, (void *)to) == MAP_FAILED ? errno : 0;

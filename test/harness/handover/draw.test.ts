@@ -95,7 +95,8 @@ describe('draw', () => {
   it('shows what only the kernel can have: a page that is not in any chunk, an entry of another kind', () => {
     const { program, transcript, environment } = recorded('run-pfn-x86_64', NAME);
     pageAt(transcript, 5, 0, 0).pagemap ^= 1n << 50n;
-    pageAt(transcript, 5, 2, 0).pagemap = 1n << 62n;
+    // A poisoned page.
+    pageAt(transcript, 5, 2, 0).pagemap = (1n << 62n) | 24n;
     const block = blocks(draw(program, transcript, environment))[6]!;
     expect(block).toContain('kernel d? d0\n');
     expect(block).toContain('kernel ?  d0\n');

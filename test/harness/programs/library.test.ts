@@ -61,6 +61,8 @@ describe('the library of programs', () => {
       'release',
       'reload',
       'snapshot',
+      'swapoff',
+      'swapon',
       'together',
       'uffd-copy',
       'uffd-open',
@@ -163,6 +165,7 @@ describe('the library of programs', () => {
       'do_huge_zero_wp_pmd',
       'do_read_fault',
       'do_shared_fault',
+      'do_swap_page',
       'filemap_map_pages',
       'make_device_exclusive',
       'mfill_atomic_install_pte',
@@ -177,6 +180,8 @@ describe('the library of programs', () => {
       'restore_exclusive_pte',
       'set_huge_zero_folio',
       'try_to_map_unused_to_zeropage',
+      'ttu_anon_swapbacked_folio',
+      'unuse_pte',
       'wp_page_copy',
       'wp_page_copy (unshare)',
       'wp_page_reuse',
@@ -228,6 +233,8 @@ describe('the library of programs', () => {
           'exclusive-coherent-pages',
           'exclusive-splits-the-pmd-of-a-huge-page',
           ...merged,
+          // A device page would get a reference of the swap cache, for good.
+          'page-in-the-swap-cache-must-leave-it-to-migrate',
           // Entries would stay protected in a mapping that is not registered for it.
           'userfault-narrower-registration-is-busy',
         ];

@@ -1,0 +1,229 @@
+/** Rows of the model of swap: entries of slots, pages in the swap cache, and what each operation makes of them. */
+import type { CoverageTables } from './tables.ts';
+import { type Transitions, transitionRows } from './transitions.ts';
+
+const SWAP_TRANSITIONS: Transitions = {
+  'check-exclusive': {
+    'swap-exclusive': 'swap-exclusive',
+    'swap-shared': 'swap-shared',
+  },
+  'cpu-read': {
+    'swap-cached': 'swap-cached',
+    'swap-exclusive': 'ram-read-exclusive ram-write swap-exclusive',
+    'swap-exclusive-protected': 'ram-read-exclusive-protected',
+    'swap-shared': 'swap-cached swap-shared',
+    'swap-shared-protected': 'swap-cached-protected',
+  },
+  'cpu-write': {
+    'swap-cached': 'ram-write swap-cached',
+    'swap-exclusive': 'ram-write swap-exclusive',
+    'swap-exclusive-protected': 'ram-read-exclusive-protected',
+    'swap-shared': 'ram-write swap-shared',
+  },
+  exclusive: {
+    'swap-cached': 'device-exclusive swap-cached',
+    'swap-exclusive': 'device-exclusive swap-exclusive',
+    'swap-shared': 'device-exclusive swap-shared',
+  },
+  fork: {
+    'swap-exclusive': 'swap-shared',
+    'swap-exclusive-protected': 'swap-shared-protected',
+  },
+  'fork child': {
+    'swap-cached': 'swap-cached',
+    'swap-exclusive': 'swap-shared',
+    'swap-exclusive-protected': 'swap-shared',
+    'swap-shared': 'swap-shared',
+  },
+  madvise: {
+    'huge-ram-read': 'zero',
+    'huge-ram-write': 'swap-exclusive zero',
+    'ram-read': 'swap-shared',
+    'ram-read-exclusive': 'swap-exclusive zero',
+    'ram-read-exclusive-protected': 'swap-exclusive-protected',
+    'ram-write': 'swap-exclusive zero',
+    'swap-cached': 'none ram-read swap-cached swap-shared',
+    'swap-exclusive': 'none none-no-access none-read-only swap-exclusive',
+    'swap-shared': 'none none-no-access none-read-only swap-shared',
+  },
+  'madvise elsewhere': {
+    'huge-ram-write': 'zero',
+    'ram-read-exclusive': 'zero',
+    'ram-write': 'zero',
+  },
+  'migrate-to-dev': {
+    'swap-cached': 'swap-cached',
+    'swap-exclusive': 'swap-exclusive',
+    'swap-shared': 'swap-shared',
+  },
+  'migrate-to-sys': {
+    'swap-cached': 'swap-cached',
+    'swap-exclusive': 'swap-exclusive',
+    'swap-shared': 'swap-shared',
+  },
+  mlock: {
+    'swap-cached': 'ram-write',
+    'swap-exclusive': 'ram-write swap-exclusive',
+    'swap-shared': 'ram-shared ram-write swap-shared',
+  },
+  'mlock elsewhere': {
+    'swap-cached': 'ram-read ram-shared',
+  },
+  mprotect: {
+    'swap-cached': 'swap-cached',
+    'swap-exclusive': 'swap-exclusive',
+    'swap-shared': 'ram-write swap-shared',
+  },
+  mremap: {
+    'swap-exclusive': 'none swap-exclusive unmapped',
+    'swap-shared': 'none none-no-access swap-shared unmapped',
+  },
+  'mremap moved': {
+    'swap-exclusive': 'swap-exclusive',
+    'swap-shared': 'swap-shared',
+  },
+  munlock: {
+    'swap-cached': 'swap-cached',
+    'swap-exclusive': 'swap-exclusive',
+    'swap-shared': 'swap-shared',
+  },
+  munmap: {
+    'swap-exclusive': 'unmapped',
+    'swap-shared': 'unmapped',
+  },
+  pin: {
+    'swap-cached': 'ram-write',
+    'swap-exclusive': 'ram-write swap-exclusive',
+    'swap-shared': 'ram-write swap-shared',
+  },
+  read: {
+    'swap-cached': 'swap-cached',
+    'swap-exclusive': 'ram-read-exclusive ram-write swap-exclusive',
+    'swap-shared': 'swap-cached swap-shared',
+  },
+  'read-unlocked': {
+    'swap-cached': 'swap-cached',
+    'swap-exclusive': 'swap-exclusive',
+    'swap-shared': 'swap-shared',
+  },
+  release: {
+    'swap-exclusive': 'swap-exclusive',
+    'swap-shared': 'swap-shared',
+  },
+  snapshot: {
+    'swap-cached': 'swap-cached',
+    'swap-exclusive': 'swap-exclusive',
+    'swap-shared': 'swap-shared',
+  },
+  swapoff: {
+    'swap-cached': 'ram-read ram-shared',
+    'swap-cached-protected': 'ram-shared-protected',
+    'swap-exclusive': 'ram-read-exclusive',
+    'swap-shared': 'ram-read ram-shared',
+    'swap-shared-protected': 'ram-read-protected ram-shared-protected',
+  },
+  'uffd-protect': {
+    'swap-exclusive': 'swap-exclusive-protected',
+  },
+  'uffd-unprotect': {
+    'swap-exclusive-protected': 'swap-exclusive',
+  },
+  write: {
+    'swap-cached': 'ram-write swap-cached',
+    'swap-exclusive': 'ram-write swap-exclusive',
+    'swap-shared': 'ram-write swap-shared',
+  },
+};
+
+const SWAP_TRANSITIONS_7_3: Transitions = {
+  'cpu-read': {
+    'swap-shared': 'ram-read ram-shared',
+  },
+  'cpu-read elsewhere': {
+    'swap-cached': 'ram-shared',
+  },
+  'cpu-write elsewhere': {
+    'swap-cached': 'ram-read ram-shared',
+  },
+  madvise: {
+    'huge-ram-read': 'swap-shared',
+  },
+  'madvise elsewhere': {
+    'device-exclusive': 'zero',
+  },
+  'migrate-to-dev': {
+    'swap-cached': 'device-read',
+  },
+  mlock: {
+    'swap-shared': 'ram-read',
+  },
+  mremap: {
+    'swap-exclusive': 'none-no-access none-read-only',
+  },
+  'pin elsewhere': {
+    'swap-cached': 'ram-read',
+  },
+  read: {
+    'swap-shared': 'ram-read',
+  },
+  'read-unlocked': {
+    'swap-exclusive': 'ram-read-exclusive ram-write',
+    'swap-shared': 'ram-read swap-cached',
+  },
+  'write elsewhere': {
+    'swap-cached': 'ram-read ram-shared',
+  },
+};
+
+const SWAP_TRANSITIONS_6_12: Transitions = {
+  'check-exclusive': {
+    'swap-cached': 'swap-cached',
+  },
+  'cpu-read': {
+    'swap-shared': 'ram-read-exclusive ram-write',
+  },
+  mlock: {
+    'swap-shared': 'ram-read-exclusive',
+  },
+  mremap: {
+    'swap-cached': 'unmapped',
+  },
+  'mremap elsewhere': {
+    'swap-exclusive': 'unmapped',
+    'swap-shared': 'unmapped',
+  },
+  'mremap moved': {
+    'swap-cached': 'swap-cached',
+  },
+  munmap: {
+    'swap-cached': 'unmapped',
+  },
+  read: {
+    'swap-shared': 'ram-read-exclusive ram-write',
+  },
+  release: {
+    'swap-cached': 'swap-cached',
+  },
+};
+
+export const SWAP: CoverageTables = {
+  operations: [{ rows: ['swapoff: EINVAL', 'swapoff: ok', 'swapon: EBUSY', 'swapon: ok'] }],
+  states: [
+    {
+      rows: [
+        'swap-cached',
+        'swap-cached-protected',
+        'swap-exclusive',
+        'swap-exclusive-protected',
+        'swap-shared',
+        'swap-shared-protected',
+      ],
+    },
+  ],
+  transitions: [
+    { rows: transitionRows(SWAP_TRANSITIONS) },
+    { only: '7.3', rows: transitionRows(SWAP_TRANSITIONS_7_3) },
+    { only: '6.12', rows: transitionRows(SWAP_TRANSITIONS_6_12) },
+  ],
+  rules: [{ rows: ['do_swap_page', 'swapoff', 'swapon', 'ttu_anon_swapbacked_folio', 'unuse_pte'] }],
+};
