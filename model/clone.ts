@@ -89,7 +89,15 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
   const mmOf = (old: Mm): Mm => {
     const known = mms.get(old);
     if (known) return known;
-    const copy: Mm = { ...old, vmas: [], ptes: [], pmds: [], mirrors: [], rmapItems: new Map() };
+    const copy: Mm = {
+      ...old,
+      vmas: [],
+      ptes: [],
+      pmds: [],
+      hugetlbTables: [...old.hugetlbTables],
+      mirrors: [],
+      rmapItems: new Map(),
+    };
     mms.set(old, copy);
     copy.vmas = old.vmas.map((list) => list.map(vmaOf));
     copy.ptes = old.ptes.map((table) => table.map((pte) => pte && pteOf(pte)));
@@ -110,6 +118,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
   const copy: State = {
     ...state,
     zero: frameOf(state.zero),
+    freeHugetlb: [...state.freeHugetlb],
     files: state.files.map((file) => file && cacheOf(file)),
     hugeZero: state.hugeZero && frameOf(state.hugeZero),
     processes: state.processes.map((process) => process && processOf(process)),

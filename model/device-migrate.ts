@@ -1,4 +1,5 @@
 /** HMM_DMIRROR_MIGRATE_TO_DEV and HMM_DMIRROR_MIGRATE_TO_SYS (lib/test_hmm.c). */
+import { isHugetlb } from './hugetlb.ts';
 import { copyOut } from './ioctl.ts';
 import { migrateToDevice, migrateToSystem } from './migrate.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
@@ -52,6 +53,7 @@ function eachPiece(
   for (let page = first; page < end; ) {
     const vma = findVma(file.mm, region, page);
     if (!vma?.read) return failWith('EINVAL', `${rule} (vma_lookup)`);
+    if (isHugetlb(vma)) return failWith('EINVAL', 'migrate_vma_setup');
     const next = Math.min(end, page + state.profile.migratePieces, vma.end);
     const error = migrate(vma, page, next);
     if (error) return error;

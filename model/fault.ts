@@ -4,7 +4,10 @@ import { exclusiveFault } from './exclusive.ts';
 import { fileFault, sharedWriteFault } from './file-fault.ts';
 import { dropMapping } from './folio.ts';
 import { hugeFault, reuseLargeFolio } from './huge-fault.ts';
+
+import { hugetlbFault } from './hugetlb.ts';
 import { addToLru, drainLru, mlockNew, settleOnLru } from './lru.ts';
+
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
 import { setPte, setTable } from './page-table.ts';
@@ -35,6 +38,10 @@ export function handleFault(
 
 function faultOnce(state: State, vma: Vma, wanted: Wanted, write: boolean): FaultResult {
   const { page } = wanted;
+  if (vma.file?.kind === 'hugetlb') {
+    hugetlbFault(state, vma, vma.file, page, write);
+    return 'done';
+  }
   const huge = hugeFault(state, vma, wanted, write);
   if (huge) return huge;
   const pte = vma.mm.ptes[vma.region]![page]!;

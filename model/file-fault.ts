@@ -25,7 +25,7 @@ export function fileFault(state: State, vma: Vma, file: PageCache, page: number,
  */
 export function isBusError(state: State, vma: Vma, page: number, write: boolean): boolean {
   const { file } = vma;
-  if (!file || fileIndex(vma, page) < file.pages.length) return false;
+  if (!file || file.kind === 'hugetlb' || fileIndex(vma, page) < file.pages.length) return false;
   if (!write) mapAround(state, vma, file, page);
   else if (!vma.shared) anonVmaPrepare(state, vma);
   return true;

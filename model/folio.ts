@@ -158,7 +158,7 @@ export function dropMapping(state: State, vma: Vma, frame: Frame): void {
 export function dropPmdMapping(state: State, mm: Mm, head: Frame): void {
   if (head.kind === 'zero') return;
   removePmdMapping(head, mm);
-  if (!isMapped(head)) freeFrame(state, head);
+  if (!isMapped(head) && !head.file) freeFrame(state, head);
 }
 
 /**

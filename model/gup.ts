@@ -1,6 +1,7 @@
 /** get_user_pages_remote() and pin_user_pages() with FOLL_WRITE (mm/gup.c). */
 import { handleFault } from './fault.ts';
 import { isBusError } from './file-fault.ts';
+import { isHugetlb } from './hugetlb.ts';
 import { markAccessed } from './lru.ts';
 import { entryAt } from './page-table.ts';
 import type { RegionId } from './program.ts';
@@ -19,8 +20,10 @@ function mayWait(how: Access): boolean {
   return how === 'write' || how === 'read';
 }
 
+export type GupError = 'EFAULT' | 'ENOMEM' | 'EOPNOTSUPP';
+
 /** The entry of a page that may be written, with its vma; or why there is none. */
-export type Gotten = { vma: Vma; pte: Pte } | { errno: 'EFAULT' | 'ENOMEM'; rule: string };
+export type Gotten = { vma: Vma; pte: Pte } | { errno: GupError; rule: string };
 
 /**
  * Faults until the page is mapped, and writable (can_follow_write_pte, can_follow_write_pmd) unless it is only to be
@@ -29,6 +32,8 @@ export type Gotten = { vma: Vma; pte: Pte } | { errno: 'EFAULT' | 'ENOMEM'; rule
 export function getUserPage(state: State, mm: Mm, region: RegionId, page: number, how: Access): Gotten {
   const vma = findVma(mm, region, page);
   if (!vma) return { errno: 'EFAULT', rule: 'gup_vma_lookup' };
+  if (how === 'exclusive' && isHugetlb(vma))
+    return { errno: 'EOPNOTSUPP', rule: 'check_vma_flags (FOLL_SPLIT_PMD)' };
   const write = how !== 'read';
   if (write && !vma.write) return { errno: 'EFAULT', rule: 'check_vma_flags' };
   // What is written to for long, the file would not be told of.

@@ -2,7 +2,7 @@
  * mlock(2) and munlock(2) (mm/mlock.c). Pages of an mlocked vma are faulted in, and are unevictable while they are in RAM;
  * they migrate like others. From the first mlock of a program on, the agent drains the CPU's batches before it looks.
  */
-import { getUserPage } from './gup.ts';
+import { type GupError, getUserPage } from './gup.ts';
 import { drainLru, mlockFolio, munlockFolio } from './lru.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { PageRange, RegionId } from './program.ts';
@@ -73,7 +73,7 @@ export function populate(
   region: RegionId,
   first: number,
   end: number,
-): 'EFAULT' | 'ENOMEM' | null {
+): GupError | null {
   for (let page = first; page < end; ) {
     const vma = findVma(mm, region, page);
     if (!vma?.read) return 'EFAULT';
@@ -90,10 +90,10 @@ export function populateVma(
   vma: Vma,
   first: number,
   end: number,
-): { reached: number; errno?: 'EFAULT' | 'ENOMEM' } {
+): { reached: number; errno?: GupError } {
   const write = vma.write && !vma.shared;
   let page = first;
-  let errno: 'EFAULT' | 'ENOMEM' | undefined;
+  let errno: GupError | undefined;
   while (page < end) {
     const gotten = getUserPage(state, vma.mm, vma.region, page, write ? 'write' : 'read');
     if ('errno' in gotten) {

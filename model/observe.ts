@@ -179,11 +179,13 @@ function observePmd(state: State, vma: Vma, pmd: Pte, pages: ExpectedPage[]): vo
   const { frame: head, rule } = pmd;
   const { pagemapAsksEachPage } = state.profile;
   const present = pmd.kind === 'present';
-  const softDirty = vma.softDirty || (state.profile.softDirty && pmd.softDirty);
+  // pagemap_hugetlb_range() does not look at the entry.
+  const entrySoftDirty = !head.hugetlb && state.profile.softDirty && pmd.softDirty;
+  const softDirty = vma.softDirty || entrySoftDirty;
   const headExclusive = present && mapcountOf(head) === 1;
   const resident = mincore(vma, 0, pmd);
   const categories = scanCategories(state.profile, vma, 0, pmd);
-  const file = pagemapAsksEachPage && head.kind === 'zero';
+  const file = head.file !== null || (pagemapAsksEachPage && head.kind === 'zero');
   const headFlags = present ? pageFlags(head, state) : undefined;
   const tailFlags = present ? pageFlags(head.pages![1]!, state) : undefined;
   for (const frame of head.pages!) {

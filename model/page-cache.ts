@@ -3,7 +3,7 @@
  * each region that has one before the first step, and drains the LRU batches then and after each step.
  */
 import { addToLru, markAccessed } from './lru.ts';
-import { fileWord, type Region, type RegionId } from './program.ts';
+import { fileWord, PMD_PAGES, type Region, type RegionId } from './program.ts';
 import { type Frame, newRamFrame, type PageCache, type State, type Vma } from './state.ts';
 
 /** The file of a region; null for anonymous memory. */
@@ -13,9 +13,10 @@ export function newPageCache(
   region: RegionId,
 ): PageCache | null {
   if (backing === 'anonymous') return null;
-  const kind = backing.endsWith('file') ? 'file' : 'shmem';
+  const kind = backing.endsWith('file') ? 'file' : backing.endsWith('shmem') ? 'shmem' : 'hugetlb';
   const isShared = backing.startsWith('shared');
-  const file: PageCache = { region, kind, isShared, pages: new Array(pages).fill(null), mappings: [] };
+  const length = kind === 'hugetlb' ? pages / PMD_PAGES : pages;
+  const file: PageCache = { region, kind, isShared, pages: new Array(length).fill(null), mappings: [] };
   if (kind === 'file') {
     for (let index = 0; index < pages; index++) {
       const page = addPage(state, file, index);
@@ -81,6 +82,7 @@ export function unlinkFile(vma: Vma): void {
  * file wants to know of the first write (page_mkwrite), or soft-dirty bits have to.
  */
 export function setPageProt({ profile }: State, vma: Vma): void {
-  const notified = vma.file?.kind === 'file' || (profile.softDirty && !vma.softDirty);
+  const tracked = profile.softDirty && !vma.softDirty && vma.file?.kind !== 'hugetlb';
+  const notified = vma.file?.kind === 'file' || tracked;
   vma.madeWritable = vma.shared && vma.write && !notified;
 }

@@ -125,7 +125,7 @@ export function pageFlags(frame: Frame, { profile, activating }: State): Expecte
     243 * (Number(isActivating) + 2 * Number(profile.anonShowsKsm)) +
     972 * (Number(head.exclusive) + 2 * Number(head.onLru)) +
     3888 * (Number(head.mlocked) + 2 * Number(head.unevictable)) +
-    15552 * (Number(head.file !== null) + 2 * Number(head.ksm));
+    15552 * (Number(head.file !== null) + 2 * Number(head.ksm) + 4 * Number(head.hugetlb));
   const known = MADE.get(key);
   if (known) return known;
   const made = mappedFlags(frame, isActivating, profile);
@@ -136,6 +136,16 @@ export function pageFlags(frame: Frame, { profile, activating }: State): Expecte
 function coherentFlags({ showsCoherentPages, offlineIsNoPage }: Profile): ExpectedPageFlags | undefined {
   if (!showsCoherentPages) return undefined;
   return offlineIsNoPage ? NO_PAGE : OFFLINE;
+}
+
+/** Pages of hugetlb are on no LRU list, and nothing but the fault and the page cache sets flags of theirs. */
+function hugetlbFlags(frame: Frame, set: PageFlag[], profile: Profile): ExpectedPageFlags {
+  const { head } = frame;
+  set.push('HUGE', frame === head ? 'COMPOUND_HEAD' : 'COMPOUND_TAIL');
+  if (head.dirty) set.push('DIRTY');
+  if (head.exclusive) set.push('ANON_EXCLUSIVE');
+  if (profile.anonShowsKsm && !head.file) set.push('KSM');
+  return make(set);
 }
 
 function tristate(flag: boolean | undefined): number {
@@ -151,6 +161,7 @@ function mappedFlags(frame: Frame, isActivating: boolean, profile: Profile): Exp
   const { head } = frame;
   const set: PageFlag[] = head.file ? ['UPTODATE', 'MMAP'] : ['UPTODATE', 'MMAP', 'ANON'];
   const free: FreeFlag[] = [];
+  if (head.hugetlb) return hugetlbFlags(frame, set, profile);
   if (head.pages) set.push('THP', frame === head ? 'COMPOUND_HEAD' : 'COMPOUND_TAIL');
   if (head.swapBacked) set.push('SWAPBACKED');
   else if (head.swapBacked === undefined) free.push({ flag: 'SWAPBACKED', slack: STALE_SLACK });

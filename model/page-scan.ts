@@ -1,7 +1,8 @@
 /** The ioctl PAGEMAP_SCAN (fs/proc/task_mmu.c) and mincore(2) (mm/mincore.c): what they say of one page. */
+import { isHugetlb } from './hugetlb.ts';
 import { MINCORE_UNMAPPED, type ScanRange } from './observation.ts';
 import { fileIndex } from './page-index.ts';
-import { pmdOf } from './page-table.ts';
+import { pmdIndex, pmdOf } from './page-table.ts';
 import type { Profile } from './profile.ts';
 import type { Pte, Vma } from './state.ts';
 
@@ -34,6 +35,8 @@ export function scanCategories(
     const tracked = profile.scanWrittenEverywhere || vma.uffdWp;
     return ofVma | entryCategories(profile, pte) | (tracked && !pte.uffdWp ? SCAN_CATEGORIES.WRITTEN : 0);
   }
+  // pagemap_hugetlb_category()
+  if (isHugetlb(vma)) return ofVma | (vma.mm.hugetlbTables[vma.region] ? SCAN_CATEGORIES.HUGE : 0);
   // pagemap_scan_pte_hole() tells where there is no page table to have an empty entry.
   const empty = profile.scanWrittenEverywhere && pmdOf(vma.mm, vma.region, page) !== null;
   return ofVma | (empty || vma.uffdWp ? SCAN_CATEGORIES.WRITTEN : 0);
@@ -73,5 +76,9 @@ export function mincore(vma: Vma | undefined, page: number, pte: Pte | null): nu
   if (!vma) return MINCORE_UNMAPPED;
   if (pte?.kind === 'swap') return pte.frame.cached ? 1 : 0;
   if (pte !== null) return pte.kind === 'marker' ? 0 : 1;
+  if (isHugetlb(vma)) {
+    // mincore_hugetlb(), where there is a table.
+    return !vma.mm.hugetlbTables[vma.region] && vma.file!.pages[pmdIndex(fileIndex(vma, page))] ? 1 : 0;
+  }
   return vma.file?.pages[fileIndex(vma, page)] ? 1 : 0;
 }

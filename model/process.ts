@@ -2,6 +2,7 @@
 import { closeDescriptor } from './device-file.ts';
 import { restoreExclusive } from './exclusive.ts';
 import { addMapping, addPmdMapping, isPinned } from './folio.ts';
+import { copyHugetlb, isHugetlb } from './hugetlb.ts';
 import { enterKsm, exitKsm } from './ksm.ts';
 import { addToLru } from './lru.ts';
 import { invalidate, release } from './notifier.ts';
@@ -61,6 +62,10 @@ export function fork(state: State, parent: Process, id: ProcessId): Expected {
  */
 function copyPageRange(state: State, from: Vma, to: Vma): void {
   if (!from.anonVma) return;
+  if (isHugetlb(from)) {
+    copyHugetlb(from, to);
+    return;
+  }
   // MMU_NOTIFY_PROTECTION_PAGE
   invalidate(from.mm, from.region, from.first, from.end);
   for (let page = from.first; page < from.end; ) {

@@ -221,7 +221,8 @@ export interface Together {
 /**
  * What a region maps: private anonymous memory; or a file of its own, which has as many pages and is the same for all
  * processes. Pages of a `file` (ramfs) are in the page cache from the start, with {@link fileWord}s; those of `shmem` (a
- * memfd) come into being when they are first needed, and are zero.
+ * memfd) come into being when they are first needed, and are zero; so are those of `hugetlb`, of 2 MiB each, which is for
+ * huge regions.
  */
 export const BACKINGS = [
   'anonymous',
@@ -229,6 +230,8 @@ export const BACKINGS = [
   'shared-file',
   'private-shmem',
   'shared-shmem',
+  'private-hugetlb',
+  'shared-hugetlb',
 ] as const;
 export type Backing = (typeof BACKINGS)[number];
 
@@ -239,13 +242,18 @@ export interface Region {
   name: string;
   /** 1..MAX_REGION_PAGES, or 1..MAX_REGION_PMDS times PMD_PAGES */
   pages: number;
-  /** Huge regions are anonymous. @default 'anonymous' */
+  /** Huge regions are anonymous, or of hugetlb. @default 'anonymous' */
   backing?: Backing;
 }
 
 /** A region of whole PMDs begins at a multiple of 2 MiB, so that order-9 folios fit into it; no other does. */
 export function isHugeRegion(pages: number): boolean {
   return pages % PMD_PAGES === 0;
+}
+
+/** Whether a region of so many pages can have a backing. */
+export function canBeBackedBy(pages: number, backing: Backing): boolean {
+  return backing === 'anonymous' || isHugeRegion(pages) === backing.endsWith('hugetlb');
 }
 
 export interface Program {

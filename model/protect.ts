@@ -1,4 +1,5 @@
 /** mprotect(2) (mm/mprotect.c). */
+import { isHugetlb } from './hugetlb.ts';
 import { populateVma } from './mlock.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
@@ -30,7 +31,7 @@ function fixup(state: State, vma: Vma, first: number, end: number, protection: P
   const write = protection === 'read-write';
   if (vma.read === read && vma.write === write) return;
   const flags: VmaFlags = { ...flagsOf(vma), read, write };
-  if (write) flags.account ||= !vma.shared;
+  if (write) flags.account ||= !vma.shared && !isHugetlb(vma);
   else if (!vma.anonVma && !vma.file) flags.account = false;
   const becomesWritable = write && !vma.write;
   const changed = modifyVma(state, vma, first, end, flags);
@@ -126,6 +127,12 @@ function changePresent(state: State, vma: Vma, pte: Pte): void {
   const write = vma.shared
     ? isSharedWritable(state, vma, pte)
     : vma.write && pte.frame.kind !== 'zero' && pte.frame.exclusive && !tracksWrites(state, vma, pte);
+  if (isHugetlb(vma)) {
+    // hugetlb_change_protection(): as vm_page_prot has it.
+    pte.write = vma.madeWritable;
+    pte.rule = 'hugetlb_change_protection';
+    return;
+  }
   // The dirty bit of a read-only entry is _PAGE_SAVED_DIRTY, which stays.
   if (pte.huge && pte.write && state.profile.pmdModifyDropsDirty) pte.dirty = false;
   if (pte.write === write) return;

@@ -77,7 +77,9 @@ export function hazardOf(state: State, step: Step): string | undefined {
   const registration = registrationHazard(state, step);
   if (registration !== undefined) return registration;
   if (step.op === 'exclusive' && state.profile.exclusiveInGroups) {
-    if (isHugeRegion(state.regions[step.at.region]!)) return 'EXCLUSIVE of large folios is not modelled';
+    const { region } = step.at;
+    if (isHugeRegion(state.regions[region]!) && !state.files[region])
+      return 'EXCLUSIVE of large folios is not modelled';
     return mayBeCoherent(state, step) ? 'a coherent page that is exclusive could not be evicted' : undefined;
   }
   if (

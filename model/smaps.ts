@@ -1,6 +1,7 @@
 /** /proc/PID/smaps (fs/proc/task_mmu.c): what it says of the mappings of regions. */
 
 import { mapcountOf } from './folio.ts';
+import { isHugetlb } from './hugetlb.ts';
 import type { SmapsField } from './observation.ts';
 import { hugeEntry } from './page-table.ts';
 import type { Profile } from './profile.ts';
@@ -42,7 +43,7 @@ export function expectSmaps(state: State, { mm }: Process): ExpectedMapping[] {
 
 /** show_smap_vma_flags(), by bit. */
 function vmFlags(vma: Vma): string {
-  const { read, write, shared, locked, account, softDirty, thp, uffdMissing, uffdWp, mergeable } = vma;
+  const { read, write, shared, file, locked, account, softDirty, thp, uffdMissing, uffdWp, mergeable } = vma;
   const names = {
     rd: read,
     wr: write,
@@ -54,7 +55,9 @@ function vmFlags(vma: Vma): string {
     um: uffdMissing,
     uw: uffdWp,
     lo: locked,
+    de: isHugetlb({ file }),
     ac: account,
+    ht: isHugetlb({ file }),
     sd: softDirty,
     hg: thp === 'hugepage',
     nh: thp === 'nohugepage',
@@ -147,8 +150,24 @@ function addTo(bounds: Bounds, flag: boolean | undefined, amount: number): void 
   if (flag !== false) bounds.most += amount;
 }
 
+/** smaps_hugetlb_range(): pages of hugetlb are not resident ones. */
+function hugetlbFields({ mm, region, first, end }: Vma): ExpectedMapping['fields'] {
+  const pages = { private: 0, shared: 0 };
+  for (let page = first; page < end; page += PMD_PAGES) {
+    const pmd = hugeEntry(mm, region, page);
+    if (pmd) pages[mapcountOf(pmd.frame) > 1 ? 'shared' : 'private'] += PMD_PAGES;
+  }
+  return {
+    Size: inKib(exactly(end - first)),
+    Shared_Hugetlb: inKib(exactly(pages.shared)),
+    Private_Hugetlb: inKib(exactly(pages.private)),
+  };
+}
+
 /** smaps_pte_entry(): vm_normal_page() finds none behind the zero page. */
-function expectFields(state: State, { mm, region, first, end, locked }: Vma): ExpectedMapping['fields'] {
+function expectFields(state: State, vma: Vma): ExpectedMapping['fields'] {
+  if (isHugetlb(vma)) return hugetlbFields(vma);
+  const { mm, region, first, end, locked } = vma;
   const sums = new Sums();
   for (let page = first; page < end; page++) {
     const pmd = hugeEntry(mm, region, page);

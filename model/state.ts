@@ -36,11 +36,11 @@ export interface AnonVma {
 export interface PageCache {
   /** The region that maps it. */
   readonly region: RegionId;
-  /** `file` is of ramfs, whose pages are always there and never evicted; `shmem` a memfd. */
-  readonly kind: 'file' | 'shmem';
+  /** `file` is of ramfs, whose pages are always there and never evicted; `shmem` a memfd; `hugetlb` one of 2 MiB pages. */
+  readonly kind: 'file' | 'shmem' | 'hugetlb';
   /** Whether mmap() of the region is MAP_SHARED. */
   readonly isShared: boolean;
-  /** By index. As many as the file is long. */
+  /** By index, of hugetlb by PMD, the heads. As many as the file is long. */
   pages: (Frame | null)[];
   /** i_mmap: all mappings of it, in the order of a reverse-mapping walk. */
   mappings: Vma[];
@@ -123,6 +123,8 @@ export interface Frame {
   referenced: boolean | undefined;
   /** folio_test_ksm(): in the stable tree of KSM, by which its mappings are found, and not by `anonVma`. */
   ksm: boolean;
+  /** Of a head: a page of hugetlb. */
+  hugetlb: boolean;
   /** Of a head: pinned for DMA (FOLL_PIN), folio_maybe_dma_pinned(). */
   pinned: boolean;
   /** PG_swapbacked: not of pages that MADV_FREE took. Undefined: it may be left from an earlier life of the page. */
@@ -225,6 +227,8 @@ export interface Mm {
   ptes: (Pte | null)[][];
   /** By region and index (model/page-table.ts). */
   pmds: Pmd[][];
+  /** By region: whether there is a table of PMDs for its hugetlb pages. */
+  hugetlbTables: boolean[];
   /** Files that mirror it: those whose notifier is registered. */
   mirrors: DeviceFile[];
   /** Its userfaultfd, and what that does about a fault; null while it has none. */
@@ -314,6 +318,8 @@ export interface State {
   /** By process id; null for those that were not created yet or have ended. */
   processes: (Process | null)[];
   devices: Device[];
+  /** The pool of hugetlb (hugepage_freelists): whether those that were given back have PG_dirty; the next one last. */
+  freeHugetlb: boolean[];
   readonly zero: Frame;
   /** The huge zero page; null until it is needed. */
   hugeZero: Frame | null;
@@ -367,6 +373,7 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
       freshHuge: null,
       live: new Set(),
     })),
+    freeHugetlb: [],
     zero: newFrame(0, 'zero', -1),
     hugeZero: null,
     nextId: 1,
@@ -394,6 +401,7 @@ export function newProcess(state: State, id: ProcessId): Process {
     vmas: state.regions.map(() => []),
     ptes: emptyTables(state),
     pmds: state.regions.map((pages) => new Array<Pmd>(Math.ceil(pages / PMD_PAGES)).fill(null)),
+    hugetlbTables: state.regions.map(() => false),
     mirrors: [],
     userfault: null,
     userfaultMarkers: false,
@@ -445,6 +453,7 @@ export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame
     dirty: false,
     referenced: false,
     ksm: false,
+    hugetlb: false,
     pinned: false,
     swapBacked: true,
     active: false,
@@ -515,6 +524,7 @@ export function freeFrame(state: State, frame: Frame): void {
   } else {
     state.batched.delete(frame);
     state.activating.delete(frame);
+    if (frame.hugetlb) state.freeHugetlb.push(frame.dirty === true);
   }
 }
 

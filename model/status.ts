@@ -33,7 +33,9 @@ export function expectRss({ mm }: Process): ExpectedRss {
   }
   for (const pmds of mm.pmds) {
     for (const pmd of pmds) {
-      if (pmd !== null && pmd !== 'table' && pmd.frame.kind !== 'zero') anon += PMD_PAGES;
+      if (pmd !== null && pmd !== 'table' && pmd.frame.kind !== 'zero' && !pmd.frame.hugetlb) {
+        anon += PMD_PAGES;
+      }
     }
   }
   return { anon: anon * PAGE_KIB, file: file * PAGE_KIB, swap: swap * PAGE_KIB };

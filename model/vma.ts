@@ -1,5 +1,6 @@
 /** Mappings of one mm: look-up, split, map, unmap (mm/vma.c, mm/memory.c). */
 import { dropMapping, dropPmdMapping } from './folio.ts';
+import { freeHugetlbTable, isHugetlb, noteHugetlbZapped } from './hugetlb.ts';
 import { invalidate } from './notifier.ts';
 import { linkFile, noteZapped, setPageProt } from './page-cache.ts';
 import { indexAt, moveStart } from './page-index.ts';
@@ -35,7 +36,7 @@ export function mapRegion(state: State, mm: Mm, region: RegionId, protection: Pr
     read: protection !== 'none',
     write,
     // accountable_mapping()
-    account: write && !shared,
+    account: write && !shared && file?.kind !== 'hugetlb',
     locked: false,
     file,
     shared,
@@ -86,6 +87,7 @@ export function unmapRange(state: State, mm: Mm, region: RegionId, first: number
   for (const vma of gone) zapVma(state, vma);
   mm.vmas[region] = mm.vmas[region]!.filter((vma) => !overlaps(vma));
   for (const vma of gone) freeTables(vma);
+  freeHugetlbTable(mm, region);
   for (const vma of gone) unlinkVma(vma);
 }
 
@@ -116,6 +118,7 @@ export function zapRange(state: State, vma: Vma, first: number, end: number): vo
     if (pmd !== null && stop - page === PMD_PAGES) {
       // zap_huge_pmd()
       setPmd(mm, region, page, null);
+      if (isHugetlb(vma)) noteHugetlbZapped(pmd);
       dropPmdMapping(state, mm, pmd.frame);
       page = stop;
       continue;

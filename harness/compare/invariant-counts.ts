@@ -72,8 +72,12 @@ function countRegion(chunks: PageSpans, region: SeenRegion): Counted {
   return { anon, swap };
 }
 
-/** The flags of a coherent page are not shown; what is on a device is anonymous. */
+/**
+ * The flags of a coherent page are not shown; what is on a device is anonymous. So are pages of hugetlb in private mappings,
+ * but they are not counted as such.
+ */
 function isAnonymous(chunks: PageSpans, region: SeenRegion, page: number): boolean {
+  if (region.hasFlag(page, PAGE_FLAG_BITS.HUGE)) return false;
   return region.hasFlag(page, PAGE_FLAG_BITS.ANON) || coherentMinorOf(chunks, region, page) !== undefined;
 }
 

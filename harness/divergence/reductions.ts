@@ -148,7 +148,7 @@ function* anonymized(program: Program): Generator<Program> {
 }
 
 function privateOf(backing: Backing): Backing {
-  return backing === 'shared-shmem' ? 'private-shmem' : 'private-file';
+  return backing.replace('shared', 'private') as Backing;
 }
 
 /** The step on fewer pages: the first, the last, either half. */

@@ -47,7 +47,7 @@ export interface FileParts {
 }
 
 const HEADERS = `
-errno.h fcntl.h linux/kernel-page-flags.h linux/userfaultfd.h sched.h setjmp.h signal.h stdarg.h stdbool.h stdint.h stdio.h stdlib.h string.h
+errno.h fcntl.h linux/kernel-page-flags.h linux/memfd.h linux/userfaultfd.h sched.h setjmp.h signal.h stdarg.h stdbool.h stdint.h stdio.h stdlib.h string.h
 sys/ioctl.h sys/mman.h sys/mount.h sys/prctl.h sys/stat.h sys/swap.h sys/syscall.h sys/wait.h unistd.h`
   .trim()
   .split(/\s+/);
@@ -301,7 +301,8 @@ function filesOf(program: Program): string[] {
   const lines = program.regions.flatMap(({ backing }, index) => {
     if (backing === undefined) return [];
     const pages = `${regionMacro(program, index)}_PAGES`;
-    const call = backing.endsWith('file') ? `ramfs_file(${index}, ${pages})` : `shmem_file(${pages})`;
+    const kind = backing.slice(backing.indexOf('-') + 1);
+    const call = kind === 'file' ? `ramfs_file(${index}, ${pages})` : `${kind}_file(${pages})`;
     return [`region_file[${index}] = ${call};`];
   });
   return lines.length > 0 ? [...lines, 'drain_lru();'] : [];

@@ -1,5 +1,6 @@
 import {
   type Backing,
+  canBeBackedBy,
   isHugeRegion,
   MAX_ACTOR_PARTS,
   MAX_ACTORS,
@@ -128,10 +129,10 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
   return frame;
 }
 
-/** @throws HmmdiffError for a huge region that would map a file */
+/** @throws HmmdiffError for a region that cannot have its backing */
 function backingOf(program: Program, { pages, backing = 'anonymous' }: Region, index: number): Backing {
-  if (isHugeRegion(pages) && backing !== 'anonymous') {
-    throw invalid(program, `region ${index} is huge, and cannot be a ${backing} mapping`);
+  if (!canBeBackedBy(pages, backing)) {
+    throw invalid(program, `region ${index} of ${pages} pages cannot be a ${backing} mapping`);
   }
   return backing;
 }

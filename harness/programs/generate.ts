@@ -13,6 +13,7 @@ import {
   type Advice,
   BACKINGS,
   type Backing,
+  canBeBackedBy,
   DEVICE_FLAGS,
   type DeviceFlags,
   type DeviceMinor,
@@ -197,10 +198,18 @@ export function devicesArbitrary(share: number): fc.Arbitrary<Devices> {
 
 /** Small regions, all anonymous or not, or a huge one and a small one. */
 export function regionsArbitrary(share: number, files: number): fc.Arbitrary<Region[]> {
+  const backing = fc.oneof(
+    { arbitrary: fc.constant<Backing>('anonymous'), weight: 2 },
+    { arbitrary: fc.constantFrom<Backing>('private-hugetlb', 'shared-hugetlb'), weight: 1 },
+  );
   const huge = fc
-    .record({ pmds: fc.integer({ min: 1, max: 2 }), pages: fc.integer({ min: 1, max: 6 }) })
-    .map(({ pmds, pages }) => [
-      { name: 'h', pages: pmds * PMD_PAGES },
+    .record({
+      pmds: fc.integer({ min: 1, max: 2 }),
+      pages: fc.integer({ min: 1, max: 6 }),
+      backing: files > 0 ? backing : fc.constant<Backing>('anonymous'),
+    })
+    .map(({ pmds, pages, backing }) => [
+      backedBy({ name: 'h', pages: pmds * PMD_PAGES }, backing),
       { name: 'a', pages },
     ]);
   const weight = Math.round(share * 100);
@@ -214,12 +223,12 @@ export function regionsArbitrary(share: number, files: number): fc.Arbitrary<Reg
 
 /** The first maps a file, which is what most steps are about. */
 function fileRegionsArbitrary(): fc.Arbitrary<Region[]> {
-  const [, ...backings] = BACKINGS;
+  const small = BACKINGS.filter((backing) => canBeBackedBy(1, backing));
   return fc
     .record({
       regions: smallRegionsArbitrary(),
-      first: fc.constantFrom(...backings),
-      others: fc.array(fc.constantFrom(...BACKINGS), { minLength: 2, maxLength: 2 }),
+      first: fc.constantFrom(...small.slice(1)),
+      others: fc.array(fc.constantFrom(...small), { minLength: 2, maxLength: 2 }),
     })
     .map(({ regions, first, others }) =>
       regions.map((region, index) => backedBy(region, [first, ...others][index]!)),
@@ -318,7 +327,8 @@ function buildProgram(
   take({ op: 'open', by: 0, device: devices[0] });
   for (const step of begin) take(step);
   // Without the advice, only the device makes huge pages.
-  if (isHugeRegion(regions[0]!.pages) && wishes.length % 4 > 0) {
+  const isHuge = isHugeRegion(regions[0]!.pages) && regions[0]!.backing === undefined;
+  if (isHuge && wishes.length % 4 > 0) {
     take({ op: 'madvise', by: 0, at: { region: 0, first: 0, count: regions[0]!.pages }, advice: 'hugepage' });
   }
   for (const wish of wishes) take(grant(state, devices, towardsSwap(state, wish)));
@@ -386,7 +396,10 @@ function stepsFor(
     case 'mmap':
       return [{ op, by, region: at.region, protection }];
     case 'madvise':
-      return [{ op, by, at: wish.advice === 'collapse' ? wholePmds(state, at) : at, advice: wish.advice }];
+      return [
+        { op, by, at: wish.advice === 'collapse' ? wholePmds(state, at) : at, advice: wish.advice },
+        { op, by, at: wholeRegion(state, at), advice: 'dontneed' },
+      ];
     case 'clear-refs':
     case 'ksmd':
     case 'unpin':
@@ -395,7 +408,10 @@ function stepsFor(
     case 'swapoff':
       return [{ op, by }];
     case 'mprotect':
-      return [{ op, by, at, protection }];
+      return [
+        { op, by, at, protection },
+        { op, by, at: wholeRegion(state, at), protection },
+      ];
     case 'mremap':
       return remaps(state, wish, by, at);
     case 'uffd-open':
@@ -409,9 +425,13 @@ function stepsFor(
     case 'uffd-unprotect':
     case 'uffd-zeropage':
       return process.mm.userfault ? [{ op, by, at }] : [];
+    case 'munmap':
+      return [
+        { op, by, at },
+        { op, by, at: wholeRegion(state, at) },
+      ];
     case 'mlock':
     case 'munlock':
-    case 'munmap':
     case 'pin':
     case 'cpu-read':
     case 'cpu-write':
@@ -441,6 +461,11 @@ function stepsFor(
         ]);
     }
   }
+}
+
+/** What can be had where a part cannot. */
+function wholeRegion(state: State, { region }: PageRange): PageRange {
+  return { region, first: 0, count: state.regions[region]! };
 }
 
 /**

@@ -23,8 +23,9 @@ export function printProgram(program: Program): string {
 }
 
 function printShape({ pages, backing = 'anonymous' }: Region): string {
-  if (backing !== 'anonymous') return `{pages: ${pages}, backing: ${backing}}`;
-  return isHugeRegion(pages) ? `{pmds: ${pages / PMD_PAGES}}` : String(pages);
+  const size = isHugeRegion(pages) ? `pmds: ${pages / PMD_PAGES}` : `pages: ${pages}`;
+  if (backing !== 'anonymous') return `{${size}, backing: ${backing}}`;
+  return isHugeRegion(pages) ? `{${size}}` : String(pages);
 }
 
 /** One step as it stands in a program file. */

@@ -155,6 +155,8 @@ export const BACKINGS: Readonly<Record<Backing, number>> = {
   'shared-file': 2,
   'private-shmem': 3,
   'shared-shmem': 4,
+  'private-hugetlb': 5,
+  'shared-hugetlb': 6,
 };
 
 export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;

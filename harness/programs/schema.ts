@@ -51,6 +51,7 @@
 import { z } from 'zod';
 import {
   BACKINGS,
+  canBeBackedBy,
   MAX_REGION_PAGES,
   MAX_REGION_PMDS,
   MAX_REGIONS,
@@ -76,9 +77,10 @@ const shape = z.union([
     .transform(({ pmds, pages, backing }, context): Shape => {
       const issue = (message: string) => context.addIssue({ code: 'custom', message });
       if ((pmds === undefined) === (pages === undefined)) issue('a region has either pages or pmds');
-      if (pmds !== undefined && backing !== undefined)
-        issue('a huge region is anonymous, and has no backing');
       const size = pages ?? (pmds ?? 0) * PMD_PAGES;
+      if (backing !== undefined && !canBeBackedBy(size, backing)) {
+        issue('hugetlb is for huge regions, and other files are for small ones');
+      }
       return backing === undefined || backing === 'anonymous' ? { pages: size } : { pages: size, backing };
     }),
 ]);

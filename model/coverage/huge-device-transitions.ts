@@ -45,10 +45,9 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-device-write': 'device-exclusive huge-device-write',
     'huge-other-device-shared': 'device-exclusive',
     'huge-other-device-write': 'device-exclusive huge-other-device-write',
-    'huge-ram-read': 'device-exclusive huge-ram-read',
-    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
-    'huge-ram-shared': 'device-exclusive huge-ram-shared',
-    'huge-ram-write': 'device-exclusive huge-ram-write',
+    'huge-ram-read': 'device-exclusive',
+    'huge-ram-shared': 'device-exclusive',
+    'huge-ram-write': 'device-exclusive',
     'huge-zero': 'device-exclusive huge-zero',
   },
   'exclusive elsewhere': {

@@ -4,6 +4,7 @@ import { COLLAPSE } from './collapse.ts';
 import type { TableName } from './coverage.ts';
 import { FILES } from './files.ts';
 import { HUGE } from './huge.ts';
+import { HUGETLB } from './hugetlb.ts';
 import { KSM } from './ksm.ts';
 import { MARKERS } from './markers.ts';
 import { MLOCK } from './mlock.ts';
@@ -35,6 +36,7 @@ const PARTS: readonly CoverageTables[] = [
   SOFT_DIRTY,
   USERFAULT,
   FILES,
+  HUGETLB,
   COHERENT,
   COLLAPSE,
   KSM,

@@ -2,12 +2,16 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/memfd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "files.h"
+#include "io.h"
 #include "ops.h"
 #include "process.h"
 #include "program.h"
@@ -28,9 +32,11 @@ int map_flags(unsigned int region)
 		return MAP_PRIVATE | MAP_ANONYMOUS;
 	case BACKING_PRIVATE_FILE:
 	case BACKING_PRIVATE_SHMEM:
+	case BACKING_PRIVATE_HUGETLB:
 		return MAP_PRIVATE;
 	case BACKING_SHARED_FILE:
 	case BACKING_SHARED_SHMEM:
+	case BACKING_SHARED_HUGETLB:
 		return MAP_SHARED;
 	}
 	fail("unknown backing of region %u", region);
@@ -39,6 +45,46 @@ int map_flags(unsigned int region)
 int map_file(unsigned int region)
 {
 	return self.file[region];
+}
+
+#define NR_HUGEPAGES	"/proc/sys/vm/nr_hugepages"
+
+/* What all processes can have of all regions at once, and as much again that is reserved for them. */
+static unsigned int huge_pages_needed(void)
+{
+	unsigned int processes = 1, pmds = 0;
+
+	for (unsigned int r = 0; r < program.header.regions; r++)
+		if (is_hugetlb(program.header.backing[r]))
+			pmds += program.header.pages[r] / PMD_PAGES;
+	for (unsigned int i = 0; i < program.header.steps; i++)
+		processes += program.steps[i].op == OP_FORK;
+	return 2 * processes * pmds;
+}
+
+int reserve_huge_pages(void)
+{
+	const unsigned int needed = huge_pages_needed();
+	char text[16];
+	unsigned long got;
+
+	if (!needed)
+		return 0;
+	snprintf(text, sizeof(text), "%u", needed);
+	if (write_file(NR_HUGEPAGES, text))
+		return -1;
+	/* No stdio: what it allocates would be the processes' as well. */
+	if (read_file(NR_HUGEPAGES, text, sizeof(text)) < 0)
+		return -1;
+	got = strtoul(text, NULL, 10);
+	if (got < needed)
+		errno = ENOMEM;
+	return got < needed ? -1 : 0;
+}
+
+int return_huge_pages(void)
+{
+	return huge_pages_needed() ? write_file(NR_HUGEPAGES, "0") : 0;
 }
 
 /* A file of ramfs that has no name, on a mount that has no place. */
@@ -81,7 +127,7 @@ static int make(unsigned int region)
 		file = open_on_ramfs();
 		fill(file, region);
 	} else {
-		file = memfd_create("hmmdiff", MFD_CLOEXEC);
+		file = memfd_create("hmmdiff", MFD_CLOEXEC | (is_hugetlb(backing) ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
 		if (file < 0 || ftruncate(file, program.header.pages[region] * PAGE_BYTES))
 			fail("memfd of region %u", region);
 	}

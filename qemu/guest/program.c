@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "files.h"
 #include "program.h"
 
 struct program program;
@@ -43,8 +44,8 @@ static const char *check_header(size_t length)
 			return wrong("region %u has %u pages, not 1..%u or 1..%u times %u", r, h->pages[r],
 				     MAX_REGION_PAGES, MAX_REGION_PMDS, PMD_PAGES);
 	for (unsigned int r = 0; r < MAX_REGIONS; r++)
-		if (h->backing[r] > BACKING_SHARED_SHMEM ||
-		    (h->backing[r] && (r >= h->regions || is_huge(h->pages[r]))))
+		if (h->backing[r] > BACKING_SHARED_HUGETLB ||
+		    (h->backing[r] && (r >= h->regions || is_huge(h->pages[r]) != is_hugetlb(h->backing[r]))))
 			return wrong("region %u cannot have backing %u", r, h->backing[r]);
 	if (h->steps == 0 || h->steps > MAX_STEPS)
 		return wrong("%u steps, not 1..%u", h->steps, MAX_STEPS);

@@ -117,13 +117,15 @@ enum program_flag {
 	PROGRAM_ANNOUNCE	= 1 << 0,
 };
 
-/* What a region maps (model/program.ts); a huge one is anonymous. */
+/* What a region maps (model/program.ts); a huge one is anonymous or hugetlb, which no other is. */
 enum region_backing {
 	BACKING_ANONYMOUS	= 0,
 	BACKING_PRIVATE_FILE	= 1,
 	BACKING_SHARED_FILE	= 2,
 	BACKING_PRIVATE_SHMEM	= 3,
 	BACKING_SHARED_SHMEM	= 4,
+	BACKING_PRIVATE_HUGETLB	= 5,
+	BACKING_SHARED_HUGETLB	= 6,
 };
 
 struct program_header {

@@ -206,6 +206,10 @@ static bool prepare(void)
 		note_failure("the swap device");
 		return false;
 	}
+	if (reserve_huge_pages()) {
+		note_failure("huge pages");
+		return false;
+	}
 	if (program.header.flags & PROGRAM_ANNOUNCE && announce_init()) {
 		note_failure("/dev/kmsg");
 		return false;
@@ -277,6 +281,9 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 		header->stacks = append_stacks();
 	if (!kill_processes())
 		header->flags |= TRANSCRIPT_STUCK;
+	errno = 0;
+	if (return_huge_pages())
+		note_failure("giving huge pages back");
 	if (program.header.observe & OBSERVE_TRACE)
 		header->final_events = trace_append_all();
 	header->steps = c->steps;

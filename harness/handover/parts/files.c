@@ -42,3 +42,25 @@ static int shmem_file(unsigned int pages)
 		cannot("memfd: %s", strerror(errno));
 	return file;
 }
+
+//---
+/* A memfd with pages of 2 MiB, and as many more of them free as all processes may want. They stay reserved. */
+static int hugetlb_file(unsigned int pages)
+{
+	const int file = memfd_create("repro", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
+	const int pool = open("/proc/sys/vm/nr_hugepages", O_RDWR | O_CLOEXEC);
+	char text[32];
+	long had;
+
+	if (file < 0 || ftruncate(file, pages * PAGE))
+		cannot("hugetlb: %s", strerror(errno));
+	memset(text, 0, sizeof(text));
+	if (pool < 0 || read(pool, text, sizeof(text) - 1) < 0)
+		cannot("nr_hugepages: %s", strerror(errno));
+	had = strtol(text, NULL, 10);
+	snprintf(text, sizeof(text), "%ld", had + 8 * pages / 512);
+	if (pwrite(pool, text, strlen(text), 0) < 0)
+		cannot("nr_hugepages: %s", strerror(errno));
+	close(pool);
+	return file;
+}

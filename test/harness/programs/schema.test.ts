@@ -68,7 +68,7 @@ describe('a program file', () => {
     [
       'a huge region that maps a file',
       'name: p\nregions: {h: {pmds: 1, backing: private-file}}\nsteps: [{mmap: h}]\n',
-      'p.yaml:2:14: regions.h: a huge region is anonymous, and has no backing',
+      'p.yaml:2:14: regions.h: hugetlb is for huge regions, and other files are for small ones',
     ],
     [
       'a backing that there is none',

@@ -1,0 +1,122 @@
+/** Rows of the model of hugetlb. */
+import type { CoverageTables } from './tables.ts';
+import { type Transitions, transitionRows } from './transitions.ts';
+
+const TRANSITIONS: Transitions = {
+  'check-exclusive': {
+    'huge-file-read': 'huge-file-read',
+    'huge-file-write': 'huge-file-write',
+  },
+  'cpu-read': {
+    'file-none': 'huge-file-write huge-ram-read-exclusive',
+    'file-none-read-only': 'huge-file-read huge-ram-read-exclusive',
+    'huge-file-read': 'huge-file-read',
+    'huge-file-write': 'huge-file-write',
+  },
+  'cpu-read elsewhere': {
+    'file-none': 'huge-file-write huge-ram-read-exclusive',
+    'file-none-read-only': 'huge-file-read huge-ram-read-exclusive',
+  },
+  'cpu-write': {
+    'file-none': 'huge-file-write huge-ram-write',
+    'huge-file-write': 'huge-file-write',
+    'huge-ram-read-exclusive': 'huge-ram-write',
+    'huge-ram-shared': 'huge-ram-write',
+  },
+  'cpu-write elsewhere': {
+    'file-none': 'huge-file-write huge-ram-write',
+    'huge-ram-read-exclusive': 'huge-ram-write',
+    'huge-ram-shared': 'huge-ram-write',
+  },
+  exclusive: {
+    'huge-ram-read': 'huge-ram-read',
+    'huge-ram-shared': 'huge-ram-shared',
+    'huge-ram-write': 'huge-ram-write',
+    'huge-file-read': 'huge-file-read',
+    'huge-file-write': 'huge-file-write',
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
+  },
+  'fork child': {
+    'huge-file-write': 'file-none',
+  },
+  madvise: {
+    'huge-file-read': 'file-none-read-only',
+    'huge-file-write': 'file-none',
+    'huge-ram-read': 'file-none file-none-read-only',
+    'huge-ram-read-exclusive': 'file-none file-none-read-only',
+    'huge-ram-shared': 'file-none',
+    'huge-ram-write': 'file-none',
+  },
+  'migrate-to-dev': {
+    'huge-file-read': 'huge-file-read',
+    'huge-file-write': 'huge-file-write',
+  },
+  'migrate-to-sys': {
+    'huge-file-read': 'huge-file-read',
+    'huge-file-write': 'huge-file-write',
+  },
+  mprotect: {
+    'huge-file-read': 'huge-file-write',
+    'huge-file-write': 'huge-file-read huge-file-write',
+  },
+  munmap: {
+    'huge-file-write': 'unmapped',
+  },
+  read: {
+    'file-none': 'huge-file-write huge-ram-read-exclusive',
+    'file-none-read-only': 'huge-ram-read-exclusive',
+    'huge-file-read': 'huge-file-read',
+    'huge-file-write': 'huge-file-write',
+  },
+  'read elsewhere': {
+    'file-none': 'huge-file-write huge-ram-read-exclusive',
+    'file-none-read-only': 'huge-ram-read-exclusive',
+  },
+  'read-unlocked': {
+    'huge-file-write': 'huge-file-write',
+  },
+  snapshot: {
+    'huge-file-read': 'huge-file-read',
+    'huge-file-write': 'huge-file-write',
+  },
+  write: {
+    'file-none': 'huge-file-write huge-ram-write',
+    'huge-file-write': 'huge-file-write',
+    'huge-ram-read-exclusive': 'huge-ram-write',
+    'huge-ram-shared': 'huge-ram-write',
+  },
+  'write elsewhere': {
+    'file-none': 'huge-file-write huge-ram-write',
+    'huge-ram-read-exclusive': 'huge-ram-write',
+    'huge-ram-shared': 'huge-ram-write',
+  },
+};
+
+const TRANSITIONS_7_3: Transitions = {
+  'read-unlocked': {
+    'file-none': 'huge-file-write huge-ram-read-exclusive',
+  },
+  'read-unlocked elsewhere': {
+    'file-none': 'huge-file-write huge-ram-read-exclusive',
+  },
+};
+
+export const HUGETLB: CoverageTables = {
+  states: [{ rows: ['huge-file-read', 'huge-file-write'] }],
+  transitions: [
+    { rows: transitionRows(TRANSITIONS) },
+    { only: '7.3', rows: transitionRows(TRANSITIONS_7_3) },
+  ],
+  rules: [
+    {
+      rows: [
+        'copy_hugetlb_page_range',
+        'hugetlb_change_protection',
+        'hugetlb_no_page',
+        'hugetlb_wp',
+        'migrate_vma_setup',
+      ],
+    },
+    { only: '7.3', rows: ['check_vma_flags (FOLL_SPLIT_PMD)'] },
+  ],
+};
