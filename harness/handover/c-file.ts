@@ -12,6 +12,7 @@ import {
 } from '../../model/program.ts';
 import { type LeafKind, typeOf } from '../../model/swap-types.ts';
 import { ARCHITECTURES } from '../../qemu/machine.ts';
+import { perArch } from './c-arch.ts';
 import { typeMacro } from './c-checks.ts';
 import {
   CONCURRENT_HEADERS,
@@ -248,11 +249,7 @@ function pfnMask(profile: Profile, code: string): string[] {
   return [
     '',
     '/* SWP_PFN_BITS: include/linux/swapops.h */',
-    `#if defined(__${ARCHITECTURES[0]}__)`,
-    define(ARCHITECTURES[0]),
-    '#else',
-    define(ARCHITECTURES[1]),
-    '#endif',
+    ...perArch(ARCHITECTURES.map((arch) => [define(arch)])),
   ];
 }
 

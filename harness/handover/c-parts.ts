@@ -3,6 +3,8 @@
  * program gets the parts that it uses, in the order of the files.
  */
 import { readFileSync } from 'node:fs';
+import { ARCHITECTURES, type Arch } from '../../qemu/machine.ts';
+import { only, textOn } from './c-arch.ts';
 
 const FILES = [
   'report',
@@ -56,16 +58,24 @@ export function mentions(text: string, name: string): boolean {
   return new RegExp(`\\b${name}\\b`).test(text);
 }
 
-/** The parts that a text uses, with those that they use themselves. */
+/** The parts that a text uses, with those that they use themselves: the compiler warns of a function that is not used. */
 export function partsFor(text: string): string[] {
+  const [first, second] = ARCHITECTURES.map((arch) => usedOn(arch, text)) as [Set<Part>, Set<Part>];
+  return PARTS.filter((part) => first.has(part) || second.has(part)).map((part) => {
+    if (first.has(part) && second.has(part)) return part.text;
+    return only(ARCHITECTURES[first.has(part) ? 0 : 1], [part.text]).join('\n');
+  });
+}
+
+function usedOn(arch: Arch, text: string): Set<Part> {
   const used = new Set<Part>();
   const take = (body: string) => {
     for (const part of PARTS) {
       if (used.has(part) || !part.names.some((name) => mentions(body, name))) continue;
       used.add(part);
-      take(codeOnly(part.text));
+      take(textOn(arch, codeOnly(part.text)));
     }
   };
-  take(codeOnly(text));
-  return PARTS.filter((part) => used.has(part)).map((part) => part.text);
+  take(textOn(arch, codeOnly(text)));
+  return used;
 }

@@ -10,6 +10,7 @@
 import type { Profile } from '../../model/profile.ts';
 import type { ProcessId, Program } from '../../model/program.ts';
 import { ARCHITECTURES, type Arch } from '../../qemu/machine.ts';
+import { perArch } from './c-arch.ts';
 import { type Check, checksFor, type Phase } from './c-checks.ts';
 import { Context, Slots } from './c-context.ts';
 import { fileText } from './c-file.ts';
@@ -99,9 +100,10 @@ class Emitter {
     const checks = new Map<string, Check>();
     for (const field of this.#fields) {
       if (field.step !== step) continue;
-      const [first = [], ...others] = this.#contexts.map((context) => checksFor(context, field));
-      for (const [index, check] of first.entries()) {
-        const lines = perArch([check.lines, ...others.map((list) => list[index]?.lines ?? [])]);
+      const lists = this.#contexts.map((context) => checksFor(context, field));
+      const longest = lists.reduce((most, list) => (list.length > most.length ? list : most));
+      for (const [index, check] of longest.entries()) {
+        const lines = perArch(lists.map((list) => list[index]?.lines ?? []));
         checks.set(lines.join('\n'), { ...check, lines });
       }
     }
@@ -240,9 +242,3 @@ class Emitter {
 
 /** Fields that the comment at the failing step explains. */
 const CAPTION_FIELDS = 4;
-
-/** One text for both architectures where they are equal, else one for each, in the order of ARCHITECTURES. */
-function perArch([first = [], ...others]: string[][]): string[] {
-  const other = others.find((lines) => lines.join('\n') !== first.join('\n'));
-  return other ? [`#if defined(__${ARCHITECTURES[0]}__)`, ...first, '#else', ...other, '#endif'] : first;
-}

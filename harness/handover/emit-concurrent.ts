@@ -8,6 +8,7 @@ import { partTokenStep } from '../../model/program.ts';
 import { ARCHITECTURES } from '../../qemu/machine.ts';
 import { isLong } from '../compare/together.ts';
 import { Lives } from '../programs/lives.ts';
+import { perArch } from './c-arch.ts';
 import { type Column, condense, type Table, tableOf } from './c-columns.ts';
 import { fileText } from './c-file.ts';
 import { Rounds } from './c-rounds.ts';
@@ -260,7 +261,6 @@ class Emitter {
       ...rows.map((row) => `\t{ ${row.join(', ')} },`),
       '};',
     ]);
-    const [x86 = '', arm = ''] = texts.map((lines) => lines.join('\n'));
     return [
       '/* What is looked at, in its order. */',
       'static const char *const columns[COLUMNS] = {',
@@ -268,7 +268,7 @@ class Emitter {
       '};',
       '',
       '/* Each row is what one order of what is done at the same time leads to, or several. */',
-      ...(x86 === arm ? [x86] : [`#if defined(__${ARCHITECTURES[0]}__)`, x86, '#else', arm, '#endif']),
+      ...perArch(texts),
     ];
   }
 

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Divergence } from '../../../harness/compare/tally.ts';
+import { textOn } from '../../../harness/handover/c-arch.ts';
+import { codeOnly } from '../../../harness/handover/c-parts.ts';
 import { type EmitOptions, emitC } from '../../../harness/handover/emit-c.ts';
 import type { Symptom } from '../../../harness/handover/symptom.ts';
 import { generatePrograms } from '../../../harness/programs/generate.ts';
 import { generateConcurrentPrograms } from '../../../harness/programs/generate-concurrent.ts';
 import { loadLibrary, parseProgram } from '../../../harness/programs/load.ts';
 import { makeProfile } from '../../../model/profile.ts';
+import { ARCHITECTURES } from '../../../qemu/machine.ts';
 import { everything } from './everything.ts';
 
 const profile = makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' });
@@ -40,6 +43,20 @@ function emit(symptom: Symptom, options: Partial<EmitOptions> = {}, program = SH
 /** The body of a function of the program. */
 function body(text: string, name: string): string {
   return new RegExp(`^[^\\n]*\\b${name}\\(void\\)\\n\\{\\n(.*?)^\\}`, 'ms').exec(text)?.[1] ?? '';
+}
+
+/** The functions that a text defines. */
+function functionsOf(text: string): string[] {
+  return [...text.matchAll(/^static (?!const)[^;=(]*?(\w+)\([^;]*\n\{/gm)].map(([, name]) => name!);
+}
+
+/** The functions that it mentions where they are defined, and nowhere else: gcc -Wall warns of them. */
+function unused(text: string): string[] {
+  const code = codeOnly(text);
+  const words = code.match(/\w+/g)!;
+  return functionsOf(code.replace(/__attribute__\(\(.*?\)\) /g, '')).filter(
+    (name) => words.filter((word) => word === name).length === 1,
+  );
 }
 
 describe('emitC', () => {
@@ -200,6 +217,16 @@ describe('emitC', () => {
     );
   });
 
+  it('has a function where it is used alone: what one architecture checks, the other has no use for', async () => {
+    const coherent = (await loadLibrary()).find(({ name }) => name === 'coherent-page-is-present')!;
+    const migrated = coherent.steps.findIndex(({ op }) => op === 'migrate-to-dev');
+    // /proc/kpagecount has nothing of a coherent page on x86_64.
+    const text = emit(differs(migrated, 'kpagecount', { process: 0, region: 0, page: 0 }), {}, coherent);
+    expect(functionsOf(textOn('aarch64', text))).toContain('check_kpage');
+    expect(functionsOf(textOn('x86_64', text))).not.toContain('check_kpage');
+    expect(functionsOf(textOn('x86_64', text))).toContain('check_result');
+  });
+
   it('masks the flags of a page that may be either way', () => {
     const symptom = differs(1, 'kpageflags', { process: 0, region: 0, page: 0 });
     expect(emit(symptom)).toMatch(/KPAGEFLAGS, REGION_A,\s+~\(KPF\(LRU\)\),/);
@@ -318,6 +345,8 @@ steps:
       expect(text, program.name).not.toMatch(/undefined|NaN|\[object/);
       const steps = [...text.matchAll(/\/\*(?:\n\t \*)? Step (\d+): /g)].map((match) => Number(match[1]));
       expect(new Set(steps), program.name).toEqual(new Set(program.steps.keys()));
+      for (const arch of ARCHITECTURES)
+        expect(unused(textOn(arch, text)), `${program.name}, ${arch}`).toEqual([]);
     }
   }, 60_000);
 });

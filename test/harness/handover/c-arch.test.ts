@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { perArch, textOn } from '../../../harness/handover/c-arch.ts';
+import { partsFor } from '../../../harness/handover/c-parts.ts';
+
+describe('perArch', () => {
+  it('makes a condition only where the architectures differ, and no empty branch', () => {
+    expect(perArch([['a;'], ['a;']])).toEqual(['a;']);
+    expect(perArch([['a;'], ['b;']])).toEqual(['#if defined(__x86_64__)', 'a;', '#else', 'b;', '#endif']);
+    expect(perArch([['a;'], []])).toEqual(['#if defined(__x86_64__)', 'a;', '#endif']);
+    expect(perArch([[], ['b;']])).toEqual(['#if !defined(__x86_64__)', 'b;', '#endif']);
+  });
+});
+
+describe('textOn', () => {
+  it('leaves what the compiler for an architecture sees, of conditions in conditions too', () => {
+    const inner = perArch([['x;'], ['y;']]);
+    const text = [
+      'first;',
+      ...perArch([
+        ['a;', ...inner],
+        ['b;', ...inner],
+      ]),
+      'last;',
+    ].join('\n');
+    expect(textOn('x86_64', text)).toBe('first;\na;\nx;\nlast;');
+    expect(textOn('aarch64', text)).toBe('first;\nb;\ny;\nlast;');
+  });
+});
+
+describe('partsFor', () => {
+  it('has a part for the architecture that uses it, with those that the part uses', () => {
+    const text = [
+      ...perArch([[], ['check_kpage(what, KPAGECOUNT, address, ~0ull, 1);']]),
+      'pagemap(address);',
+    ];
+    const parts = partsFor(text.join('\n')).join('\n');
+    for (const name of ['check_kpage', 'check_bits']) {
+      expect(textOn('aarch64', parts)).toContain(`static void ${name}(`);
+      expect(textOn('x86_64', parts)).not.toContain(name);
+    }
+    expect(parts.match(/static uint64_t pagemap\(/g)).toHaveLength(1);
+    expect(textOn('x86_64', parts)).toContain('static uint64_t pagemap(');
+  });
+});
