@@ -5,7 +5,14 @@ import { apply } from '../../model/apply.ts';
 import { violations } from '../../model/invariants.ts';
 import { markObserved } from '../../model/observe.ts';
 import { makeProfile } from '../../model/profile.ts';
-import { fileWord, MINORS, type Program, type Region, type Step } from '../../model/program.ts';
+import {
+  fileWord,
+  MINORS,
+  type PageRange,
+  type Program,
+  type Region,
+  type Step,
+} from '../../model/program.ts';
 import { initialState, type State } from '../../model/state.ts';
 import { tokenNumber } from '../../model/token.ts';
 
@@ -19,6 +26,8 @@ class Contents {
   readonly #files: Map<number, number>[];
   /** By process, region and page. */
   readonly #own = new Map<string, number>();
+  /** Pages of files that the kernel knows to be written to, by region and page: without swap they stay. */
+  readonly #saved = new Set<string>();
 
   constructor(readonly regions: readonly Region[]) {
     this.#files = regions.map(({ pages, backing = 'anonymous' }, region) => {
@@ -38,6 +47,15 @@ class Contents {
     else this.#own.set(`${process} ${region} ${page}`, word);
   }
 
+  save(region: number, page: number): void {
+    this.#saved.add(`${region} ${page}`);
+  }
+
+  /** Reclaim took a page of the page cache; none that is saved may be lost. */
+  reclaim(region: number, page: number): void {
+    if (!this.#saved.has(`${region} ${page}`)) this.#files[region]!.set(page, 0);
+  }
+
   fork(from: number, to: number): void {
     for (const [key, word] of [...this.#own]) {
       const [process, ...place] = key.split(' ').map(Number);
@@ -50,9 +68,25 @@ class Contents {
   }
 }
 
-/** What the program writes, without mremap; `opener` says whose memory a device acts on. */
-function follow(contents: Contents, state: State, step: Step, index: number, opener: number): void {
+/** Pages of the step's range that its process can write to without a fault; `opener` says whose memory a device acts on. */
+function writablePages(state: State, step: Step, opener: number): Set<number> {
+  if (step.op !== 'write') return new Set();
+  const { region, first, count } = step.at;
+  const ptes = state.processes[opener]?.mm.ptes[region]?.slice(first, first + count) ?? [];
+  return new Set(ptes.flatMap((entry, i) => (entry?.write ? [first + i] : [])));
+}
+
+/** What the program writes, without mremap; `unfaulted` are the pages that a device wrote to without a fault. */
+function follow(
+  contents: Contents,
+  state: State,
+  step: Step,
+  index: number,
+  opener: number,
+  unfaulted: Set<number>,
+): void {
   if (step.op === 'fork') contents.fork(step.by, step.child);
+  if (step.op === 'madvise' && step.advice === 'pageout') followReclaim(contents, state, step.at);
   if (step.op !== 'cpu-write' && step.op !== 'write') return;
   const { region, first, count } = step.at;
   const process = step.op === 'write' ? opener : step.by;
@@ -60,7 +94,19 @@ function follow(contents: Contents, state: State, step: Step, index: number, ope
   for (let page = first; page < first + count; page++) {
     // How far a write came that failed, only the model knows.
     const word = tokenNumber(index, region, page);
-    if (ptes[page]?.frame.word === word) contents.write(process, region, page, word);
+    if (ptes[page]?.frame.word !== word) continue;
+    contents.write(process, region, page, word);
+    // dmirror_do_write() makes no page dirty: only a fault does.
+    if (!unfaulted.has(page)) contents.save(region, page);
+  }
+}
+
+/** shrink_folio_list(): which pages of shmem go, only the model knows. */
+function followReclaim(contents: Contents, state: State, { region, first, count }: PageRange): void {
+  const file = state.files[region];
+  if (file?.kind !== 'shmem') return;
+  for (let page = first; page < first + count; page++) {
+    if (!file.pages[page]) contents.reclaim(region, page);
   }
 }
 
@@ -85,6 +131,8 @@ function play(profile: (typeof profiles)[number], program: Program): string[] {
   const contents = new Contents(program.regions);
   const openers = new Map<string, number>();
   return program.steps.flatMap((step, index) => {
+    const opener = 'device' in step ? (openers.get(`${step.by} ${step.device}`) ?? -1) : -1;
+    const unfaulted = writablePages(state, step, opener);
     const { outcome } = apply(state, step, index);
     markObserved(state);
     if (step.op === 'open') openers.set(`${step.by} ${step.device}`, step.by);
@@ -94,8 +142,7 @@ function play(profile: (typeof profiles)[number], program: Program): string[] {
         if (opener !== undefined) openers.set(`${step.child} ${device}`, opener);
       }
     }
-    const opener = 'device' in step ? (openers.get(`${step.by} ${step.device}`) ?? -1) : -1;
-    follow(contents, state, step, index, opener);
+    follow(contents, state, step, index, opener, unfaulted);
     // A write that succeeded is everywhere in its range.
     const missing =
       step.op === 'cpu-write' && outcome.kind === 'ok'

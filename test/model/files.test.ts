@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { makeProfile } from '../../model/profile.ts';
 import { fileWord } from '../../model/program.ts';
 import { expectSmaps } from '../../model/smaps.ts';
+import { tokenNumber } from '../../model/token.ts';
 import { last, migrations, outcomes, type Played, pages, play, pte, STOCK } from './play.ts';
 
 const OLD = makeProfile({ kernel: '6.12', design: 'pfn', arch: 'x86_64' });
@@ -147,6 +148,16 @@ describe('other operations on files', () => {
     );
     expect(state.files[SHMEM]!.pages.map((page) => page?.active ?? null)).toEqual([null, true, null, null]);
     expect(pte(state, 0, 1, SHMEM)).toBeNull();
+  });
+
+  it('reclaim drops what a device wrote where nothing had to be faulted in: dmirror_do_write(), hmm_vma_handle_pte()', () => {
+    const wordOf = (steps: string) =>
+      last(playFiles(`{mmap: s}\n{open: 0}\n${steps}\n{madvise: s, advice: pageout}\n{cpu-read: "s[0]"}`))
+        .data;
+    const write = '{write: "s[0]", device: 0}';
+    expect(wordOf(`{cpu-read: "s[0]"}\n${write}`)).toEqual([0]);
+    expect(wordOf(write)).toEqual([tokenNumber(2, SHMEM, 0)]);
+    expect(wordOf(`{cpu-write: "s[0]"}\n${write}`)).toEqual([tokenNumber(3, SHMEM, 0)]);
   });
 
   it('a page of shmem gets to know of accesses when its entry goes: zap_present_folio_ptes()', () => {
