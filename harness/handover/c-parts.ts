@@ -27,7 +27,7 @@ const SEPARATOR = /^\/\/---\n/m;
 const DEFINITIONS = [
   /^#define (\w+)/gm,
   /^struct (\w+) \{/gm,
-  /^static [^;=({]*?(\w+)(?:\[[^;(]*\])?;/gm,
+  /^static [^;=({]*?(\w+)(?:\[[^;(]*\])?(?: = .*)?;/gm,
   /^static .*?(\w+)\(/gm,
 ];
 

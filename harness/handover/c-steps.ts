@@ -105,7 +105,7 @@ function statementsOf(program: Program, step: Step, index: number): string[] {
     case 'fork':
       return [
         'pid = spawn();',
-        ...(pins(program)
+        ...(hasPinned(program, index)
           ? ['if (pid == 0) {', '\tforget_pins();', `\tp${step.child}();`, '}']
           : ['if (pid == 0)', `\tp${step.child}();`]),
         'err = pid < 0 ? errno : 0;',
@@ -144,9 +144,9 @@ function remap(program: Program, { at, to, how, flaw }: Extract<Step, { op: 'mre
   return `err = remap(${source}, ${pagesOf(program, at)}, ${length}, ${flags || '0'}, ${place});`;
 }
 
-/** What a parent has pinned is not its child's. */
-function pins({ steps }: Program): boolean {
-  return steps.some(({ op }) => op === 'pin' || op === 'unpin');
+/** Before step `index`: what a parent has pinned is not its child's. */
+function hasPinned({ steps }: Program, index: number): boolean {
+  return steps.slice(0, index).some(({ op }) => op === 'pin' || op === 'unpin');
 }
 
 const REGISTER_MODES: Readonly<Record<UserfaultKind, string>> = {

@@ -174,8 +174,10 @@ struct pin_longterm_test {
 #define PIN_LONGTERM_TEST_STOP			_IO('g', 8)
 #define PIN_LONGTERM_TEST_FLAG_USE_WRITE	1
 
+//---
 static int gup_test_fd = -1;
 
+//---
 /* Its number is far from those of the other files, which the kernel closes in the order of their numbers. */
 static int gup_test(void)
 {

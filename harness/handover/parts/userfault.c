@@ -3,6 +3,7 @@
 //---
 static int uffd = -1;
 
+//---
 /* A child does not inherit what is registered. */
 static int uffd_open(uint64_t features)
 {

@@ -28,6 +28,12 @@ describe('textOn', () => {
 });
 
 describe('partsFor', () => {
+  it('has a variable with what uses it, and without what else does', () => {
+    const parts = partsFor('forget_pins();').join('\n');
+    expect(parts).toContain('static int gup_test_fd = -1;');
+    expect(parts).not.toContain('PIN_LONGTERM_TEST_START');
+  });
+
   it('has a part for the architecture that uses it, with those that the part uses', () => {
     const text = [
       ...perArch([[], ['check_kpage(what, KPAGECOUNT, address, ~0ull, 1);']]),

@@ -227,6 +227,25 @@ describe('emitC', () => {
     expect(functionsOf(textOn('x86_64', text))).toContain('check_result');
   });
 
+  it('has a child forget what is pinned before it is forked, and not what is pinned later', () => {
+    const pinned = parseProgram(
+      'pinned.yaml',
+      `
+name: pinned
+regions: { a: 1 }
+steps:
+  - { mmap: a }
+  - { fork: p1 }
+  - { pin: a }
+  - { fork: p2 }
+`,
+    );
+    expect(emit(differs(1, 'outcome'), {}, pinned)).not.toContain('gup_test');
+    const text = emit(differs(3, 'outcome'), {}, pinned);
+    expect(body(text, 'p0').match(/forget_pins\(\);\n\t\tp\d/g)).toEqual(['forget_pins();\n\t\tp2']);
+    expect(text.indexOf('static int gup_test_fd')).toBeLessThan(text.indexOf('static void forget_pins'));
+  });
+
   it('masks the flags of a page that may be either way', () => {
     const symptom = differs(1, 'kpageflags', { process: 0, region: 0, page: 0 });
     expect(emit(symptom)).toMatch(/KPAGEFLAGS, REGION_A,\s+~\(KPF\(LRU\)\),/);
