@@ -133,7 +133,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
     ),
     ksmMms: state.ksmMms.map(mmOf),
     batched: new Set([...state.batched].map(frameOf)),
-    mlocking: state.mlocking.map(({ frame, culls }) => ({ frame: frameOf(frame), culls })),
+    mlocking: state.mlocking.map(({ frame, drain }) => ({ frame: frameOf(frame), drain })),
     freeing: new Set([...state.freeing].map(frameOf)),
     activating: new Map([...state.activating].map(([frame, certain]) => [frameOf(frame), certain])),
   };

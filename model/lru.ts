@@ -3,7 +3,7 @@
  * of each kind.
  */
 import { markCoherentAccessed } from './coherent.ts';
-import { type Frame, freeFrame, type State } from './state.ts';
+import { type Frame, freeFrame, type MlockDrain, type State } from './state.ts';
 
 /** lru_add_drain(): the pages of lru_add get PG_lru, those of lru_activate get PG_active; then mlock_drain_local(). */
 export function drainLru(state: State): void {
@@ -97,7 +97,7 @@ export function markAccessed(state: State, frame: Frame): void {
 /** mlock_new_folio(): a page that is born in an mlocked vma. */
 export function mlockNew(state: State, frame: Frame): void {
   Object.assign(frame, { mlocked: true, unevictable: true, mlockCount: 1, onLru: true });
-  hold(state, frame, true);
+  hold(state, frame, 'cull');
 }
 
 /**
@@ -110,31 +110,42 @@ export function mlockFolio(state: State, frame: Frame): void {
     frame.mlockCount = frame.unevictable ? frame.mlockCount + 1 : 1;
     frame.unevictable = true;
   }
-  hold(state, frame, frame.onLru);
+  hold(state, frame, frame.onLru ? 'cull' : 'nothing');
 }
 
-/** munlock_folio(). While the page is off the LRU, it is no longer mlocked, however many other vmas have it so. */
+/**
+ * munlock_folio(). One that waits in lru_add stays mlocked until the batch of mlock is drained, which comes after lru_add:
+ * so it was on the unevictable list before, and has lost PG_active there.
+ */
 export function munlockFolio(state: State, frame: Frame): void {
+  const waits = state.batched.has(frame);
+  if (!waits) munlockNow(frame);
+  hold(state, frame, waits ? 'munlock' : 'nothing');
+}
+
+/** __munlock_folio(). While the page is off the LRU, it is no longer mlocked, however many other vmas have it so. */
+function munlockNow(frame: Frame): void {
   const counted = frame.onLru && frame.unevictable;
   if (counted) frame.mlockCount = Math.max(0, frame.mlockCount - 1);
-  if (!counted || frame.mlockCount === 0) {
-    frame.mlocked = false;
-    if (frame.onLru) frame.unevictable = !isEvictable(frame);
-  }
-  hold(state, frame, false);
+  if (counted && frame.mlockCount > 0) return;
+  frame.mlocked = false;
+  if (frame.onLru) frame.unevictable = !isEvictable(frame);
 }
 
 /** The batch of mlock has a reference to each of its pages. */
-function hold(state: State, frame: Frame, culls: boolean): void {
-  state.mlocking.push({ frame, culls });
+function hold(state: State, frame: Frame, drain: MlockDrain): void {
+  state.mlocking.push({ frame, drain });
   if (state.mlocking.length === BATCH) drainMlock(state);
 }
 
-/** mlock_drain_local(): what it does to the pages is done by now, but pages that nothing else holds go. */
+/** mlock_drain_local(): most of what it does to the pages is done by now; pages that nothing else holds go. */
 export function drainMlock(state: State): void {
   const { mlocking } = state;
   state.mlocking = [];
-  for (const { frame, culls } of mlocking) if (culls) frame.active = false;
+  for (const { frame, drain } of mlocking) {
+    if (drain === 'cull') frame.active = false;
+    else if (drain === 'munlock') munlockNow(frame);
+  }
   if (state.freeing.size === 0) return;
   for (const [index, { frame }] of mlocking.entries()) {
     if (!state.freeing.has(frame) || mlocking.findLastIndex((held) => held.frame === frame) > index) continue;

@@ -309,6 +309,9 @@ export interface ExpectedFault {
   rule: Rule;
 }
 
+/** What is left to do to a page when the CPU's batch of mlock is drained: `cull` makes one that is mlocked inactive. */
+export type MlockDrain = 'cull' | 'munlock' | 'nothing';
+
 export interface State {
   readonly profile: Profile;
   /** Pages of each region. */
@@ -337,11 +340,8 @@ export interface State {
    * those that certainly are active once it is drained.
    */
   activating: Map<Frame, boolean>;
-  /**
-   * The CPU's batch of mlock, which has a reference to each frame for each time that it is in it; `culls` where the frame
-   * is mlocked, which makes it inactive.
-   */
-  mlocking: { frame: Frame; culls: boolean }[];
+  /** The CPU's batch of mlock, which has a reference to each frame for each time that it is in it. */
+  mlocking: { frame: Frame; drain: MlockDrain }[];
   /** Those of them that nothing else holds. */
   freeing: Set<Frame>;
   /** The agent drains the CPU's batches after each step: where there are files, and since the first mlock. */

@@ -46,6 +46,15 @@ describe('mlock', () => {
     expect(locks(`${back}\n{munlock: a}`)).toBe('no 1 1 1');
   });
 
+  it('has a page that waits in lru_add lose PG_active, though its mapping goes at once: lru_add(), munlock_folio()', () => {
+    const active = (steps: string) => play(steps).state.processes[1]!.mm.ptes[0]![0]!.frame.active;
+    const shared =
+      '{mmap: a}\n{open: 0}\n{exclusive: a, device: 0}\n{exclusive: a, device: 0}\n{fork: p1}\n{migrate-to-dev: a, device: 0}';
+    expect(active(`${shared}\n{cpu-read: a}\n{cpu-read: a}`)).not.toBe(false);
+    // The write of mlock copies what has come back, and is mlocked, a moment ago.
+    expect(active(`${shared}\n{mlock: a}`)).toBe(false);
+  });
+
   it('stops at a hole, and tells of PROT_NONE and of missing memory by other names', () => {
     const last = (steps: string) => outcomes(play(`${READY}\n${steps}`)).at(-1);
     expect(last('{munmap: "a[2]"}\n{mlock: a}')).toBe('ENOMEM');
