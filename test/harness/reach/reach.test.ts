@@ -5,14 +5,25 @@ import { COHERENT } from '../../../model/coverage/coherent.ts';
 import { COLLAPSE } from '../../../model/coverage/collapse.ts';
 import { cover, newCoverage, reportCoverage } from '../../../model/coverage/coverage.ts';
 import { FILES } from '../../../model/coverage/files.ts';
+import { HUGETLB } from '../../../model/coverage/hugetlb.ts';
 import { KSM } from '../../../model/coverage/ksm.ts';
 import { MARKERS } from '../../../model/coverage/markers.ts';
+import { SWAP } from '../../../model/coverage/swap.ts';
 import type { CoverageTables } from '../../../model/coverage/tables.ts';
 import { USERFAULT } from '../../../model/coverage/userfault.ts';
 import { makeProfile } from '../../../model/profile.ts';
 
 /** Parts for which npm run reach has still to look. */
-const UNREACHED: readonly CoverageTables[] = [USERFAULT, FILES, COHERENT, COLLAPSE, KSM, MARKERS];
+const UNREACHED: readonly CoverageTables[] = [
+  USERFAULT,
+  FILES,
+  COHERENT,
+  COLLAPSE,
+  HUGETLB,
+  KSM,
+  MARKERS,
+  SWAP,
+];
 
 const library = await loadLibrary();
 const unreached = new Set(
