@@ -32,6 +32,10 @@ describe('partsFor', () => {
     const parts = partsFor('forget_pins();').join('\n');
     expect(parts).toContain('static int gup_test_fd = -1;');
     expect(parts).not.toContain('PIN_LONGTERM_TEST_START');
+    // As a program does that registers before it has a userfaultfd, which fails.
+    const registers = partsFor('uffd_register(address, 1, mode);').join('\n');
+    expect(registers).toContain('static int uffd = -1;');
+    expect(registers).not.toContain('uffd_open');
   });
 
   it('has a part for the architecture that uses it, with those that the part uses', () => {
