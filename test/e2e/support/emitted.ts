@@ -52,7 +52,8 @@ export async function runEmitted(
   const parameters = await session.moduleParameters();
   const results: EmittedRun['results'] = new Map();
   for (const { name } of programs) {
-    const load = `rmmod test_hmm; insmod /lib/modules/test_hmm.ko ${parameters}`;
+    // What a program adds as swap space stays when it ends.
+    const load = `swapoff /dev/zram0; rmmod test_hmm; insmod /lib/modules/test_hmm.ko ${parameters}`;
     const { stdout } = await session.ssh.exec(`{ ${load}; /repro/${name}; echo "status $?"; } 2>&1`);
     const [, text, status] = /^(.*)status (\d+)\n$/s.exec(stdout) ?? [];
     results.set(name, { status: Number(status), text: text ?? stdout });
