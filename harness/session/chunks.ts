@@ -52,7 +52,8 @@ export function deviceMemory(lines: readonly string[]): DeviceMemory {
     everything.push({ minor: design === 'offset' && !isOffset ? FIRST_COHERENT : 0, ...range });
     const candidates = [...counts].filter(([, count]) => count === total - 1).map(([minor]) => minor);
     const minor = total === 1 ? lowestWithout(counts) : candidates.length === 1 ? candidates[0]! : undefined;
-    if (minor === undefined) continue;
+    // Made anew after a RELEASE: where there are no coherent devices, it is not the first chunk of one.
+    if (minor === undefined || (isOffset && minor >= FIRST_COHERENT)) continue;
     counts.set(minor, total);
     if (total === 1) chunks = chunks.filter((chunk) => chunk.minor !== minor);
     chunks.push({ minor, ...range });

@@ -40,6 +40,13 @@ it('tells the design by what the kernel calls the numbers', () => {
   expect(deviceMemory([])).toEqual({ design: undefined, chunks: [], everything: [] });
 });
 
+it('takes device offsets that are handed out anew for no coherent device, whose numbers are PFNs', () => {
+  const load = [line(1, '0', '10000', 'device '), line(1, '10000', '20000', 'device ')];
+  const { chunks, everything } = deviceMemory([...load, line(1, '0', '10000', 'device ')]);
+  expect(chunks.map(({ minor }) => minor)).toEqual([0, 1]);
+  expect(everything).toHaveLength(3);
+});
+
 it('follows the agent when it has a device make its memory anew', () => {
   const memory = deviceMemory([
     line(1, 'fff0000', '10000000'),
