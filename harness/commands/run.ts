@@ -60,10 +60,10 @@ export function runCommand(signal: AbortSignal): Command {
     .addOption(
       new Option(
         '--transitions <which>',
-        "programs that reach the rest of the model's tables; in huge regions they are dear",
+        "programs that reach the rest of the model's tables; those in huge regions are dear",
       )
         .choices(TRANSITIONS)
-        .default('small'),
+        .default('none'),
     )
     .option('--programs <n>', 'programs to generate beside those', count, 50)
     .option(
@@ -117,6 +117,7 @@ Examples:
   hmmdiff run
   hmmdiff run --arch x86_64 --suite programs --programs 1000 --seed 7
   hmmdiff run --programs 5000 --steps 40
+  hmmdiff run --suite programs --transitions all
   hmmdiff run --suite programs --programs 0 --concurrent 200
   hmmdiff run --kernel ~/linux --config debug
   hmmdiff run --series offset

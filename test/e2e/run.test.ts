@@ -15,10 +15,11 @@ describe('hmmdiff run', () => {
 
   beforeAll(async () => {
     out = join(repositoryRoot, 'hmmdiff-out', 'e2e');
-    const result = await execa(process.execPath, [hmmdiff, 'run', '--against', '--json', '--out', out], {
-      stderr: 'inherit',
-      reject: false,
-    });
+    const result = await execa(
+      process.execPath,
+      [hmmdiff, 'run', '--transitions', 'small', '--against', '--json', '--out', out],
+      { stderr: 'inherit', reject: false },
+    );
     exitCode = result.exitCode;
     verdict = verdictSchema.parse(JSON.parse(result.stdout));
   });
