@@ -1,18 +1,10 @@
 /** Rows of the model of pages of coherent devices. */
+import { COHERENT_STATES, OTHER_COHERENT_STATES } from './states.ts';
 import type { CoverageTables } from './tables.ts';
-import { type Transitions, transitionRows } from './transitions.ts';
+import { becoming, type Transitions, transitionRows, unchanged } from './transitions.ts';
 
 const COHERENT_TRANSITIONS: Transitions = {
-  'check-exclusive': {
-    'coherent-read': 'coherent-read',
-    'coherent-read-exclusive': 'coherent-read-exclusive',
-    'coherent-shared': 'coherent-shared',
-    'coherent-write': 'coherent-write',
-    'other-coherent-read': 'other-coherent-read',
-    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
-    'other-coherent-shared': 'other-coherent-shared',
-    'other-coherent-write': 'other-coherent-write',
-  },
+  'check-exclusive': unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
   'clear-refs': {
     'coherent-write': 'coherent-read-exclusive',
   },
@@ -22,12 +14,7 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'ram-shared',
     'coherent-write': 'ram-write',
   },
-  'cpu-read': {
-    'coherent-read': 'coherent-read',
-    'coherent-read-exclusive': 'coherent-read-exclusive',
-    'coherent-shared': 'coherent-shared',
-    'coherent-write': 'coherent-write',
-  },
+  'cpu-read': unchanged(...COHERENT_STATES),
   'cpu-write': {
     'coherent-read': 'coherent-read coherent-write',
     'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
@@ -48,12 +35,7 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-read-exclusive': 'coherent-shared',
     'coherent-write': 'coherent-shared',
   },
-  'fork child': {
-    'coherent-read': 'coherent-shared',
-    'coherent-read-exclusive': 'coherent-shared',
-    'coherent-shared': 'coherent-shared',
-    'coherent-write': 'coherent-shared',
-  },
+  'fork child': becoming('coherent-shared', ...COHERENT_STATES),
   madvise: {
     'coherent-read': 'coherent-read none',
     'coherent-read-exclusive': 'coherent-read-exclusive none none-read-only',
@@ -64,16 +46,9 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'coherent-read',
   },
   'migrate-to-dev': {
-    'coherent-read': 'coherent-read',
-    'coherent-read-exclusive': 'coherent-read-exclusive',
-    'coherent-shared': 'coherent-shared',
-    'coherent-write': 'coherent-write',
+    ...unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
     none: 'coherent-write',
     'none-read-only': 'coherent-read-exclusive',
-    'other-coherent-read': 'other-coherent-read',
-    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
-    'other-coherent-shared': 'other-coherent-shared',
-    'other-coherent-write': 'other-coherent-write',
     'ram-read': 'coherent-read',
     'ram-read-exclusive': 'coherent-read-exclusive',
     'ram-shared': 'coherent-shared',
@@ -84,14 +59,11 @@ const COHERENT_TRANSITIONS: Transitions = {
     'ram-shared': 'coherent-shared',
   },
   'migrate-to-sys': {
+    ...unchanged(...OTHER_COHERENT_STATES),
     'coherent-read': 'coherent-read ram-read',
     'coherent-read-exclusive': 'coherent-read-exclusive ram-read-exclusive',
     'coherent-shared': 'coherent-shared ram-shared',
     'coherent-write': 'coherent-write ram-write',
-    'other-coherent-read': 'other-coherent-read',
-    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
-    'other-coherent-shared': 'other-coherent-shared',
-    'other-coherent-write': 'other-coherent-write',
   },
   'migrate-to-sys elsewhere': {
     'coherent-shared': 'ram-shared',
@@ -123,24 +95,9 @@ const COHERENT_TRANSITIONS: Transitions = {
   'mremap elsewhere': {
     'coherent-shared': 'coherent-read',
   },
-  'mremap moved': {
-    'coherent-read': 'coherent-read',
-    'coherent-read-exclusive': 'coherent-read-exclusive',
-    'coherent-shared': 'coherent-shared',
-    'coherent-write': 'coherent-write',
-  },
-  munlock: {
-    'coherent-read': 'coherent-read',
-    'coherent-read-exclusive': 'coherent-read-exclusive',
-    'coherent-shared': 'coherent-shared',
-    'coherent-write': 'coherent-write',
-  },
-  munmap: {
-    'coherent-read': 'unmapped',
-    'coherent-read-exclusive': 'unmapped',
-    'coherent-shared': 'unmapped',
-    'coherent-write': 'unmapped',
-  },
+  'mremap moved': unchanged(...COHERENT_STATES),
+  munlock: unchanged(...COHERENT_STATES),
+  munmap: becoming('unmapped', ...COHERENT_STATES),
   'munmap elsewhere': {
     'coherent-shared': 'coherent-read',
   },
@@ -153,26 +110,8 @@ const COHERENT_TRANSITIONS: Transitions = {
   'pin elsewhere': {
     'coherent-shared': 'coherent-read',
   },
-  read: {
-    'coherent-read': 'coherent-read',
-    'coherent-read-exclusive': 'coherent-read-exclusive',
-    'coherent-shared': 'coherent-shared',
-    'coherent-write': 'coherent-write',
-    'other-coherent-read': 'other-coherent-read',
-    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
-    'other-coherent-shared': 'other-coherent-shared',
-    'other-coherent-write': 'other-coherent-write',
-  },
-  'read-unlocked': {
-    'coherent-read': 'coherent-read',
-    'coherent-read-exclusive': 'coherent-read-exclusive',
-    'coherent-shared': 'coherent-shared',
-    'coherent-write': 'coherent-write',
-    'other-coherent-read': 'other-coherent-read',
-    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
-    'other-coherent-shared': 'other-coherent-shared',
-    'other-coherent-write': 'other-coherent-write',
-  },
+  read: unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
+  'read-unlocked': unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
   release: {
     'coherent-read': 'ram-read',
     'coherent-shared': 'ram-shared',
@@ -184,16 +123,7 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'ram-shared',
     'coherent-write': 'ram-write',
   },
-  snapshot: {
-    'coherent-read': 'coherent-read',
-    'coherent-read-exclusive': 'coherent-read-exclusive',
-    'coherent-shared': 'coherent-shared',
-    'coherent-write': 'coherent-write',
-    'other-coherent-read': 'other-coherent-read',
-    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
-    'other-coherent-shared': 'other-coherent-shared',
-    'other-coherent-write': 'other-coherent-write',
-  },
+  snapshot: unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
   write: {
     'coherent-read': 'coherent-read coherent-write',
     'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
@@ -267,7 +197,7 @@ const COHERENT_TRANSITIONS_6_12: Transitions = {
 };
 
 export const COHERENT: CoverageTables = {
-  states: [{ rows: ['coherent-read', 'coherent-read-exclusive', 'coherent-shared', 'coherent-write'] }],
+  states: [{ rows: COHERENT_STATES }],
   transitions: [
     { rows: transitionRows(COHERENT_TRANSITIONS) },
     { only: '7.3', rows: transitionRows(COHERENT_TRANSITIONS_7_3) },

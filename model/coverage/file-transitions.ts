@@ -1,14 +1,9 @@
 /** What each operation makes of a page in a mapping of a file: from each state the states that can follow. */
-import type { Transitions } from './transitions.ts';
+import { FILE_STATES } from './states.ts';
+import { becoming, type Transitions, unchanged } from './transitions.ts';
 
 export const FILE_TRANSITIONS: Transitions = {
-  'check-exclusive': {
-    'file-none': 'file-none',
-    'file-none-no-access': 'file-none-no-access',
-    'file-none-read-only': 'file-none-read-only',
-    'file-read': 'file-read',
-    'file-write': 'file-write',
-  },
+  'check-exclusive': unchanged(...FILE_STATES),
   'clear-refs': {
     'file-write': 'file-read',
   },
@@ -60,20 +55,8 @@ export const FILE_TRANSITIONS: Transitions = {
     'ram-shared': 'file-none file-none-no-access',
     'ram-write': 'file-none',
   },
-  'migrate-to-dev': {
-    'file-none': 'file-none',
-    'file-none-no-access': 'file-none-no-access',
-    'file-none-read-only': 'file-none-read-only',
-    'file-read': 'file-read',
-    'file-write': 'file-write',
-  },
-  'migrate-to-sys': {
-    'file-none': 'file-none',
-    'file-none-no-access': 'file-none-no-access',
-    'file-none-read-only': 'file-none-read-only',
-    'file-read': 'file-read',
-    'file-write': 'file-write',
-  },
+  'migrate-to-dev': unchanged(...FILE_STATES),
+  'migrate-to-sys': unchanged(...FILE_STATES),
   mlock: {
     'file-none': 'file-none file-read file-write ram-write',
     'file-none-no-access': 'file-none-no-access',
@@ -110,27 +93,9 @@ export const FILE_TRANSITIONS: Transitions = {
   'mremap elsewhere': {
     unmapped: 'file-none file-read',
   },
-  'mremap moved': {
-    'file-none': 'file-none',
-    'file-none-no-access': 'file-none-no-access',
-    'file-none-read-only': 'file-none-read-only',
-    'file-read': 'file-read',
-    'file-write': 'file-write',
-  },
-  munlock: {
-    'file-none': 'file-none',
-    'file-none-no-access': 'file-none-no-access',
-    'file-none-read-only': 'file-none-read-only',
-    'file-read': 'file-read',
-    'file-write': 'file-write',
-  },
-  munmap: {
-    'file-none': 'unmapped',
-    'file-none-no-access': 'unmapped',
-    'file-none-read-only': 'unmapped',
-    'file-read': 'unmapped',
-    'file-write': 'unmapped',
-  },
+  'mremap moved': unchanged(...FILE_STATES),
+  munlock: unchanged(...FILE_STATES),
+  munmap: becoming('unmapped', ...FILE_STATES),
   pin: {
     'file-none': 'file-none file-write ram-write',
     'file-none-no-access': 'file-none-no-access',
@@ -149,26 +114,9 @@ export const FILE_TRANSITIONS: Transitions = {
     'file-none': 'file-read file-write',
     'file-none-read-only': 'file-read',
   },
-  'read-unlocked': {
-    'file-none': 'file-none',
-    'file-none-no-access': 'file-none-no-access',
-    'file-none-read-only': 'file-none-read-only',
-    'file-read': 'file-read',
-    'file-write': 'file-write',
-  },
-  release: {
-    'file-none': 'file-none',
-    'file-none-no-access': 'file-none-no-access',
-    'file-read': 'file-read',
-    'file-write': 'file-write',
-  },
-  snapshot: {
-    'file-none': 'file-none',
-    'file-none-no-access': 'file-none-no-access',
-    'file-none-read-only': 'file-none-read-only',
-    'file-read': 'file-read',
-    'file-write': 'file-write',
-  },
+  'read-unlocked': unchanged(...FILE_STATES),
+  release: unchanged('file-none', 'file-none-no-access', 'file-read', 'file-write'),
+  snapshot: unchanged(...FILE_STATES),
   write: {
     'file-none': 'file-none file-write ram-write',
     'file-none-no-access': 'file-none-no-access',
@@ -193,11 +141,5 @@ export const FILE_TRANSITIONS_7_3: Transitions = {
 };
 
 export const FILE_TRANSITIONS_6_12: Transitions = {
-  'mremap elsewhere': {
-    'file-none': 'unmapped',
-    'file-none-no-access': 'unmapped',
-    'file-none-read-only': 'unmapped',
-    'file-read': 'unmapped',
-    'file-write': 'unmapped',
-  },
+  'mremap elsewhere': becoming('unmapped', ...FILE_STATES),
 };

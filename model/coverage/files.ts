@@ -1,11 +1,12 @@
 /** Rows of the model of mappings of files, private and shared. */
 import { FILE_TRANSITIONS, FILE_TRANSITIONS_6_12, FILE_TRANSITIONS_7_3 } from './file-transitions.ts';
+import { FILE_STATES } from './states.ts';
 import type { CoverageTables } from './tables.ts';
 import { transitionRows } from './transitions.ts';
 
 export const FILES: CoverageTables = {
   operations: [{ only: '7.3', rows: ['exclusive: EOPNOTSUPP'] }],
-  states: [{ rows: ['file-none', 'file-none-no-access', 'file-none-read-only', 'file-read', 'file-write'] }],
+  states: [{ rows: FILE_STATES }],
   transitions: [
     { rows: transitionRows(FILE_TRANSITIONS) },
     { only: '7.3', rows: transitionRows(FILE_TRANSITIONS_7_3) },

@@ -1,15 +1,9 @@
 /** As huge-transitions.ts, where devices have folios of order 9 (7.3). */
-import { type Transitions, unchanged } from './transitions.ts';
+import { HUGE_DEVICE_STATES, HUGE_OTHER_DEVICE_STATES } from './states.ts';
+import { becoming, type Transitions, unchanged } from './transitions.ts';
 
 export const HUGE_TRANSITIONS_7_3: Transitions = {
-  'check-exclusive': unchanged(
-    'huge-device-read',
-    'huge-device-read-exclusive',
-    'huge-device-shared',
-    'huge-device-write',
-    'huge-other-device-shared',
-    'huge-other-device-write',
-  ),
+  'check-exclusive': unchanged(...HUGE_DEVICE_STATES, 'huge-other-device-shared', 'huge-other-device-write'),
   close: {
     'huge-device-read': 'huge-ram-read',
     'huge-device-read-exclusive': 'huge-ram-read-exclusive',
@@ -71,12 +65,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-device-read-exclusive': 'huge-device-shared',
     'huge-device-write': 'huge-device-shared',
   },
-  'fork child': {
-    'huge-device-read': 'huge-device-shared',
-    'huge-device-read-exclusive': 'huge-device-shared',
-    'huge-device-shared': 'huge-device-shared',
-    'huge-device-write': 'huge-device-shared',
-  },
+  'fork child': becoming('huge-device-shared', ...HUGE_DEVICE_STATES),
   madvise: {
     'huge-device-read': 'device-read huge-device-read none',
     'huge-device-read-exclusive': 'device-read-exclusive huge-device-read-exclusive none-read-only',
@@ -90,15 +79,8 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-device-write': 'device-write',
   },
   'migrate-to-dev': {
+    ...unchanged(...HUGE_DEVICE_STATES, ...HUGE_OTHER_DEVICE_STATES),
     'device-exclusive': 'device-read-exclusive device-write ram-read-exclusive zero',
-    'huge-device-read': 'huge-device-read',
-    'huge-device-read-exclusive': 'huge-device-read-exclusive',
-    'huge-device-shared': 'huge-device-shared',
-    'huge-device-write': 'huge-device-write',
-    'huge-other-device-read': 'huge-other-device-read',
-    'huge-other-device-read-exclusive': 'huge-other-device-read-exclusive',
-    'huge-other-device-shared': 'huge-other-device-shared',
-    'huge-other-device-write': 'huge-other-device-write',
     'huge-ram-read': 'huge-device-read',
     'huge-ram-read-exclusive': 'huge-device-read-exclusive',
     'huge-ram-shared': 'huge-device-shared',
@@ -145,12 +127,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-device-shared': 'device-shared',
     'huge-device-write': 'device-write',
   },
-  munmap: {
-    'huge-device-read': 'unmapped',
-    'huge-device-read-exclusive': 'unmapped',
-    'huge-device-shared': 'unmapped',
-    'huge-device-write': 'unmapped',
-  },
+  munmap: becoming('unmapped', ...HUGE_DEVICE_STATES),
   'munmap elsewhere': {
     'huge-device-read': 'device-read',
     'huge-device-read-exclusive': 'device-read-exclusive',
@@ -158,10 +135,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-device-write': 'device-write',
   },
   read: {
-    'huge-device-read': 'huge-device-read',
-    'huge-device-read-exclusive': 'huge-device-read-exclusive',
-    'huge-device-shared': 'huge-device-shared',
-    'huge-device-write': 'huge-device-write',
+    ...unchanged(...HUGE_DEVICE_STATES),
     'huge-other-device-read': 'huge-ram-read',
     'huge-other-device-shared': 'huge-other-device-shared huge-ram-shared',
     'huge-other-device-write': 'huge-other-device-write huge-ram-write ram-write',
@@ -191,14 +165,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-device-shared': 'huge-ram-shared',
     'huge-device-write': 'huge-ram-write',
   },
-  snapshot: unchanged(
-    'huge-device-read',
-    'huge-device-read-exclusive',
-    'huge-device-shared',
-    'huge-device-write',
-    'huge-other-device-shared',
-    'huge-other-device-write',
-  ),
+  snapshot: unchanged(...HUGE_DEVICE_STATES, 'huge-other-device-shared', 'huge-other-device-write'),
   write: {
     'huge-device-read-exclusive': 'huge-device-read-exclusive',
     'huge-device-shared': 'huge-device-shared',

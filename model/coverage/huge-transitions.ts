@@ -2,22 +2,13 @@
  * What each operation makes of a page that a PMD maps, and of the PTEs of huge regions as order-0-transitions.ts has not:
  * where a folio falls apart, pages of zeroes become the zero page.
  */
-import { type Transitions, unchanged } from './transitions.ts';
+import { HUGE_STATES } from './states.ts';
+import { becoming, type Transitions, unchanged } from './transitions.ts';
 
 export const HUGE_TRANSITIONS: Transitions = {
-  'check-exclusive': unchanged(
-    'huge-ram-read',
-    'huge-ram-read-exclusive',
-    'huge-ram-shared',
-    'huge-ram-write',
-    'huge-zero',
-  ),
+  'check-exclusive': unchanged(...HUGE_STATES),
   'cpu-read': {
-    'huge-ram-read': 'huge-ram-read',
-    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
-    'huge-ram-shared': 'huge-ram-shared',
-    'huge-ram-write': 'huge-ram-write',
-    'huge-zero': 'huge-zero',
+    ...unchanged(...HUGE_STATES),
     none: 'huge-zero',
     'none-read-only': 'huge-zero',
   },
@@ -77,13 +68,7 @@ export const HUGE_TRANSITIONS: Transitions = {
     'huge-zero': 'zero',
     'ram-shared': 'zero',
   },
-  'migrate-to-sys': unchanged(
-    'huge-ram-read',
-    'huge-ram-read-exclusive',
-    'huge-ram-shared',
-    'huge-ram-write',
-    'huge-zero',
-  ),
+  'migrate-to-sys': unchanged(...HUGE_STATES),
   mprotect: {
     'huge-ram-read': 'huge-ram-read ram-read',
     'huge-ram-read-exclusive': 'huge-ram-read-exclusive huge-ram-write ram-write',
@@ -98,13 +83,7 @@ export const HUGE_TRANSITIONS: Transitions = {
     'huge-ram-write': 'ram-write',
     'huge-zero': 'zero',
   },
-  munmap: {
-    'huge-ram-read': 'unmapped',
-    'huge-ram-read-exclusive': 'unmapped',
-    'huge-ram-shared': 'unmapped',
-    'huge-ram-write': 'unmapped',
-    'huge-zero': 'unmapped',
-  },
+  munmap: becoming('unmapped', ...HUGE_STATES),
   'munmap elsewhere': {
     'huge-ram-read': 'ram-read ram-shared',
     'huge-ram-read-exclusive': 'ram-read-exclusive',
@@ -113,33 +92,13 @@ export const HUGE_TRANSITIONS: Transitions = {
     'huge-zero': 'zero',
   },
   read: {
-    'huge-ram-read': 'huge-ram-read',
-    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
-    'huge-ram-shared': 'huge-ram-shared',
-    'huge-ram-write': 'huge-ram-write',
-    'huge-zero': 'huge-zero',
+    ...unchanged(...HUGE_STATES),
     none: 'huge-zero',
     'none-read-only': 'huge-zero',
   },
-  'read-unlocked': unchanged(
-    'huge-ram-read',
-    'huge-ram-read-exclusive',
-    'huge-ram-shared',
-    'huge-ram-write',
-    'huge-zero',
-  ),
-  release: {
-    'huge-ram-shared': 'huge-ram-shared',
-    'huge-ram-write': 'huge-ram-write',
-    'huge-zero': 'huge-zero',
-  },
-  snapshot: unchanged(
-    'huge-ram-read',
-    'huge-ram-read-exclusive',
-    'huge-ram-shared',
-    'huge-ram-write',
-    'huge-zero',
-  ),
+  'read-unlocked': unchanged(...HUGE_STATES),
+  release: unchanged('huge-ram-shared', 'huge-ram-write', 'huge-zero'),
+  snapshot: unchanged(...HUGE_STATES),
   write: {
     'huge-ram-read': 'huge-ram-read huge-ram-write ram-write',
     'huge-ram-read-exclusive': 'huge-ram-read-exclusive',

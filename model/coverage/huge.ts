@@ -1,19 +1,12 @@
 /** Rows of the model of huge regions: folios of order 9 in RAM and on devices. */
 import { HUGE_TRANSITIONS_7_3 } from './huge-device-transitions.ts';
 import { HUGE_TRANSITIONS, HUGE_TRANSITIONS_6_12 } from './huge-transitions.ts';
+import { HUGE_DEVICE_STATES, HUGE_STATES } from './states.ts';
 import type { CoverageTables } from './tables.ts';
 import { transitionRows } from './transitions.ts';
 
 export const HUGE: CoverageTables = {
-  states: [
-    {
-      rows: ['huge-ram-read', 'huge-ram-read-exclusive', 'huge-ram-shared', 'huge-ram-write', 'huge-zero'],
-    },
-    {
-      only: '7.3',
-      rows: ['huge-device-read', 'huge-device-read-exclusive', 'huge-device-shared', 'huge-device-write'],
-    },
-  ],
+  states: [{ rows: HUGE_STATES }, { only: '7.3', rows: HUGE_DEVICE_STATES }],
   transitions: [
     { rows: transitionRows(HUGE_TRANSITIONS) },
     { only: '7.3', rows: transitionRows(HUGE_TRANSITIONS_7_3) },

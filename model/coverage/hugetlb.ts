@@ -1,6 +1,7 @@
 /** Rows of the model of hugetlb. */
+import { HUGE_RAM_STATES } from './states.ts';
 import type { CoverageTables } from './tables.ts';
-import { type Transitions, transitionRows } from './transitions.ts';
+import { type Transitions, transitionRows, unchanged } from './transitions.ts';
 
 const TRANSITIONS: Transitions = {
   'check-exclusive': {
@@ -28,14 +29,7 @@ const TRANSITIONS: Transitions = {
     'huge-ram-read-exclusive': 'huge-ram-write',
     'huge-ram-shared': 'huge-ram-write',
   },
-  exclusive: {
-    'huge-ram-read': 'huge-ram-read',
-    'huge-ram-shared': 'huge-ram-shared',
-    'huge-ram-write': 'huge-ram-write',
-    'huge-file-read': 'huge-file-read',
-    'huge-file-write': 'huge-file-write',
-    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
-  },
+  exclusive: unchanged(...HUGE_RAM_STATES, 'huge-file-read', 'huge-file-write'),
   'fork child': {
     'huge-file-write': 'file-none',
   },

@@ -1,4 +1,5 @@
 /** Rows of the model of mlocked memory, which is faulted in when it is locked and when it becomes writable. */
+import { HUGE_DEVICE_STATES, ORDER_0_STATES } from './states.ts';
 import type { CoverageTables } from './tables.ts';
 import { type Transitions, transitionRows, unchanged } from './transitions.ts';
 
@@ -37,35 +38,11 @@ const MLOCK_TRANSITIONS: Transitions = {
     'device-shared': 'ram-read',
     'ram-shared': 'ram-read',
   },
-  munlock: unchanged(
-    'device-exclusive',
-    'device-read',
-    'device-read-exclusive',
-    'device-shared',
-    'device-write',
-    'huge-ram-read',
-    'huge-ram-shared',
-    'huge-ram-write',
-    'huge-zero',
-    'none',
-    'none-no-access',
-    'none-read-only',
-    'ram-read',
-    'ram-read-exclusive',
-    'ram-shared',
-    'ram-write',
-    'unmapped',
-    'zero',
-  ),
+  munlock: unchanged(...ORDER_0_STATES, 'huge-ram-read', 'huge-ram-shared', 'huge-ram-write', 'huge-zero'),
 };
 
 const MLOCK_TRANSITIONS_7_3: Transitions = {
-  munlock: unchanged(
-    'huge-device-read',
-    'huge-device-read-exclusive',
-    'huge-device-shared',
-    'huge-device-write',
-  ),
+  munlock: unchanged(...HUGE_DEVICE_STATES),
 };
 
 export const MLOCK: CoverageTables = {

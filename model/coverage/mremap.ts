@@ -1,6 +1,7 @@
 /** Rows of the model of mremap: of the old place, of the new one (`moved`), and of all others. */
+import { MAPPED_STATES } from './states.ts';
 import type { CoverageTables } from './tables.ts';
-import { type Transitions, transitionRows } from './transitions.ts';
+import { becoming, type Transitions, transitionRows, unchanged } from './transitions.ts';
 
 const MREMAP_TRANSITIONS: Transitions = {
   mremap: {
@@ -35,24 +36,12 @@ const MREMAP_TRANSITIONS: Transitions = {
     unmapped: 'none none-no-access none-read-only ram-write',
   },
   'mremap moved': {
-    'device-exclusive': 'device-exclusive',
-    'device-read': 'device-read',
-    'device-read-exclusive': 'device-read-exclusive',
-    'device-shared': 'device-shared',
-    'device-write': 'device-write',
+    ...unchanged(...MAPPED_STATES),
     'huge-ram-read': 'huge-ram-read ram-read ram-shared',
     'huge-ram-read-exclusive': 'huge-ram-read-exclusive ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-shared ram-read ram-shared',
     'huge-ram-write': 'huge-ram-write ram-write',
     'huge-zero': 'huge-zero zero',
-    none: 'none',
-    'none-no-access': 'none-no-access',
-    'none-read-only': 'none-read-only',
-    'ram-read': 'ram-read',
-    'ram-read-exclusive': 'ram-read-exclusive',
-    'ram-shared': 'ram-shared',
-    'ram-write': 'ram-write',
-    zero: 'zero',
   },
 };
 
@@ -81,25 +70,14 @@ const MREMAP_TRANSITIONS_7_3: Transitions = {
 };
 
 const MREMAP_TRANSITIONS_6_12: Transitions = {
-  'mremap elsewhere': {
-    'device-exclusive': 'unmapped',
-    'device-read': 'unmapped',
-    'device-read-exclusive': 'unmapped',
-    'device-shared': 'unmapped',
-    'device-write': 'unmapped',
-    'huge-ram-read': 'unmapped',
-    'huge-ram-shared': 'unmapped',
-    'huge-ram-write': 'unmapped',
-    'huge-zero': 'unmapped',
-    none: 'unmapped',
-    'none-no-access': 'unmapped',
-    'none-read-only': 'unmapped',
-    'ram-read': 'unmapped',
-    'ram-read-exclusive': 'unmapped',
-    'ram-shared': 'unmapped',
-    'ram-write': 'unmapped',
-    zero: 'unmapped',
-  },
+  'mremap elsewhere': becoming(
+    'unmapped',
+    ...MAPPED_STATES,
+    'huge-ram-read',
+    'huge-ram-shared',
+    'huge-ram-write',
+    'huge-zero',
+  ),
 };
 
 export const MREMAP: CoverageTables = {

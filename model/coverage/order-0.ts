@@ -1,5 +1,6 @@
 /** Rows of the model of pages of order 0 in private anonymous memory, and of test_hmm on them. */
 import { ORDER_0_TRANSITIONS, ORDER_0_TRANSITIONS_7_3 } from './order-0-transitions.ts';
+import { ORDER_0_STATES } from './states.ts';
 import type { CoverageTables } from './tables.ts';
 import { transitionRows } from './transitions.ts';
 
@@ -72,26 +73,7 @@ export const ORDER_0: CoverageTables = {
     },
     { only: '6.12', rows: ['exclusive: EBUSY'] },
   ],
-  states: [
-    {
-      rows: [
-        'device-exclusive',
-        'device-read',
-        'device-read-exclusive',
-        'device-shared',
-        'device-write',
-        'none',
-        'none-no-access',
-        'none-read-only',
-        'ram-read',
-        'ram-read-exclusive',
-        'ram-shared',
-        'ram-write',
-        'unmapped',
-        'zero',
-      ],
-    },
-  ],
+  states: [{ rows: ORDER_0_STATES }],
   transitions: [
     { rows: transitionRows(ORDER_0_TRANSITIONS) },
     { only: '7.3', rows: transitionRows(ORDER_0_TRANSITIONS_7_3) },

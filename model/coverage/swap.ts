@@ -1,6 +1,7 @@
 /** Rows of the model of swap: entries of slots, pages in the swap cache, and what each operation makes of them. */
+import { SWAP_STATES } from './states.ts';
 import type { CoverageTables } from './tables.ts';
-import { type Transitions, transitionRows } from './transitions.ts';
+import { type Transitions, transitionRows, unchanged } from './transitions.ts';
 
 const SWAP_TRANSITIONS: Transitions = {
   'check-exclusive': {
@@ -51,16 +52,8 @@ const SWAP_TRANSITIONS: Transitions = {
     'ram-read-exclusive': 'zero',
     'ram-write': 'zero',
   },
-  'migrate-to-dev': {
-    'swap-cached': 'swap-cached',
-    'swap-exclusive': 'swap-exclusive',
-    'swap-shared': 'swap-shared',
-  },
-  'migrate-to-sys': {
-    'swap-cached': 'swap-cached',
-    'swap-exclusive': 'swap-exclusive',
-    'swap-shared': 'swap-shared',
-  },
+  'migrate-to-dev': unchanged(...SWAP_STATES),
+  'migrate-to-sys': unchanged(...SWAP_STATES),
   mlock: {
     'swap-cached': 'ram-write',
     'swap-exclusive': 'ram-write swap-exclusive',
@@ -82,11 +75,7 @@ const SWAP_TRANSITIONS: Transitions = {
     'swap-exclusive': 'swap-exclusive',
     'swap-shared': 'swap-shared',
   },
-  munlock: {
-    'swap-cached': 'swap-cached',
-    'swap-exclusive': 'swap-exclusive',
-    'swap-shared': 'swap-shared',
-  },
+  munlock: unchanged(...SWAP_STATES),
   munmap: {
     'swap-exclusive': 'unmapped',
     'swap-shared': 'unmapped',
@@ -101,20 +90,12 @@ const SWAP_TRANSITIONS: Transitions = {
     'swap-exclusive': 'ram-read-exclusive ram-write swap-exclusive',
     'swap-shared': 'swap-cached swap-shared',
   },
-  'read-unlocked': {
-    'swap-cached': 'swap-cached',
-    'swap-exclusive': 'swap-exclusive',
-    'swap-shared': 'swap-shared',
-  },
+  'read-unlocked': unchanged(...SWAP_STATES),
   release: {
     'swap-exclusive': 'swap-exclusive',
     'swap-shared': 'swap-shared',
   },
-  snapshot: {
-    'swap-cached': 'swap-cached',
-    'swap-exclusive': 'swap-exclusive',
-    'swap-shared': 'swap-shared',
-  },
+  snapshot: unchanged(...SWAP_STATES),
   swapoff: {
     'swap-cached': 'ram-read ram-shared',
     'swap-cached-protected': 'ram-shared-protected',

@@ -10,7 +10,12 @@ export function transitionRows(transitions: Transitions): string[] {
   );
 }
 
-/** Of an operation that leaves each of these states as it is. */
+/** Of an operation that leaves each of these states as it is, but for those that are entered again behind it. */
 export function unchanged(...states: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(states.map((state) => [state, state]));
+}
+
+/** Of an operation that makes the same of each of these states. */
+export function becoming(to: string, ...states: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(states.map((state) => [state, to]));
 }
