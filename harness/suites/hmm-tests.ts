@@ -76,14 +76,17 @@ export async function runHmmTests(session: Session, options: HmmTestsOptions): P
   const process = await session.ssh.spawn(`HMMDIFF_TEST_SECONDS=${seconds} exec hmm-tests ${filter} 2>&1`);
   process.stdin.end();
   const limit = SILENCE_LIMIT_MS * slowness;
+  const lines = createInterface({ input: process.stdout });
   const watchdog = setTimeout(() => {
     hung = true;
+    // Destroying what they are read from would not end them: that would leave us waiting for a line that never comes.
+    lines.close();
     process.stdout.destroy();
   }, limit);
   const onAbort = () => process.kill();
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    for await (const line of createInterface({ input: process.stdout })) {
+    for await (const line of lines) {
       watchdog.refresh();
       output.push(line);
       running = /^#\s+RUN\s+(\S+)/.exec(line)?.[1] ?? running;

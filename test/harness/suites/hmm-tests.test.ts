@@ -1,7 +1,11 @@
 import { PassThrough, Readable } from 'node:stream';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { Session } from '../../../harness/session/session.ts';
 import { parseTestList, runHmmTests } from '../../../harness/suites/hmm-tests.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 it('reads the list of tests, in which variants and tests stand in columns of their own', () => {
   const list = [
@@ -44,4 +48,23 @@ it('gives each test its time as it is on this host', async () => {
   expect(run.tests.map(({ name, status }) => [name, status])).toEqual([['hmm.a', 'pass']]);
   // qemu/guest/test_limit.h reads it.
   expect(commands).toEqual(['HMMDIFF_TEST_SECONDS=76 exec hmm-tests -r hmm.a 2>&1']);
+});
+
+it('gives up a test that says nothing any more, and whose process never ends', async () => {
+  vi.useFakeTimers();
+  const stdout = new PassThrough();
+  stdout.write(
+    'TAP version 13\n1..3\n#  RUN           hmm.a ...\n#            OK  hmm.a\nok 1 hmm.a\n#  RUN           hmm.b ...\n',
+  );
+  const process = { stdin: new PassThrough(), stdout, exited: new Promise(() => {}), kill() {} };
+  const session = { guest: { slowness: 1 }, ssh: { spawn: async () => process } } as unknown as Session;
+  const running = runHmmTests(session, { tests: ['hmm.a', 'hmm.b', 'hmm.c'] });
+  await vi.advanceTimersByTimeAsync(60_000);
+  const run = await running;
+  expect(run.tests.map(({ name }) => name)).toEqual(['hmm.a']);
+  expect(run.interrupted).toEqual({
+    name: 'hmm.b',
+    reason: 'hung: no output for 45 s, and its process does not end',
+  });
+  expect(run.remaining).toEqual(['hmm.c']);
 });
