@@ -199,7 +199,9 @@ export const SPLAT_FORMS: readonly SplatForm[] = [
     kind: 'bad-rss-counter', // kernel/fork.c check_mm
     head: /^BUG: Bad rss-counter state mm:\S+ (?:type:(\S+)|idx:(\d+)) val:(-?\d+)/,
     end: 'content',
-    title: (match) => `BUG: Bad rss-counter state ${match[1] ?? `idx ${match[2]}`} ${match[3]}`,
+    // How many pages it is off depends on the program, and more than that on the kernel's batches.
+    title: (match) =>
+      `BUG: Bad rss-counter state ${match[1] ?? `idx ${match[2]}`} ${match[3]!.startsWith('-') ? '< 0' : '> 0'}`,
   },
   {
     kind: 'bad-rss-counter',

@@ -1,6 +1,7 @@
 /** From a program that showed something to a finding that a person can act on. */
 import { MAX_STEPS, type Program } from '../../model/program.ts';
 import type { Divergence } from '../compare/tally.ts';
+import { endsGuest } from './aftermath.ts';
 import { type Fingerprint, identify, sameFingerprint, sameKind } from './fingerprint.ts';
 import { cutAfter } from './reductions.ts';
 import { accepts, type Rate, runsFor, shrink } from './shrink.ts';
@@ -46,7 +47,7 @@ export interface InvestigateOptions {
 
 /** Runs of the original that tell its rate: enough to see a failure of 1 in 5. */
 const FIRST_RUNS = 12;
-/** A program that ends its guest costs a boot each time. */
+/** Where each run that shows it costs a boot. */
 const FIRST_RUNS_LOST = 3;
 const COLD_RUNS = 3;
 
@@ -91,7 +92,7 @@ export async function investigate(
 ): Promise<Investigation> {
   const started = performance.now();
   const { fingerprint } = suspicion;
-  const isDear = fingerprint.kind !== 'divergence';
+  const isDear = endsGuest(fingerprint);
   const limit = limitMs ?? (isDear ? 240_000 : 120_000);
   const original = suspicion.programs[0]!;
   let shownBy: Trial | undefined;

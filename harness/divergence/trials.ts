@@ -4,6 +4,8 @@ import type { Environment } from '../compare/environment.ts';
 import { HmmdiffError } from '../errors.ts';
 import type { Session } from '../session/session.ts';
 import { type LostProgram, type ProgramResult, runPrograms } from '../suites/programs.ts';
+import { leavesGuestUsable } from './aftermath.ts';
+import { announcements } from './announcements.ts';
 import {
   type Fingerprint,
   fingerprintOfDivergences,
@@ -42,7 +44,6 @@ export interface TrialsOptions {
 
 /** Small programs are run again and again here, and some of them hang each time. */
 const STEP_LIMIT_MS = 1000;
-const ANNOUNCEMENT = /hmmdiff: program (\d+) step (\d+) op /;
 
 /** Runs programs on demand, in guests that it boots when it needs them. */
 export class Trials implements AsyncDisposable {
@@ -67,8 +68,8 @@ export class Trials implements AsyncDisposable {
   }
 
   /**
-   * Runs programs one after the other. What ends a guest, or makes its kernel report something, ends the run: the
-   * trials behind it would not be worth anything.
+   * Runs programs one after the other. What ends a guest, or makes its kernel report something that leaves doubts
+   * about what comes after, ends the run: the trials behind it would not be worth anything.
    *
    * @returns the trials so far, in order; at least one, unless `programs` is empty
    * @throws HmmdiffError of exit status 3 when guests cannot be had
@@ -124,7 +125,7 @@ export class Trials implements AsyncDisposable {
         ...(run.lost && step !== undefined ? { lostStep: step } : {}),
       });
     }
-    const first = trials.findIndex((trial) => trial.splats.length > 0);
+    const first = trials.findIndex(({ splats }) => splats.some((splat) => !leavesGuestUsable(splat)));
     if (first < 0) return trials;
     // Many reports come once in a kernel's life.
     await this.renew();
@@ -158,22 +159,4 @@ export class Trials implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.renew();
   }
-}
-
-interface Announced {
-  line: number;
-  program: number;
-  step: number;
-}
-
-/** Which step was under way at a line of the console. */
-function announcements(lines: readonly { number: number; text: string }[]) {
-  const all = lines.flatMap(({ number, text }): Announced[] => {
-    const match = ANNOUNCEMENT.exec(text);
-    return match ? [{ line: number, program: Number(match[1]), step: Number(match[2]) }] : [];
-  });
-  return {
-    at: (line: number) => all.findLast((announced) => announced.line <= line),
-    lastStepOf: (program: number) => all.findLast((announced) => announced.program === program)?.step,
-  };
 }

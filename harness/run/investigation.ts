@@ -2,6 +2,7 @@ import { join, relative } from 'node:path';
 import type { Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
 import type { Divergence } from '../compare/compare.ts';
+import { leavesGuestUsable } from '../divergence/aftermath.ts';
 import {
   type Fingerprint,
   fingerprintOfDivergences,
@@ -40,7 +41,7 @@ export interface LaneInvestigation {
 
 /** What loses a guest, or has its kernel report something, is run so often before it is taken for chance. */
 const LOCATE_RUNS = 3;
-/** Programs that make the kernel report something cost a boot each. */
+/** Programs that make the kernel report something cost a boot each, most of them. */
 const MOST_REPORTS = 3;
 
 /** Folds what the programs of a lane showed, and shrinks the most frequent. */
@@ -111,13 +112,15 @@ async function locate(
     found.push({ program, fingerprint });
   }
   let waiting = suspects.reported;
-  for (let reports = 0; waiting.length > 0 && reports < MOST_REPORTS; ) {
+  for (let guests = 0; waiting.length > 0 && guests < MOST_REPORTS; guests++) {
     const done = await trials.run(waiting);
     waiting = waiting.slice(done.length);
-    const last = done.at(-1)!;
-    if (last.splats.length === 0 && last.lost === undefined) continue;
-    reports++;
-    found.push({ program: last.program, fingerprint: last.fingerprints[0]! });
+    for (const { program, splats, lost, fingerprints, result } of done) {
+      if (splats.length === 0 && lost === undefined) continue;
+      // What is said of a process at its end was to be seen while it lived, and that tells more.
+      const isSeen = splats.every(leavesGuestUsable) && (result?.comparison.divergences.length ?? 0) > 0;
+      if (!isSeen) found.push({ program, fingerprint: fingerprints[0]! });
+    }
   }
   return found;
 }

@@ -27,14 +27,26 @@ int announce_init(void)
 	return kmsg < 0 ? -1 : 0;
 }
 
-void announce_step(unsigned int step)
+static void announce(const char *what, unsigned int by)
 {
-	const struct program_step *s = &program.steps[step];
 	char line[96];
 	/* 5: KERN_NOTICE, which the default console log level shows. */
-	const int length = snprintf(line, sizeof(line), "<5>hmmdiff: program %u step %u op %u by %u\n",
-				    shared->control.sequence, shared->control.steps, s->op, s->by);
+	const int length = snprintf(line, sizeof(line), "<5>hmmdiff: program %u step %u %s by %u\n",
+				    shared->control.sequence, shared->control.steps, what, by);
 
 	if (write(kmsg, line, length) != length)
 		note_failure("/dev/kmsg");
+}
+
+void announce_step(unsigned int step)
+{
+	char op[16];
+
+	snprintf(op, sizeof(op), "op %u", program.steps[step].op);
+	announce(op, program.steps[step].by);
+}
+
+void announce_end(unsigned int process)
+{
+	announce("end", process);
 }

@@ -8,4 +8,7 @@ int announce_init(void);
 /* Writes "hmmdiff: program SEQUENCE step STEP op OP by PROCESS" to the kernel log. */
 void announce_step(unsigned int step);
 
+/* The same for a process that leaves behind the last step: "hmmdiff: program SEQUENCE step STEPS end by PROCESS". */
+void announce_end(unsigned int process);
+
 #endif

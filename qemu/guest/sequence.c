@@ -104,6 +104,8 @@ static void take_turn(void)
 		turn_to_observer(self.number + 1);
 		break;
 	case PHASE_END:
+		if (program.header.flags & PROGRAM_ANNOUNCE)
+			announce_end(self.number);
 		c->leaving = self.number;
 		_exit(0);
 	}
