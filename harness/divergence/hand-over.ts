@@ -21,7 +21,10 @@ export async function writeHandOver(
   const { fingerprint, subject } = finding;
   const words = subject.append.length > 0 ? `, ${subject.append.join(' ')}` : '';
   const line = `${subject.origin}, ${fingerprint.arch}, design ${fingerprint.design}${words}`;
-  const source = emitC(program, symptomOf(finding), { profile, foundOn: line });
+  const symptom = symptomOf(finding);
+  // What the kernel said or died of, it may have come upon when it was asked for what the agent asks for.
+  const observed = symptom.kind !== 'divergence';
+  const source = emitC(program, symptom, { profile, foundOn: line, observed });
   await writeFile(join(folder, 'repro.c'), source);
   const { result, environment } = trial;
   if (!result?.transcript || !environment) return;

@@ -15,6 +15,7 @@ const FILES = [
   'ksm',
   'observation',
   'process',
+  'observe',
   'trace',
   'processes',
   'columns',

@@ -203,7 +203,9 @@ class Emitter {
             `shared->frame[${slot.index}] = frame_at(${addressOf(this.program, slot.region, slot.page)});`,
         );
       lines.push(...this.#linesOf(index, 'page', process));
-      if (this.options.observed && index < this.#last) lines.push(...this.#observe(process));
+      // A guest may have been lost by looking at what the last step left.
+      const isLooked = index < this.#last || this.symptom.kind !== 'divergence';
+      if (this.options.observed && isLooked) lines.push(...this.#observe(process));
       turns.push({ by: process, lines });
     }
     const common = [...this.#linesOf(index, 'frames'), ...this.#linesOf(index, 'trace')];

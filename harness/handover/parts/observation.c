@@ -219,24 +219,3 @@ static void check_bytes(const char *what, const uint8_t *expected, unsigned int 
 		if ((uint8_t)buffer[i] != expected[i])
 			failed(what, "page %u: expected %#04x, seen %#04x", i, expected[i], (uint8_t)buffer[i]);
 }
-
-//---
-/* Looks at pages as hmmdiff's agent does after each step, which makes the entries of present pages young. */
-static void read_ends(uint64_t addr)
-{
-	const volatile uint64_t *words = (const uint64_t *)addr;
-
-	if (!sigsetjmp(fault_jump, 0)) {
-		guarded = true;
-		(void)words[0];
-		(void)words[WORDS - 1];
-	}
-	guarded = false;
-}
-
-static void observe(uint64_t addr, unsigned int pages)
-{
-	for (unsigned int i = 0; i < pages; i++)
-		if (pagemap(addr + i * PAGE) & PM_PRESENT)
-			read_ends(addr + i * PAGE);
-}

@@ -326,6 +326,13 @@ steps:
     expect(emit(differs(5, 'outcome'))).not.toContain('observe(');
   });
 
+  it('observes after the last step too where the kernel was lost: a look at it may have been what was too much', () => {
+    const looks = (symptom: Symptom) => emit(symptom, { observed: true }).match(/\tobserve\(/g)?.length ?? 0;
+    const lost = (step: number): Symptom => ({ kind: 'lost', reason: 'panicked', step });
+    expect(looks(lost(1))).toBe(looks(differs(2, 'outcome')));
+    expect(emit(lost(1), { observed: true })).toMatch(/self\/smaps.*read_kpage\(KPAGEFLAGS.*scan\(addr/s);
+  });
+
   it('checks as many fields as it is told, and says how many it does not', () => {
     const all = everything(SHARED, profile, (step) => step === 5);
     expect(emit(all, { checks: 3 })).toContain(`${all.fields.length - 3} more fields differ`);
