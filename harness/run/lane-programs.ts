@@ -9,7 +9,7 @@ import type { TaskReport } from '../events.ts';
 import { printProgram } from '../programs/print.ts';
 import type { LaneVerdict, ProgramFinding } from '../report/verdict.ts';
 import type { Session } from '../session/session.ts';
-import { runPrograms } from '../suites/programs.ts';
+import { LIMIT_AFTER_HANG_MS, runPrograms } from '../suites/programs.ts';
 import { round } from './findings.ts';
 import type { Suspects } from './investigation.ts';
 import type { Journal, JournalEntry } from './journal.ts';
@@ -18,9 +18,6 @@ import { addComparison, addTally, emptyTally, type Tally } from './program-tally
 
 /** Of more programs than this, transcripts are recorded only to compare lanes with each other. */
 const MOST_RECORDED = 1000;
-
-/** A kernel that has hung once will hang again, and nobody wants to wait so long each time. */
-const LIMIT_AFTER_LOSS_MS = 2000;
 
 type ProgramsVerdict = NonNullable<LaneVerdict['suites']['programs']>;
 
@@ -105,7 +102,7 @@ export class LanePrograms {
       environment: () => environmentOf(session, profile),
       lean: true,
       smapsEvery: this.options.smapsEvery,
-      ...(this.#lost.length > 0 ? { stepLimit: LIMIT_AFTER_LOSS_MS } : {}),
+      ...(this.#lost.length > 0 ? { stepLimit: LIMIT_AFTER_HANG_MS } : {}),
       sparse: true,
       coverage: this.#coverage,
       firstSequence: from + 1,

@@ -13,6 +13,8 @@ import type { Session } from '../session/session.ts';
 const WINDOW = 16;
 /** Default of {@link ProgramsOptions.stepLimit}. The slowest step evicts a whole device. */
 const STEP_LIMIT_MS = 10_000;
+/** A kernel that has hung once will hang again, and nobody wants to wait so long each time. */
+export const LIMIT_AFTER_HANG_MS = 2000;
 /**
  * The agent calls a program hung after twice its limit; one that spins in the kernel keeps the agent, which runs on the
  * same processor, from saying so.
@@ -97,7 +99,8 @@ export async function runPrograms(
     record,
     firstSequence = 1,
   } = options;
-  const limitMs = Math.round(stepLimit * session.guest.slowness);
+  const { slowness } = session.guest;
+  let limitMs = Math.round(stepLimit * slowness);
   const agent = await session.ssh.spawn('exec agent run');
   const stream = new AgentStream();
   const results: ProgramResult[] = [];
@@ -166,6 +169,8 @@ export async function runPrograms(
         }
         const program = programs[message.sequence - firstSequence]!;
         const { transcript } = message;
+        if (transcript.end.kind === 'hung')
+          limitMs = Math.min(limitMs, Math.round(LIMIT_AFTER_HANG_MS * slowness));
         if (transcript.stuck) {
           onResults?.(results.slice(before));
           return lostWith(`a process of it cannot be killed: ${describeEnd(transcript)}`);
