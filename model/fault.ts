@@ -4,13 +4,12 @@ import { exclusiveFault } from './exclusive.ts';
 import { fileFault, sharedWriteFault } from './file-fault.ts';
 import { dropMapping } from './folio.ts';
 import { hugeFault, reuseLargeFolio } from './huge-fault.ts';
-
 import { hugetlbFault } from './hugetlb.ts';
 import { addToLru, drainLru, mlockNew, settleOnLru } from './lru.ts';
-
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
 import { setPte, setTable } from './page-table.ts';
+import { presentPte } from './pte.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
 import { type Frame, newRamFrame, type Pte, type Rule, type State, type Vma } from './state.ts';
 import { freeSwap, swapIn } from './swap.ts';
@@ -95,21 +94,6 @@ export function mapNewPage(state: State, vma: Vma, page: number, word: number, r
   const pte = presentPte(frame, vma.write, rule);
   markDirty(pte);
   setPte(vma.mm, vma.region, page, pte);
-}
-
-function presentPte(frame: Frame, write: boolean, rule: Rule): Pte {
-  return {
-    kind: 'present',
-    huge: false,
-    frame,
-    write,
-    readExclusive: false,
-    young: true,
-    dirty: false,
-    softDirty: false,
-    uffdWp: false,
-    rule,
-  };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** do_fault(): faults of mappings of files (mm/memory.c, mm/filemap.c). */
+import { markDirty } from './access-flags.ts';
 import { mapNewPage } from './fault.ts';
 import { addMapping } from './folio.ts';
 import { mlockFolio } from './lru.ts';
@@ -6,6 +7,7 @@ import { pageOf } from './page-cache.ts';
 import { fileIndex } from './page-index.ts';
 import { setPte } from './page-table.ts';
 import { PMD_PAGES, REGION_OFFSET_PAGES } from './program.ts';
+import { presentPte } from './pte.ts';
 import { anonVmaPrepare } from './rmap.ts';
 import type { Frame, PageCache, Pte, Rule, State, Vma } from './state.ts';
 
@@ -77,27 +79,17 @@ function mapFilePage(
   if (vma.locked) mlockFolio(state, frame);
   const writable = write || vma.madeWritable;
   const dirty = write || (writable && frame.dirty === true && state.profile.readFaultMarksDirty);
-  setPte(vma.mm, vma.region, page, {
-    kind: 'present',
-    huge: false,
-    frame,
-    write: writable,
-    readExclusive: false,
-    young,
-    dirty,
-    // pte_mkdirty()
-    softDirty: dirty,
-    uffdWp: false,
-    rule,
-  });
+  const pte = presentPte(frame, writable, rule);
+  pte.young = young;
+  if (dirty) markDirty(pte);
+  setPte(vma.mm, vma.region, page, pte);
 }
 
 /** wp_page_shared(), by which the page becomes dirty. */
 export function sharedWriteFault(pte: Pte): void {
   pte.write = true;
   pte.young = true;
-  pte.dirty = true;
-  pte.softDirty = true;
+  markDirty(pte);
   pte.rule = 'wp_page_shared';
   pte.frame.dirty = true;
 }

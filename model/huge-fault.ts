@@ -7,6 +7,7 @@ import { invalidate } from './notifier.ts';
 import { linearIndex } from './page-index.ts';
 import { pmdStart, setPmd } from './page-table.ts';
 import { PMD_PAGES } from './program.ts';
+import { presentPmd } from './pte.ts';
 import { anonVmaPrepare } from './rmap.ts';
 import { splitPmd } from './split.ts';
 import type { Frame, Pte, Rule, State, Vma } from './state.ts';
@@ -46,21 +47,6 @@ function anonymousFolio(state: State, vma: Vma, wanted: Wanted, write: boolean):
     setPmd(vma.mm, vma.region, first, presentPmd(hugeZero(state), false, 'set_huge_zero_folio'));
   }
   return 'done';
-}
-
-function presentPmd(frame: Frame, write: boolean, rule: Rule): Pte {
-  return {
-    kind: 'present',
-    huge: true,
-    frame,
-    write,
-    readExclusive: false,
-    young: true,
-    dirty: false,
-    softDirty: false,
-    uffdWp: false,
-    rule,
-  };
 }
 
 /** map_anon_folio_pmd_pf(): a folio of zeroes. */

@@ -2,12 +2,14 @@
  * Mappings of hugetlb (mm/hugetlb.c): of a memfd with pages of 2 MiB, which the agent reserves enough of. A private mapping
  * has pages of its own from the first access on, since the file has none; there is no zero page, and nothing of it migrates.
  */
+import { markDirty } from './access-flags.ts';
 import { addPmdMapping, copyFolio, dropPmdMapping, newRamFolio } from './folio.ts';
 import { addNewFolioRmap } from './huge-fault.ts';
 import { invalidate } from './notifier.ts';
 import { fileIndex } from './page-index.ts';
 import { pmdIndex, pmdStart, setPmd } from './page-table.ts';
 import { PMD_PAGES } from './program.ts';
+import { presentPmd } from './pte.ts';
 import { anonVmaPrepare } from './rmap.ts';
 import type { Frame, Mm, PageCache, Pte, Rule, State, Vma } from './state.ts';
 
@@ -42,7 +44,7 @@ function noPage(state: State, vma: Vma, file: PageCache, first: number): void {
     anonVmaPrepare(state, vma);
     addNewFolioRmap(head, vma, first);
   }
-  setPmd(vma.mm, vma.region, first, makeEntry(head, vma.shared && vma.write, 'hugetlb_no_page'));
+  setPmd(vma.mm, vma.region, first, makeHugePte(head, vma.shared && vma.write, 'hugetlb_no_page'));
 }
 
 /** hugetlb_wp(): a page that nobody else maps is our own, another is copied. */
@@ -63,7 +65,7 @@ function writeProtected(state: State, vma: Vma, first: number, pmd: Pte): void {
   copyFolio(frame, copy);
   dropPmdMapping(state, vma.mm, frame);
   addNewFolioRmap(copy, vma, first);
-  setPmd(vma.mm, vma.region, first, makeEntry(copy, true, 'hugetlb_wp'));
+  setPmd(vma.mm, vma.region, first, makeHugePte(copy, true, 'hugetlb_wp'));
 }
 
 /** hugetlb_add_to_page_cache(): such a page is dirty from the start. */
@@ -87,19 +89,9 @@ function newHugePage(state: State): Frame {
   return head;
 }
 
-function makeEntry(frame: Frame, write: boolean, rule: Rule): Pte {
-  const entry: Pte = {
-    kind: 'present',
-    huge: true,
-    frame,
-    write,
-    readExclusive: false,
-    young: true,
-    dirty: false,
-    softDirty: false,
-    uffdWp: false,
-    rule,
-  };
+/** make_huge_pte(): a writable one is dirty. */
+function makeHugePte(head: Frame, write: boolean, rule: Rule): Pte {
+  const entry = presentPmd(head, write, rule);
   if (write) markDirty(entry);
   return entry;
 }
@@ -109,11 +101,6 @@ function makeWritable(pmd: Pte, rule: Rule): void {
   pmd.write = true;
   pmd.rule = rule;
   markDirty(pmd);
-}
-
-function markDirty(pmd: Pte): void {
-  pmd.dirty = true;
-  pmd.softDirty = true;
 }
 
 /** copy_hugetlb_page_range() of a private mapping: MMU_NOTIFY_CLEAR, and entries that neither may write to. */

@@ -2,6 +2,7 @@
  * migrate_vma_*() and migrate_device_*() (mm/migrate_device.c) with the callbacks of lib/test_hmm.c: how pages move
  * between RAM and a private device.
  */
+import { markDirty } from './access-flags.ts';
 import { allocationFails } from './device-memory.ts';
 import { copyFolio, isMapped, isPinned, newDeviceFolio, newRamFolio } from './folio.ts';
 import { addNewFolioRmap } from './huge-fault.ts';
@@ -11,6 +12,7 @@ import { removeMigrationPtes, tryToMigrate, unmapForMigration } from './migratio
 import { invalidate } from './notifier.ts';
 import { hugeEntry, pmdEnd, setPmd, setPte, setTable } from './page-table.ts';
 import { type DeviceMinor, isCoherent, PMD_PAGES, type RegionId } from './program.ts';
+import { presentPte, pteOfPlace } from './pte.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
 import { splitFolio, splitPmd } from './split.ts';
 import {
@@ -216,27 +218,17 @@ function isFilled(state: State, vma: Vma, page: number): boolean {
 function insertFolio(state: State, vma: Vma, page: number, head: Frame): void {
   anonVmaPrepare(state, vma);
   addNewFolioRmap(head, vma, page);
-  setPmd(vma.mm, vma.region, page, {
-    ...insertedEntry(vma, head, 'migrate_vma_insert_huge_pmd_page'),
-    huge: true,
-  });
+  const pmd = insertedEntry(vma, head, 'migrate_vma_insert_huge_pmd_page');
+  pmd.huge = true;
+  setPmd(vma.mm, vma.region, page, pmd);
 }
 
 /** A coherent page is entered as do_anonymous_page() would: with pte_mkdirty(), which makes it soft-dirty, if writable. */
-function insertedEntry(vma: Vma, frame: Frame, rule: Rule): Pte {
-  const coherent = frame.kind === 'coherent';
-  return {
-    kind: coherent ? 'present' : 'device',
-    huge: false,
-    frame,
-    write: vma.write,
-    readExclusive: false,
-    young: coherent,
-    dirty: coherent && vma.write,
-    softDirty: coherent && vma.write,
-    uffdWp: false,
-    rule,
-  };
+function insertedEntry({ write }: Vma, frame: Frame, rule: Rule): Pte {
+  if (frame.kind !== 'coherent') return pteOfPlace(frame, write, rule);
+  const pte = presentPte(frame, write, rule);
+  if (write) markDirty(pte);
+  return pte;
 }
 
 /**

@@ -13,6 +13,7 @@ import {
 import { drainMlock, mlockFolio } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { hugeEntry, pmdEnd, setPmd } from './page-table.ts';
+import { inherit, newPte, presentPte, pteOfPlace } from './pte.ts';
 import { rmapWalk } from './rmap.ts';
 import type { ExpectedMigration, Frame, Pte, Rule, State, Vma } from './state.ts';
 
@@ -21,20 +22,14 @@ const PMD_ORDER = 9;
 
 /** Fields of an entry that a migration keeps, whichever way it goes. */
 export function migrationEntry(pte: Pte, readExclusive: boolean, rule: Rule): Pte {
+  const entry = inherit(newPte('migration', pte.frame, pte.write, rule), pte);
+  entry.huge = pte.huge;
+  entry.readExclusive = !pte.write && readExclusive;
+  // Only present entries have A and D bits to keep.
   const present = pte.kind === 'present';
-  return {
-    kind: 'migration',
-    huge: pte.huge,
-    frame: pte.frame,
-    write: pte.write,
-    readExclusive: !pte.write && readExclusive,
-    // Only present entries have A and D bits to keep.
-    young: present && pte.young,
-    dirty: present && pte.dirty,
-    softDirty: pte.softDirty,
-    uffdWp: pte.uffdWp,
-    rule,
-  };
+  entry.young = present && pte.young;
+  entry.dirty = present && pte.dirty;
+  return entry;
 }
 
 /** Replaces the entry of one mapping by a migration entry; the mapping is no longer counted. */
@@ -153,36 +148,23 @@ export function removeMigrationPtes(state: State, from: Frame, to: Frame, useZer
 
 /** try_to_map_unused_to_zeropage() */
 function unusedToZeroPage(state: State, old: Pte): Pte {
-  return {
-    kind: 'present',
-    huge: false,
-    frame: state.zero,
-    write: false,
-    readExclusive: false,
-    young: true,
-    dirty: false,
-    softDirty: old.softDirty,
-    uffdWp: old.uffdWp,
-    rule: 'try_to_map_unused_to_zeropage',
-  };
+  return inherit(presentPte(state.zero, false, 'try_to_map_unused_to_zeropage'), old);
+}
+
+/** The entry of a page in its place, which has A and D bits again where it is present; D only if the page is dirty still. */
+function restoredEntry(old: Pte, frame: Frame, write: boolean, rule: Rule): Pte {
+  const entry = inherit(pteOfPlace(frame, write, rule), old);
+  entry.huge = old.huge;
+  const present = entry.kind === 'present';
+  entry.young = present && old.young;
+  entry.dirty = present && old.dirty && frame.head.dirty === true;
+  return entry;
 }
 
 function removeMigrationPte(state: State, vma: Vma, page: number, old: Pte, to: Frame): void {
   const frame = to.pages ? to.pages[old.frame.offset]! : to;
-  const device = to.kind === 'device';
-  const entry: Pte = {
-    kind: device ? 'device' : 'present',
-    huge: false,
-    frame,
-    // mk_pte() with vm_page_prot
-    write: old.write || vma.madeWritable,
-    readExclusive: false,
-    young: !device && old.young,
-    dirty: !device && old.dirty && to.dirty === true,
-    softDirty: old.softDirty,
-    uffdWp: old.uffdWp,
-    rule: 'remove_migration_pte',
-  };
+  // mk_pte() with vm_page_prot
+  const entry = restoredEntry(old, frame, old.write || vma.madeWritable, 'remove_migration_pte');
   if (!frame.file && (old.write || old.readExclusive)) frame.exclusive = true;
   addMapping(frame, vma.mm);
   // mlock_vma_folio()
@@ -194,20 +176,8 @@ function removeMigrationPte(state: State, vma: Vma, page: number, old: Pte, to: 
 
 /** remove_migration_pmd(): pmd_mkdirty() makes the entry soft-dirty as well. */
 function removeMigrationPmd(state: State, vma: Vma, page: number, old: Pte, to: Frame): void {
-  const device = to.kind === 'device';
-  const dirty = !device && old.dirty && to.dirty === true;
-  const entry: Pte = {
-    kind: device ? 'device' : 'present',
-    huge: true,
-    frame: to,
-    write: old.write,
-    readExclusive: false,
-    young: !device && old.young,
-    dirty,
-    softDirty: old.softDirty || dirty,
-    uffdWp: old.uffdWp,
-    rule: 'remove_migration_pmd',
-  };
+  const entry = restoredEntry(old, to, old.write, 'remove_migration_pmd');
+  if (entry.dirty) entry.softDirty = true;
   if (old.write || old.readExclusive) to.exclusive = true;
   addPmdMapping(to, vma.mm);
   setPmd(vma.mm, vma.region, page, entry);

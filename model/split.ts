@@ -4,6 +4,7 @@ import { removeMigrationPtes, spreadPmd, tryToMigrate } from './migration-entrie
 import { invalidate } from './notifier.ts';
 import { hugeEntry, pmdStart, setPmd } from './page-table.ts';
 import { PMD_PAGES, type RegionId } from './program.ts';
+import { presentPte } from './pte.ts';
 import { type Frame, freeFrame, type Mm, type Pte, type State, type Vma } from './state.ts';
 
 /** __split_huge_pmd(): MMU_NOTIFY_CLEAR for all that the PMD covers, and PTEs if it maps memory itself. */
@@ -20,18 +21,9 @@ export function splitPmd(state: State, vma: Vma, page: number): void {
 function spreadZero(state: State, vma: Vma, first: number, { uffdWp }: Pte): void {
   const ptes = vma.mm.ptes[vma.region]!;
   for (let page = first; page < first + PMD_PAGES; page++) {
-    ptes[page] = {
-      kind: 'present',
-      huge: false,
-      frame: state.zero,
-      write: false,
-      readExclusive: false,
-      young: true,
-      dirty: false,
-      softDirty: false,
-      uffdWp,
-      rule: '__split_huge_zero_page_pmd',
-    };
+    const pte = presentPte(state.zero, false, '__split_huge_zero_page_pmd');
+    pte.uffdWp = uffdWp;
+    ptes[page] = pte;
   }
   setPmd(vma.mm, vma.region, first, 'table');
 }

@@ -415,25 +415,6 @@ export function emptyTables<T>(state: Pick<State, 'regions'>): (T | null)[][] {
   return state.regions.map((pages) => new Array<T | null>(pages).fill(null));
 }
 
-/** Behind entries without a page. */
-const NO_FRAME = newFrame(-1, 'none', -1);
-
-/** A marker (make_pte_marker). */
-export function newMarker(rule: Rule): Pte {
-  return {
-    kind: 'marker',
-    huge: false,
-    frame: NO_FRAME,
-    write: false,
-    readExclusive: false,
-    young: false,
-    dirty: false,
-    softDirty: false,
-    uffdWp: true,
-    rule,
-  };
-}
-
 export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame {
   const frame: Frame = {
     id,

@@ -6,12 +6,14 @@
  * The device is zram, which writes and reads at once (SWP_SYNCHRONOUS_IO): a page that goes out is free when reclaim is done
  * with it, and is in the swap cache only when it came in for one process and others still have an entry of its slot.
  */
+import { markDirty } from './access-flags.ts';
 import { addMapping, isMapped, removeMapping } from './folio.ts';
 import { addToLru, mlockFolio, settleOnLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { setPte } from './page-table.ts';
 import { tracksWrites } from './protect.ts';
+import { inherit, newPte, presentPte } from './pte.ts';
 import { addNewAnonRmap, rmapWalk } from './rmap.ts';
 import { type Frame, freeFrame, newFrame, newRamFrame, type Pte, type State, type Vma } from './state.ts';
 import { isWriteProtected } from './userfault.ts';
@@ -65,25 +67,17 @@ export function swapOutFolio(state: State, vma: Vma, first: number, head: Frame)
   freeFrame(state, head);
 }
 
-function swapOutEntry(state: State, vma: Vma, page: number, { frame, softDirty, uffdWp }: Pte): void {
+function swapOutEntry(state: State, vma: Vma, page: number, pte: Pte): void {
+  const { frame } = pte;
   const slot = frame.cached ?? newFrame(state.nextId++, 'swap', -1);
   slot.word = frame.word;
   slot.mapcount++;
   // workingset_eviction()
   slot.evictedAt = state.nonresidentAge++;
   leaveCache(frame);
-  setPte(vma.mm, vma.region, page, {
-    kind: 'swap',
-    huge: false,
-    frame: slot,
-    write: false,
-    readExclusive: frame.exclusive,
-    young: false,
-    dirty: false,
-    softDirty,
-    uffdWp,
-    rule: 'ttu_anon_swapbacked_folio',
-  });
+  const entry = inherit(newPte('swap', slot, false, 'ttu_anon_swapbacked_folio'), pte);
+  entry.readExclusive = frame.exclusive;
+  setPte(vma.mm, vma.region, page, entry);
   removeMapping(state, frame, vma);
 }
 
@@ -108,10 +102,9 @@ export function swapIn(state: State, vma: Vma, page: number, old: Pte, write: bo
     }
   }
   mapSwappedIn(state, vma, page, frame, exclusive);
-  const pte = swappedIn(frame, old, 'do_swap_page');
-  pte.young = true;
+  const pte = inherit(presentPte(frame, false, 'do_swap_page'), old);
   pte.write = exclusive && vma.write && !isWriteProtected(vma, old) && !tracksWrites(state, vma, old);
-  if (pte.write && write) pte.dirty = pte.softDirty = true;
+  if (pte.write && write) markDirty(pte);
   setPte(vma.mm, vma.region, page, pte);
   if (!profile.swapCacheIsSkipped) freeSwap(frame);
   return pte;
@@ -126,23 +119,8 @@ function unuse(state: State, vma: Vma, page: number, old: Pte): void {
   const frame = slot.cached ?? readSlot(state, slot, false, 0);
   slot.mapcount--;
   mapSwappedIn(state, vma, page, frame, old.readExclusive);
-  setPte(vma.mm, vma.region, page, swappedIn(frame, old, 'unuse_pte'));
+  setPte(vma.mm, vma.region, page, inherit(newPte('present', frame, false, 'unuse_pte'), old));
   freeSwap(frame);
-}
-
-function swappedIn(frame: Frame, old: Pte, rule: string): Pte {
-  return {
-    kind: 'present',
-    huge: false,
-    frame,
-    write: false,
-    readExclusive: false,
-    young: false,
-    dirty: false,
-    softDirty: old.softDirty,
-    uffdWp: old.uffdWp,
-    rule,
-  };
 }
 
 /** At least so many pages of the guest's own programs are active. */
