@@ -4,7 +4,7 @@ import { copyOut } from './ioctl.ts';
 import { migrateToDevice, migrateToSystem } from './migrate.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { Flaw, PageRange } from './program.ts';
-import type { DeviceFile, State, Vma } from './state.ts';
+import type { DeviceFile, State, VmaRange } from './state.ts';
 import { findVma } from './vma.ts';
 
 /**
@@ -13,8 +13,8 @@ import { findVma } from './vma.ts';
  */
 export function toDevice(state: State, file: DeviceFile, at: PageRange, flaw?: Flaw): Expected {
   const rule = 'dmirror_migrate_to_device';
-  const error = eachPiece(state, file, at, rule, (vma, first, end) => {
-    migrateToDevice(state, file, vma, first, end);
+  const error = eachPiece(state, file, at, rule, (piece) => {
+    migrateToDevice(state, file, piece);
     return null;
   });
   if (error) return error;
@@ -32,8 +32,8 @@ export function toDevice(state: State, file: DeviceFile, at: PageRange, flaw?: F
 export function toSystem(state: State, file: DeviceFile, at: PageRange): Expected {
   const rule = 'dmirror_migrate_to_system';
   let cpages = 0;
-  const error = eachPiece(state, file, at, rule, (vma, first, end) => {
-    const moved = migrateToSystem(state, file, vma, first, end);
+  const error = eachPiece(state, file, at, rule, (piece) => {
+    const moved = migrateToSystem(state, file, piece);
     cpages += moved ?? 0;
     return moved === null ? failWith('ENOMEM', 'dmirror_devmem_fault_alloc_and_copy') : null;
   });
@@ -46,7 +46,7 @@ function eachPiece(
   file: DeviceFile,
   { region, first, count }: PageRange,
   rule: string,
-  migrate: (vma: Vma, first: number, end: number) => Expected | null,
+  migrate: (piece: VmaRange) => Expected | null,
 ): Expected | null {
   if (!file.mm.alive) return failWith('EINVAL', `${rule} (mmget_not_zero)`);
   const end = first + count;
@@ -55,7 +55,7 @@ function eachPiece(
     if (!vma?.read) return failWith('EINVAL', `${rule} (vma_lookup)`);
     if (isHugetlb(vma)) return failWith('EINVAL', 'migrate_vma_setup');
     const next = Math.min(end, page + state.profile.migratePieces, vma.end);
-    const error = migrate(vma, page, next);
+    const error = migrate({ vma, first: page, end: next });
     if (error) return error;
     page = next;
   }

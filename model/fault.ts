@@ -101,7 +101,8 @@ export function mapNewPage(state: State, vma: Vma, page: number, word: number, r
  * file that migrated it loses its entry at the faulting address, also when another process faulted.
  */
 function deviceFault(state: State, vma: Vma, page: number, pte: Pte): boolean {
-  return migrateToSystem(state, pte.frame.head.migrator!, vma, page, page + 1, true) !== null;
+  const { migrator } = pte.frame.head;
+  return migrateToSystem(state, migrator!, { vma, first: page, end: page + 1, isFault: true }) !== null;
 }
 
 function swapFault(state: State, vma: Vma, wanted: Wanted, old: Pte, write: boolean): FaultResult {

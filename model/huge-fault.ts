@@ -26,7 +26,7 @@ export function hugeFault(state: State, vma: Vma, wanted: Wanted, write: boolean
   if (pmd === null) return anonymousFolio(state, vma, wanted, write);
   if (pmd.kind === 'device') {
     // do_huge_pmd_device_private(): all 512 pages return.
-    migrateToSystem(state, pmd.frame.migrator!, vma, first, first + PMD_PAGES, true);
+    migrateToSystem(state, pmd.frame.migrator!, { vma, first, end: first + PMD_PAGES, isFault: true });
     return 'done';
   }
   if (write && !pmd.write) return writeProtectedPmd(state, vma, wanted, pmd);

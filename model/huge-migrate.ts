@@ -7,59 +7,53 @@ import { invalidate } from './notifier.ts';
 import { hugeEntry, pmdOf } from './page-table.ts';
 import { PMD_PAGES } from './program.ts';
 import { splitFolio, splitPmd } from './split.ts';
-import type { Pte, State, Vma } from './state.ts';
+import type { Pte, State, Vma, VmaRange } from './state.ts';
 
-/**
- * Collects pages `first` to `end` (exclusive), which one PMD covers, unless that is a table, or becomes one: false
- * then.
- */
-export function collectPmd(
-  state: State,
-  vma: Vma,
-  first: number,
-  end: number,
-  select: Selection,
-  sources: Source[],
-): boolean {
+/** Collects pages that one PMD covers, unless that is a table, or becomes one: false then. */
+export function collectPmd(state: State, covered: VmaRange, select: Selection, sources: Source[]): boolean {
+  const { vma, first } = covered;
   const pmd = pmdOf(vma.mm, vma.region, first);
   if (pmd === 'table') return false;
-  const whole = state.profile.deviceFolios && end - first === PMD_PAGES;
   if (pmd === null) {
-    collectHole(vma, first, end, whole, sources);
+    collectHole(state, covered, sources);
     return true;
   }
   return state.profile.deviceFolios
-    ? collectEntry(state, vma, first, end, pmd, select, whole, sources)
+    ? collectEntry(state, covered, pmd, select, sources)
     : splitForMigration(state, vma, first, pmd);
 }
 
+/** All that a PMD covers goes in one piece. */
+function isWhole({ profile }: State, { first, end }: VmaRange): boolean {
+  return profile.deviceFolios && end - first === PMD_PAGES;
+}
+
 /** migrate_vma_collect_hole(): of anonymous memory only. */
-function collectHole(vma: Vma, first: number, end: number, whole: boolean, sources: Source[]): void {
+function collectHole(state: State, covered: VmaRange, sources: Source[]): void {
+  const { vma, first, end } = covered;
   if (vma.file) return;
   const hole = { region: vma.region, frame: null, write: false };
-  if (whole) sources.push({ ...hole, page: first, huge: true });
+  if (isWhole(state, covered)) sources.push({ ...hole, page: first, huge: true });
   else for (let page = first; page < end; page++) sources.push({ ...hole, page, huge: false });
 }
 
 function collectEntry(
   state: State,
-  vma: Vma,
-  first: number,
-  end: number,
+  covered: VmaRange,
   pmd: Pte,
   select: Selection,
-  whole: boolean,
   sources: Source[],
 ): boolean {
+  const { vma, first } = covered;
   const { region } = vma;
   const { frame, write } = pmd;
   // What is pinned is put back by set_pmd_migration_entry(), and split_folio() fails.
   if (!isSelected(pmd, select) || pmd.frame.pinned) return true;
   if (frame.kind === 'zero') {
-    collectHole(vma, first, end, whole, sources);
+    collectHole(state, covered, sources);
     return true;
   }
-  if (!whole) {
+  if (!isWhole(state, covered)) {
     splitFolio(state, frame);
     return false;
   }

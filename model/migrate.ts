@@ -26,6 +26,7 @@ import {
   type Rule,
   type State,
   type Vma,
+  type VmaRange,
 } from './state.ts';
 import { freeSwap } from './swap.ts';
 
@@ -42,7 +43,7 @@ export interface Source {
 }
 
 /** What is needed of a source once it is collected; all that there is of one that is evicted. */
-type Moving = Pick<Source, 'frame'>;
+type Moving = Pick<Source, 'frame'> & { page?: number };
 
 /**
  * What migrate_vma_collect_pmd() takes: everything in RAM and holes, or the device pages of one minor. Pages of a coherent
@@ -50,13 +51,18 @@ type Moving = Pick<Source, 'frame'>;
  */
 export type Selection = { kind: 'system' } | { kind: 'device'; minor: DeviceMinor };
 
-/** Pages that are left where they are, since somebody else has them at the moment (model/together.ts). */
-export interface Contention {
-  /** By page: locked by another when it is to be collected, or referenced by another when it is to be unmapped. */
-  readonly refused: ReadonlyMap<number, 'locked' | 'busy'>;
-}
+/**
+ * Pages that are left where they are, since somebody else has them at the moment (model/together.ts): locked by another when
+ * they are to be collected, or referenced by another when they are to be unmapped.
+ */
+export type Refused = ReadonlyMap<number, 'locked' | 'busy'>;
 
-const NO_CONTENTION: Contention = { refused: new Map() };
+/** What one migrate_vma_setup() is told (struct migrate_vma). */
+export interface MigrateVma extends VmaRange {
+  /** fault_page is set: a CPU fault, which has a reference to the page. */
+  isFault?: boolean;
+  refused?: Refused;
+}
 
 /** Runs what can be interrupted without an interruption. */
 function atOnce<T>(phases: Generator<void, T, unknown>): T {
@@ -67,36 +73,19 @@ function atOnce<T>(phases: Generator<void, T, unknown>): T {
 }
 
 /** migrate_vma_collect(): by PMD. */
-function collect(
-  state: State,
-  vma: Vma,
-  first: number,
-  end: number,
-  select: Selection,
-  isFault = false,
-  { refused }: Contention = NO_CONTENTION,
-): Source[] {
+function collect(state: State, migrate: MigrateVma, select: Selection): Source[] {
   const sources: Source[] = [];
-  for (let page = first; page < end; ) {
-    const stop = pmdEnd(page, end);
-    if (!collectPmd(state, vma, page, stop, select, sources)) {
-      collectPtes(state, vma, page, stop, select, isFault, sources, refused);
-    }
-    page = stop;
+  for (let first = migrate.first; first < migrate.end; ) {
+    const end = pmdEnd(first, migrate.end);
+    const covered = { ...migrate, first, end };
+    if (!collectPmd(state, covered, select, sources)) collectPtes(state, covered, select, sources);
+    first = end;
   }
   return sources;
 }
 
-function collectPtes(
-  state: State,
-  vma: Vma,
-  first: number,
-  end: number,
-  select: Selection,
-  isFault: boolean,
-  sources: Source[],
-  refused: Contention['refused'],
-): void {
+function collectPtes(state: State, migrate: MigrateVma, select: Selection, sources: Source[]): void {
+  const { vma, first, end, isFault, refused } = migrate;
   const { region } = vma;
   const ptes = vma.mm.ptes[region]!;
   for (let page = first; page < end; page++) {
@@ -121,7 +110,7 @@ function collectPtes(
       isSelected(pte, select) &&
       !isPinned(pte) &&
       !pte.frame.ksm &&
-      refused.get(page) !== 'locked'
+      refused?.get(page) !== 'locked'
     ) {
       sources.push({ region, page, huge: false, frame: pte.frame, write: pte.write });
       ptes[page] = unmapForMigration(state, vma, pte, 'migrate_vma_collect_pmd');
@@ -139,11 +128,7 @@ export function isSelected(pte: Pte, select: Selection): boolean {
  *
  * @returns those that were not
  */
-function unmap<T extends Moving>(
-  state: State,
-  sources: readonly T[],
-  { refused }: Contention = NO_CONTENTION,
-): readonly T[] {
+function unmap<T extends Moving>(state: State, sources: readonly T[], refused?: Refused): readonly T[] {
   drainLru(state);
   for (const { frame } of sources) {
     if (frame === null) continue;
@@ -152,17 +137,11 @@ function unmap<T extends Moving>(
     if (isMapped(frame)) tryToMigrate(state, frame);
   }
   // migrate_vma_check_page(): of anonymous pages, pinned ones were not selected.
-  const isBusy = (source: T) =>
-    source.frame !== null &&
-    ((source.frame.file && source.frame.pinned) ||
-      ('page' in source && refused.get(source.page as number) === 'busy'));
+  const isBusy = ({ frame, page }: T) =>
+    frame !== null && ((frame.file && frame.pinned) || (page !== undefined && refused?.get(page) === 'busy'));
   const busy = sources.filter(isBusy);
   if (busy.length === 0) return sources;
-  finalize(
-    state,
-    busy,
-    busy.map(() => null),
-  );
+  putBack(state, busy);
   return sources.filter((source) => !isBusy(source));
 }
 
@@ -232,28 +211,26 @@ function insertedEntry({ write }: Vma, frame: Frame, rule: Rule): Pte {
 }
 
 /**
- * One migrate_vma() of dmirror_migrate_to_device(): pages `first` to `end` (exclusive) of one vma go to the device
- * of `file`, whose page table gets them.
+ * One migrate_vma() of dmirror_migrate_to_device(): pages of one vma go to the device of `file`, whose page table gets
+ * them.
  */
-export function migrateToDevice(state: State, file: DeviceFile, vma: Vma, first: number, end: number): void {
-  atOnce(toDevicePhases(state, file, vma, first, end));
+export function migrateToDevice(state: State, file: DeviceFile, migrate: MigrateVma): void {
+  atOnce(toDevicePhases(state, file, migrate));
 }
 
 /** The same, with an interruption where pages are unmapped, and holes are not locked. */
 export function* toDevicePhases(
   state: State,
   file: DeviceFile,
-  vma: Vma,
-  first: number,
-  end: number,
-  contention?: Contention,
+  migrate: MigrateVma,
 ): Generator<void, void, unknown> {
+  const { vma, first, end, refused } = migrate;
   const { region } = vma;
   const { minor } = file;
   // migrate_vma_collect()
   invalidate(vma.mm, region, first, end, minor);
-  const all = collect(state, vma, first, end, { kind: 'system' }, false, contention);
-  const collected = all.length > 0 ? unmap(state, all, contention) : all;
+  const all = collect(state, migrate, { kind: 'system' });
+  const collected = all.length > 0 ? unmap(state, all, refused) : all;
   yield;
 
   // dmirror_migrate_alloc_and_copy(): a page for which there is no memory stays where it is; a folio goes in pages.
@@ -331,59 +308,49 @@ function finalize(state: State, sources: readonly Moving[], targets: readonly (F
   });
 }
 
+/** They stay where they are. */
+function putBack(state: State, sources: readonly Moving[]): void {
+  finalize(
+    state,
+    sources,
+    sources.map(() => null),
+  );
+}
+
 /**
  * migrate_vma() towards RAM, of dmirror_migrate_to_system() and dmirror_devmem_fault(): device pages of the minor of
- * `file` among pages `first` to `end` (exclusive) of one vma.
+ * `file` among pages of one vma.
  *
  * @param file whose entries are erased at the addresses that move
- * @param isFault a CPU fault, which has a reference to the page
  * @returns how many folios moved; null when there was no memory for the first of them (VM_FAULT_OOM), and none did
  */
-export function migrateToSystem(
-  state: State,
-  file: DeviceFile,
-  vma: Vma,
-  first: number,
-  end: number,
-  isFault = false,
-): number | null {
-  return atOnce(toSystemPhases(state, file, vma, first, end, isFault));
+export function migrateToSystem(state: State, file: DeviceFile, migrate: MigrateVma): number | null {
+  return atOnce(toSystemPhases(state, file, migrate));
 }
 
 /** The same, with an interruption where pages are unmapped. */
 export function* toSystemPhases(
   state: State,
   file: DeviceFile,
-  vma: Vma,
-  first: number,
-  end: number,
-  isFault = false,
-  contention?: Contention,
+  migrate: MigrateVma,
 ): Generator<void, number | null, unknown> {
+  const { vma, first, end, isFault = false, refused } = migrate;
   const { region } = vma;
   invalidate(vma.mm, region, first, end, file.minor);
-  const all = collect(state, vma, first, end, { kind: 'device', minor: file.minor }, isFault, contention);
-  const collected = all.length > 0 ? unmap(state, all, contention) : all;
+  const all = collect(state, migrate, { kind: 'device', minor: file.minor });
+  const collected = all.length > 0 ? unmap(state, all, refused) : all;
   yield;
   const sources = collected.filter(({ frame }) => frame !== null);
 
   // dmirror_devmem_fault_alloc_and_copy()
   const fails = sources.length > 0 && allocationFails(file);
   if (fails && !sources[0]!.huge) {
-    finalize(
-      state,
-      sources,
-      sources.map(() => null),
-    );
+    putBack(state, sources);
     return null;
   }
   for (const { page, huge } of sources) file.pt[region]!.fill(null, page, page + (huge ? PMD_PAGES : 1));
   if (fails) return migrateInPieces(state, vma, sources[0]!, isFault);
-  const targets = sources.map(({ frame }) => copyToRam(state, frame!));
-  sources.forEach(({ frame }, i) => {
-    migrateFlags(state, frame!, targets[i]!);
-  });
-  finalize(state, sources, targets);
+  moveToRam(state, sources);
   return sources.length;
 }
 
@@ -398,12 +365,17 @@ function migrateInPieces(state: State, vma: Vma, source: Source, isFault: boolea
     return 0;
   }
   const sources = inSmallPieces(state, vma, source);
+  moveToRam(state, sources);
+  return sources.length;
+}
+
+/** migrate_vma_pages() and migrate_vma_finalize() of what was unmapped, with new pages. None is a hole. */
+function moveToRam(state: State, sources: readonly Moving[]): void {
   const targets = sources.map(({ frame }) => copyToRam(state, frame!));
   sources.forEach(({ frame }, i) => {
     migrateFlags(state, frame!, targets[i]!);
   });
   finalize(state, sources, targets);
-  return sources.length;
 }
 
 /** A page, or a folio of order 9, in RAM with the content of `frame`. */
@@ -442,9 +414,5 @@ export function* evictFrames(state: State, frames: readonly Frame[]): Generator<
   // migrate_device_range()
   unmap(state, sources);
   yield;
-  const targets = frames.map((frame) => copyToRam(state, frame));
-  frames.forEach((frame, i) => {
-    migrateFlags(state, frame, targets[i]!);
-  });
-  finalize(state, sources, targets);
+  moveToRam(state, sources);
 }

@@ -4,9 +4,9 @@
  */
 import { copyPage, handleFault } from './fault.ts';
 import {
-  type Contention,
   evictPhases,
   isSelected,
+  type Refused,
   type Selection,
   toDevicePhases,
   toSystemPhases,
@@ -16,7 +16,15 @@ import { unregister } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { entryAt } from './page-table.ts';
 import type { PageRange, Part, PartDeviceStep, ProcessId, RegionId } from './program.ts';
-import { type DeviceFile, type Mm, type Pte, processOf, type State, type Vma } from './state.ts';
+import {
+  type DeviceFile,
+  type Mm,
+  type Pte,
+  processOf,
+  type State,
+  type Vma,
+  type VmaRange,
+} from './state.ts';
 import { tokenNumber } from './token.ts';
 import { isTorn, tornWord } from './torn.ts';
 import { findVma } from './vma.ts';
@@ -133,7 +141,8 @@ function* access(
       yield { until: () => entryAt(mm, region, page)?.kind !== 'migration' };
     } else if (entry?.kind === 'device') {
       const file = entry.frame.head.migrator!;
-      yield* reading(stage, mm, phases(toSystemPhases(state, file, vma, page, page + 1, true)));
+      const here = { vma, first: page, end: page + 1, isFault: true };
+      yield* reading(stage, mm, phases(toSystemPhases(state, file, here)));
       pause = true;
     } else if (
       entry &&
@@ -288,11 +297,12 @@ function* pieces(
     const next = Math.min(end, page + state.profile.migratePieces, vma.end);
     const select: Selection =
       op === 'migrate-to-dev' ? { kind: 'system' } : { kind: 'device', minor: file.minor };
-    const contention = yield* contend(role, vma, page, next, select);
+    const range = { vma, first: page, end: next };
+    const piece = { ...range, refused: yield* contend(role, range, select) };
     if (op === 'migrate-to-dev') {
-      yield* phases(toDevicePhases(state, file, vma, page, next, contention));
+      yield* phases(toDevicePhases(state, file, piece));
     } else {
-      const count = yield* phases(toSystemPhases(state, file, vma, page, next, false, contention));
+      const count = yield* phases(toSystemPhases(state, file, piece));
       if (count === null) return failWith('ENOMEM', 'dmirror_devmem_fault_alloc_and_copy');
       moved += count;
     }
@@ -307,11 +317,9 @@ function* pieces(
  */
 function* contend(
   { others }: Role,
-  vma: Vma,
-  first: number,
-  end: number,
+  { vma, first, end }: VmaRange,
   select: Selection,
-): Generator<Pause, Contention, number> {
+): Generator<Pause, Refused, number> {
   const found = new Map<number, 'locked' | 'busy'>();
   for (let page = first; page < end; page++) {
     const pte = entryAt(vma.mm, vma.region, page);
@@ -320,7 +328,7 @@ function* contend(
     const choice = yield { choices: 3 };
     if (choice > 0) found.set(page, choice === 1 ? 'locked' : 'busy');
   }
-  return { refused: found };
+  return found;
 }
 
 function contends(other: Part, region: RegionId, page: number, select: Selection): boolean {

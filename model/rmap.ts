@@ -6,7 +6,7 @@ import { addMapping } from './folio.ts';
 import { linkFile, unlinkFile } from './page-cache.ts';
 import { endIndex, fileIndex, linearIndex } from './page-index.ts';
 import type { Profile } from './profile.ts';
-import type { AnonVma, Frame, PageCache, State, Vma } from './state.ts';
+import type { AnonVma, Frame, PageCache, State, Vma, VmaRange } from './state.ts';
 import { flagsOf, sameFlags } from './vma-modify.ts';
 
 /** anon_rmap_tree_insert(): equal starts go to the right, that is, after those that are there. */
@@ -146,17 +146,10 @@ export function unlinkAnonVmas(vma: Vma): void {
   vma.chain = [];
 }
 
-/** Pages `first` to `end` (exclusive) of a vma's region, where a folio is mapped, or could be. */
-export interface RmapVisit {
-  vma: Vma;
-  first: number;
-  end: number;
-}
-
 /** rmap_walk_anon(): the vmas that may map a part of the folio `head`, in the order of the walk, and where. */
-export function rmapWalk(head: Frame): RmapVisit[] {
+export function rmapWalk(head: Frame): VmaRange[] {
   if (head.file) return walkFile(head.file, head.index);
-  const visits: RmapVisit[] = [];
+  const visits: VmaRange[] = [];
   const { index } = head;
   const behind = index + (head.pages?.length ?? 1);
   for (const vma of head.anonVma!.tree) {
@@ -168,7 +161,7 @@ export function rmapWalk(head: Frame): RmapVisit[] {
 }
 
 /** rmap_walk_file() */
-function walkFile({ mappings }: PageCache, index: number): RmapVisit[] {
+function walkFile({ mappings }: PageCache, index: number): VmaRange[] {
   return mappings.flatMap((vma) => {
     const page = vma.first + index - vma.filePgoff;
     return vma.first <= page && page < vma.end ? [{ vma, first: page, end: page + 1 }] : [];

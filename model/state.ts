@@ -83,6 +83,13 @@ export interface Vma {
   chain: AnonVma[];
 }
 
+/** Pages `first` to `end` (exclusive) of a vma's region. */
+export interface VmaRange {
+  vma: Vma;
+  first: number;
+  end: number;
+}
+
 /**
  * Pages of devices: of a private one, which no CPU can reach, or of a coherent one (model/coherent.ts); `swap`: a slot of the
  * swap device (model/swap.ts); `none`: of no entry.
