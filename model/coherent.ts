@@ -2,7 +2,7 @@
  * Pages of coherent devices (MEMORY_DEVICE_COHERENT): memory that CPUs reach as well, so that its entries are present ones
  * and nothing faults on it. What happens to such an entry is what happens to a page in RAM, but for:
  *
- * - migrate_vma: they are selected by the device alone (model/migrate.ts, isSelected); one device does not take them from
+ * - migrate_vma: they are selected by the device alone (model/migrate-collect.ts, isSelected); one device does not take them from
  *   another, nor does a private one
  * - they are on no LRU list, and pass for offline in /proc/kpageflags and kpagecount
  * - MADV_FREE, COLD, PAGEOUT, and mlock() of a page that is there, leave them alone (folio_is_zone_device)

@@ -1,7 +1,6 @@
 /** migrate_vma_collect_huge_pmd() (mm/migrate_device.c): what a PMD as a whole is collected as. */
 import { breakUp } from './folio.ts';
-import type { Selection, Source } from './migrate.ts';
-import { isSelected } from './migrate.ts';
+import { isSelected, type Selection, type Source } from './migrate-collect.ts';
 import { freezePmd, setPmdMigrationEntry } from './migration-entries.ts';
 import { invalidate } from './notifier.ts';
 import { hugeEntry, pmdOf } from './page-table.ts';

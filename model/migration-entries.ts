@@ -37,7 +37,7 @@ export function unmapForMigration(state: State, vma: Vma, pte: Pte, rule: Rule):
   const { frame } = pte;
   if (pte.kind === 'present' && pte.dirty) frame.head.dirty = true;
   const entry = migrationEntry(pte, frame.exclusive, rule);
-  // folio_try_share_anon_rmap_pte() and _pmd(); what is pinned was not selected (model/migrate.ts).
+  // folio_try_share_anon_rmap_pte() and _pmd(); what is pinned was not selected (model/migrate-collect.ts).
   frame.exclusive = false;
   if (pte.huge) removePmdMapping(frame, vma.mm);
   else removeMapping(state, frame, vma);

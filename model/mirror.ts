@@ -200,7 +200,7 @@ function pieceEntersDevicePage(
 
 /**
  * A fault on a page of a folio of order 9 that PTEs map splits the folio, and leaves the page on the device
- * (model/migrate.ts, collectPtes). For a device of its own it is not faulted again.
+ * (model/migrate-collect.ts, collectPtes). For a device of its own it is not faulted again.
  */
 function isSplitOnly(mm: Mm, region: RegionId, page: number, file: DeviceFile): boolean {
   const pte = entryAt(mm, region, page);

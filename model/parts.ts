@@ -3,14 +3,8 @@
  * (mmap_lock held for reading shuts out those that write to the mappings, and nobody else).
  */
 import { copyPage, handleFault } from './fault.ts';
-import {
-  evictPhases,
-  isSelected,
-  type Refused,
-  type Selection,
-  toDevicePhases,
-  toSystemPhases,
-} from './migrate.ts';
+import { evictPhases, toDevicePhases, toSystemPhases } from './migrate.ts';
+import { isSelected, type Refused, type Selection } from './migrate-collect.ts';
 import { fault } from './mirror.ts';
 import { unregister } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
