@@ -3,6 +3,7 @@ import { markDirty, touch } from './access-flags.ts';
 import { exclusiveFault } from './exclusive.ts';
 import { fileFault, sharedWriteFault } from './file-fault.ts';
 import { dropMapping } from './folio.ts';
+import { newRamFrame } from './frame.ts';
 import { hugeFault, reuseLargeFolio } from './huge-fault.ts';
 import { hugetlbFault } from './hugetlb.ts';
 import { addToLru, drainLru, mlockNew, settleOnLru } from './lru.ts';
@@ -11,7 +12,7 @@ import { invalidate } from './notifier.ts';
 import { setPte, setTable } from './page-table.ts';
 import { presentPte } from './pte.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
-import { type Frame, newRamFrame, type Pte, type Rule, type State, type Vma } from './state.ts';
+import type { Frame, Pte, Rule, State, Vma } from './state.ts';
 import { freeSwap, swapIn } from './swap.ts';
 import { type FaultResult, handleUserfault, isWriteProtected, type Wanted } from './userfault.ts';
 

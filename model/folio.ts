@@ -2,26 +2,14 @@
  * Folios of order 9: how many entries map them (mm/rmap.c, include/linux/rmap.h), and how they fall apart
  * (mm/huge_memory.c). A page of order 0 is its own head; what belongs to a whole folio is kept in its head.
  */
+import { freeFrame, newFrame } from './frame.ts';
 import { freeUnmapped, munlockFolio } from './lru.ts';
 import { type DeviceMinor, PMD_PAGES } from './program.ts';
-import {
-  type Device,
-  type DeviceFile,
-  type Frame,
-  type FrameKind,
-  freeFrame,
-  type LargeMapcount,
-  type Mm,
-  makeChunk,
-  newFrame,
-  type Pte,
-  type State,
-  type Vma,
-} from './state.ts';
+import type { Frame, FrameKind, LargeMapcount, Mm, Pte, State, Vma } from './state.ts';
 import { freeSwap } from './swap.ts';
 
 /** The head of a folio of order 9. */
-function newFolio(state: State, kind: FrameKind, minor: DeviceMinor): Frame {
+export function newFolio(state: State, kind: FrameKind, minor: DeviceMinor): Frame {
   const pages = Array.from({ length: PMD_PAGES }, () => newFrame(state.nextId++, kind, minor));
   const head = pages[0]!;
   head.pages = pages;
@@ -42,29 +30,6 @@ export function hugeZero(state: State): Frame {
 /** A folio of order 9 in RAM, filled with zeroes. */
 export function newRamFolio(state: State): Frame {
   return newFolio(state, 'ram', -1);
-}
-
-/** dmirror_devmem_alloc_page() of order 9. The pages have the content of `from`, or zeroes. */
-export function newDeviceFolio(state: State, file: DeviceFile, from: Frame | null): Frame {
-  const device = state.devices[file.minor]!;
-  const head = newFolio(state, 'device', file.minor);
-  if (from) copyFolio(from, head);
-  head.migrator = file;
-  const freed = device.freeHuge.pop();
-  head.position = freed?.position ?? takeFreshFolio(device);
-  // Every program with huge regions begins with devices that have no memory for folios yet (qemu/guest/runner.c).
-  head.positionKnown = freed?.known ?? true;
-  head.active = freed ? freed.active : false;
-  head.swapBacked = freed ? freed.swapBacked : false;
-  for (const page of head.pages!) page.generation = device.generation;
-  device.live.add(head);
-  return head;
-}
-
-function takeFreshFolio(device: Device): number {
-  const position = device.freshHuge ?? makeChunk(device) - PMD_PAGES;
-  device.freshHuge = position - PMD_PAGES;
-  return position;
 }
 
 export function copyFolio(from: Frame, to: Frame): void {

@@ -4,11 +4,12 @@
  * back after the program.
  */
 import { addMapping, dropMapping } from './folio.ts';
+import { newRamFrame } from './frame.ts';
 import { addToLru, drainLru, markAccessed } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, succeed } from './outcome.ts';
 import { addNewAnonRmap } from './rmap.ts';
-import { type Frame, type Mm, newRamFrame, type Pte, type State, type Vma } from './state.ts';
+import type { Frame, Mm, Pte, State, Vma } from './state.ts';
 
 /** A ksm_rmap_item: what ksmd remembers of a page of an mm. */
 export interface RmapItem {

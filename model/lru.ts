@@ -3,7 +3,8 @@
  * of each kind.
  */
 import { markCoherentAccessed } from './coherent.ts';
-import { type Frame, freeFrame, type MlockDrain, type State } from './state.ts';
+import { freeFrame } from './frame.ts';
+import type { Frame, MlockDrain, State } from './state.ts';
 
 /** lru_add_drain(): the pages of lru_add get PG_lru, those of lru_activate get PG_active; then mlock_drain_local(). */
 export function drainLru(state: State): void {

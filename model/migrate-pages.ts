@@ -1,5 +1,6 @@
 /** migrate_vma_pages() (mm/migrate_device.c): new pages get what old ones were, or are put in where there was none. */
 import { markDirty } from './access-flags.ts';
+import { freeFrame } from './frame.ts';
 import { addNewFolioRmap } from './huge-fault.ts';
 import type { MigrateVma, Source } from './migrate-collect.ts';
 import { invalidate } from './notifier.ts';
@@ -8,7 +9,7 @@ import type { DeviceMinor } from './program.ts';
 import { presentPte, pteOfPlace } from './pte.ts';
 import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
 import { splitPmd } from './split.ts';
-import { type Frame, freeFrame, type Pte, type Rule, type State, type Vma } from './state.ts';
+import type { Frame, Pte, Rule, State, Vma } from './state.ts';
 import { freeSwap } from './swap.ts';
 
 /**

@@ -3,10 +3,11 @@
  * or back (mm/migrate_device.c).
  */
 import { isMapped } from './folio.ts';
+import { freeFrame } from './frame.ts';
 import { addToLru, drainLru } from './lru.ts';
 import type { Refused, Source } from './migrate-collect.ts';
 import { removeMigrationPtes, tryToMigrate } from './migration-entries.ts';
-import { type Frame, freeFrame, type State } from './state.ts';
+import type { Frame, State } from './state.ts';
 
 /** What is needed of a source once it is collected; all that there is of one that is evicted. */
 export type Moving = Pick<Source, 'frame'> & { page?: number };

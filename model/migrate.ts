@@ -2,8 +2,10 @@
  * migrate_vma_*() and migrate_device_*() (mm/migrate_device.c) with the callbacks of lib/test_hmm.c: how pages move
  * between RAM and a private device. What is collected, model/migrate-collect.ts says, and model/migrate-pages.ts where it goes.
  */
+import { CHUNK_PAGES, newDeviceFolio, newDeviceFrame } from './device-allocator.ts';
 import { allocationFails } from './device-memory.ts';
-import { copyFolio, newDeviceFolio, newRamFolio } from './folio.ts';
+import { copyFolio, newRamFolio } from './folio.ts';
+import { newRamFrame } from './frame.ts';
 import { inSmallPieces, splitUnmappedPmd } from './huge-migrate.ts';
 import { collect, type MigrateVma, type Source } from './migrate-collect.ts';
 import { migrateFlags, migratePages } from './migrate-pages.ts';
@@ -11,15 +13,7 @@ import { finalize, type Moving, putBack, unmap } from './migrate-unmap.ts';
 import { removeMigrationPtes } from './migration-entries.ts';
 import { invalidate } from './notifier.ts';
 import { type DeviceMinor, PMD_PAGES } from './program.ts';
-import {
-  CHUNK_PAGES,
-  type DeviceFile,
-  type Frame,
-  newDeviceFrame,
-  newRamFrame,
-  type State,
-  type Vma,
-} from './state.ts';
+import type { DeviceFile, Frame, State, Vma } from './state.ts';
 
 /** Runs what can be interrupted without an interruption. */
 function atOnce<T>(phases: Generator<void, T, unknown>): T {

@@ -1,6 +1,7 @@
 /** Unloading test_hmm and loading it anew (delete_module(2), finit_module(2); hmm_dmirror_exit and hmm_dmirror_init). */
+import { CHUNK_PAGES } from './device-allocator.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
-import { CHUNK_PAGES, type State } from './state.ts';
+import type { State } from './state.ts';
 
 /**
  * A file that is open holds the module. Without one no page is left on a device, and each device is as it was at first:

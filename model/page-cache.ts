@@ -2,9 +2,10 @@
  * Files, their page cache and who maps them (mm/filemap.c, mm/shmem.c, mm/interval_tree.c). The agent makes a file for
  * each region that has one before the first step, and drains the LRU batches then and after each step.
  */
+import { newRamFrame } from './frame.ts';
 import { addToLru, markAccessed } from './lru.ts';
 import { fileWord, PMD_PAGES, type Region, type RegionId } from './program.ts';
-import { type Frame, newRamFrame, type PageCache, type State, type Vma } from './state.ts';
+import type { Frame, PageCache, State, Vma } from './state.ts';
 
 /** The file of a region; null for anonymous memory. */
 export function newPageCache(

@@ -2,7 +2,9 @@
 import { closeDescriptor } from './device-file.ts';
 import { restoreExclusive } from './exclusive.ts';
 import { addMapping, addPmdMapping, isPinned } from './folio.ts';
+import { newRamFrame } from './frame.ts';
 import { copyHugetlb, isHugetlb } from './hugetlb.ts';
+import { newProcess } from './initial-state.ts';
 import { enterKsm, exitKsm } from './ksm.ts';
 import { addToLru } from './lru.ts';
 import { invalidate, release } from './notifier.ts';
@@ -13,16 +15,7 @@ import { releasePins } from './pin.ts';
 import type { ProcessId } from './program.ts';
 import { addNewAnonRmap, anonVmaFork, unlinkVma } from './rmap.ts';
 import { splitPmd } from './split.ts';
-import {
-  type Descriptor,
-  type Mm,
-  newProcess,
-  newRamFrame,
-  type Process,
-  type Pte,
-  type State,
-  type Vma,
-} from './state.ts';
+import type { Descriptor, Mm, Process, Pte, State, Vma } from './state.ts';
 import { zapVma } from './vma.ts';
 
 /** fork(2): mappings by dup_mmap(), descriptors by dup_fd(); an inherited file mirrors the mm of its opener. */

@@ -2,7 +2,8 @@
  * Page-table entries as they are made. Most are made for somebody who is about to use them; what else is known of an entry,
  * the rule that makes it sets.
  */
-import { type Frame, newFrame, type Pte, type Rule } from './state.ts';
+import { newFrame } from './frame.ts';
+import type { Frame, Pte, Rule } from './state.ts';
 
 /** An entry that nobody has used, of a page of order 0. */
 export function newPte(kind: Pte['kind'], frame: Frame, write: boolean, rule: Rule): Pte {

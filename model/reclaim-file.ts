@@ -1,10 +1,11 @@
 /** MADV_PAGEOUT of pages of files (mm/madvise.c, mm/vmscan.c), that nobody else maps. */
 import { dropMapping } from './folio.ts';
+import { freeFrame } from './frame.ts';
 import { addToLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { fileIndex } from './page-index.ts';
 import { rmapWalk } from './rmap.ts';
-import { freeFrame, type PageCache, type Pte, type State, type Vma } from './state.ts';
+import type { PageCache, Pte, State, Vma } from './state.ts';
 
 /**
  * shrink_folio_list(): a page of shmem is unmapped, and would then be written to swap, which there is none of

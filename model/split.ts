@@ -1,11 +1,12 @@
 /** Splits of PMDs and of folios of order 9 (mm/huge_memory.c). */
 import { breakUp } from './folio.ts';
+import { freeFrame } from './frame.ts';
 import { removeMigrationPtes, spreadPmd, tryToMigrate } from './migration-entries.ts';
 import { invalidate } from './notifier.ts';
 import { hugeEntry, pmdStart, setPmd } from './page-table.ts';
 import { PMD_PAGES, type RegionId } from './program.ts';
 import { presentPte } from './pte.ts';
-import { type Frame, freeFrame, type Mm, type Pte, type State, type Vma } from './state.ts';
+import type { Frame, Mm, Pte, State, Vma } from './state.ts';
 
 /** __split_huge_pmd(): MMU_NOTIFY_CLEAR for all that the PMD covers, and PTEs if it maps memory itself. */
 export function splitPmd(state: State, vma: Vma, page: number): void {

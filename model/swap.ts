@@ -8,6 +8,7 @@
  */
 import { markDirty } from './access-flags.ts';
 import { addMapping, isMapped, removeMapping } from './folio.ts';
+import { freeFrame, newFrame, newRamFrame } from './frame.ts';
 import { addToLru, mlockFolio, settleOnLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
@@ -15,7 +16,7 @@ import { setPte } from './page-table.ts';
 import { tracksWrites } from './protect.ts';
 import { inherit, newPte, presentPte } from './pte.ts';
 import { addNewAnonRmap, rmapWalk } from './rmap.ts';
-import { type Frame, freeFrame, newFrame, newRamFrame, type Pte, type State, type Vma } from './state.ts';
+import type { Frame, Pte, State, Vma } from './state.ts';
 import { isWriteProtected } from './userfault.ts';
 
 /** swapon(2) */

@@ -3,6 +3,7 @@
  * numbers, types of swap entries and whatever else a design or an architecture chooses are mapped away.
  */
 import { apply, applyEnd, type StepExpectation } from '../../model/apply.ts';
+import { initialState } from '../../model/initial-state.ts';
 import type { ProgramTranscript, StepObservation } from '../../model/observation.ts';
 import { markObserved, observationFaults, observe, observeProcesses } from '../../model/observe.ts';
 import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
@@ -10,7 +11,7 @@ import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
 import { decodePagemap, decodePte, type PagemapEntry, type TraceEntry } from '../../model/pagemap.ts';
 import type { Profile } from '../../model/profile.ts';
 import { type Program, pageAddress } from '../../model/program.ts';
-import { type ExpectedEvent, initialState, type State } from '../../model/state.ts';
+import type { ExpectedEvent, State } from '../../model/state.ts';
 import { faultCode, traceKind } from '../compare/events.ts';
 import { describeBytes, describeOutcome } from '../compare/outcome.ts';
 import { pagemapKind } from '../compare/pagemap.ts';

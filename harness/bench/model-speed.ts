@@ -1,7 +1,7 @@
 /** How fast the model is by itself. */
 import { apply } from '../../model/apply.ts';
+import { initialState } from '../../model/initial-state.ts';
 import type { Profile } from '../../model/profile.ts';
-import { initialState } from '../../model/state.ts';
 import { generatePrograms } from '../programs/generate.ts';
 
 const PROGRAMS = 200;

@@ -2,8 +2,9 @@
  * Which page of the machine each frame of the model is: a bijection that is adopted when a frame is first seen and
  * must hold as long as the frame lives.
  */
+import { CHUNK_PAGES } from '../../model/device-allocator.ts';
 import { isCoherent } from '../../model/program.ts';
-import { CHUNK_PAGES, type Frame } from '../../model/state.ts';
+import type { Frame } from '../../model/state.ts';
 import type { Chunk, Environment } from './environment.ts';
 
 /** Slack: which PFN the page allocator gave. */

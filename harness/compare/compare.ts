@@ -1,6 +1,7 @@
 /** Drives the model through a program beside the transcript of a real run, and compares the two step by step. */
 import { applyEnd, type StepExpectation } from '../../model/apply.ts';
 import { type Coverage, CoverageRecorder } from '../../model/coverage/coverage.ts';
+import { initialState } from '../../model/initial-state.ts';
 import { violations } from '../../model/invariants.ts';
 import type { ProgramTranscript, StepObservation } from '../../model/observation.ts';
 import {
@@ -11,7 +12,7 @@ import {
   observeProcesses,
 } from '../../model/observe.ts';
 import type { Program } from '../../model/program.ts';
-import { type Frame, initialState, type State } from '../../model/state.ts';
+import type { Frame, State } from '../../model/state.ts';
 import { Bindings } from './bindings.ts';
 import type { Environment } from './environment.ts';
 import { compareEvents } from './events.ts';

@@ -3,12 +3,13 @@
  * the actors or another leads to. The program has behaved when one row has all that it saw.
  */
 import { apply, endingsOf, type StepExpectation } from '../../model/apply.ts';
+import { initialState } from '../../model/initial-state.ts';
 import { type ExpectedPage, markObserved, observe, observeProcesses } from '../../model/observe.ts';
 import type { Expected } from '../../model/outcome.ts';
 import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
 import type { Profile } from '../../model/profile.ts';
 import type { DeviceMinor, Part, ProcessId, Program, Step } from '../../model/program.ts';
-import { initialState, type State } from '../../model/state.ts';
+import type { State } from '../../model/state.ts';
 import { isTorn } from '../../model/torn.ts';
 import { pagemapKind } from '../compare/pagemap.ts';
 import type { Divergence, FieldName, Place } from '../compare/tally.ts';

@@ -1,5 +1,6 @@
 /** What the model expects of a program that is run by itself, without an agent that observes it after each step. */
 import { apply, applyEnd, type StepExpectation } from '../../model/apply.ts';
+import { initialState } from '../../model/initial-state.ts';
 import {
   type ExpectedPage,
   type ExpectedProcess,
@@ -11,7 +12,7 @@ import {
 import { entryAt } from '../../model/page-table.ts';
 import { type Arch, makeProfile, type Profile } from '../../model/profile.ts';
 import type { ProcessId, Program, RegionId } from '../../model/program.ts';
-import { type ExpectedEvent, type Frame, initialState, type State } from '../../model/state.ts';
+import type { ExpectedEvent, Frame, State } from '../../model/state.ts';
 
 /** After one step; `expected.events` alone after the last, for the end of the program. */
 export interface StepView {

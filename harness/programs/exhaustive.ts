@@ -4,11 +4,12 @@
  */
 import { apply } from '../../model/apply.ts';
 import { cloneState } from '../../model/clone.ts';
+import { initialState } from '../../model/initial-state.ts';
 import { markObserved } from '../../model/observe.ts';
 import type { Profile } from '../../model/profile.ts';
 import type { PageRange, Program, Step } from '../../model/program.ts';
 import { hazardOf } from '../../model/safe.ts';
-import { initialState, type State } from '../../model/state.ts';
+import type { State } from '../../model/state.ts';
 
 /** Operations that an alphabet can have; the first are those that it has by default. */
 export const EXHAUSTIVE_OPERATIONS = [

@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check';
 import { apply } from '../../model/apply.ts';
+import { initialState } from '../../model/initial-state.ts';
 import { markObserved } from '../../model/observe.ts';
 import { pmdStart } from '../../model/page-table.ts';
 import { makeProfile, type Profile } from '../../model/profile.ts';
@@ -36,7 +37,7 @@ import {
   type UserfaultKind,
 } from '../../model/program.ts';
 import { hazardOf } from '../../model/safe.ts';
-import { initialState, type Process, type State } from '../../model/state.ts';
+import type { Process, State } from '../../model/state.ts';
 
 export interface GenerateOptions {
   /** Decides what is safe. @default 7.3, design pfn, x86_64 */

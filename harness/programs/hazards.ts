@@ -1,11 +1,12 @@
 import { apply, endingsOf } from '../../model/apply.ts';
 import { TooManyWaysError } from '../../model/explore.ts';
+import { initialState } from '../../model/initial-state.ts';
 import { HazardError } from '../../model/mirror.ts';
 import { markObserved } from '../../model/observe.ts';
 import type { Profile } from '../../model/profile.ts';
 import type { Program, Step, Together } from '../../model/program.ts';
 import { hazardOf } from '../../model/safe.ts';
-import { initialState, type State } from '../../model/state.ts';
+import type { State } from '../../model/state.ts';
 
 /** A step that makes test_hmm oops or warn. */
 export interface Hazard {

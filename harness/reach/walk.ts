@@ -5,9 +5,10 @@
 import { cloneState } from '../../model/clone.ts';
 import { statesOf } from '../../model/coverage/coverage.ts';
 import { stateName } from '../../model/coverage/page-state.ts';
+import { initialState } from '../../model/initial-state.ts';
 import type { Profile } from '../../model/profile.ts';
 import { type DeviceMinor, isHugeRegion, type Program, type Region, type Step } from '../../model/program.ts';
-import { initialState, type State } from '../../model/state.ts';
+import type { State } from '../../model/state.ts';
 import { type Devices, grant, type Wish } from '../programs/generate.ts';
 import { aim } from './aim.ts';
 import type { Roads } from './roads.ts';

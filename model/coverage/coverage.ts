@@ -3,6 +3,7 @@
  * a program reaches is seen from outside of the model, which is not slowed down where nobody asks.
  */
 import { apply, fileOf, type StepExpectation } from '../apply.ts';
+import { initialState } from '../initial-state.ts';
 import type { Outcome } from '../observation.ts';
 import { markObserved } from '../observe.ts';
 import { entryAt, hugeEntry, pmdEnd, pmdStart } from '../page-table.ts';
@@ -16,7 +17,7 @@ import {
   type RegionId,
   type Step,
 } from '../program.ts';
-import { initialState, type Mm, type State } from '../state.ts';
+import type { Mm, State } from '../state.ts';
 import { isHugeCode, stateCode, stateName } from './page-state.ts';
 import { rowsFor } from './tables.ts';
 

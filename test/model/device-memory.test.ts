@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CHUNK_PAGES } from '../../model/state.ts';
+import { CHUNK_PAGES } from '../../model/device-allocator.ts';
 import { devicePages, events, last, outcomes, pages, play, pte } from './play.ts';
 
 const READY = `

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { programArbitrary, WEIGHTS } from '../../harness/programs/generate.ts';
 import { apply } from '../../model/apply.ts';
+import { initialState } from '../../model/initial-state.ts';
 import { violations } from '../../model/invariants.ts';
 import { markObserved } from '../../model/observe.ts';
 import { makeProfile } from '../../model/profile.ts';
@@ -13,7 +14,7 @@ import {
   type Region,
   type Step,
 } from '../../model/program.ts';
-import { initialState, type State } from '../../model/state.ts';
+import type { State } from '../../model/state.ts';
 import { tokenNumber } from '../../model/token.ts';
 
 const profiles = [

@@ -3,12 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { programArbitrary } from '../../harness/programs/generate.ts';
 import { apply, applyEnd } from '../../model/apply.ts';
 import { cloneState } from '../../model/clone.ts';
+import { initialState } from '../../model/initial-state.ts';
 import { violations } from '../../model/invariants.ts';
 import { markObserved, observe } from '../../model/observe.ts';
 import { entryAt, frameAt } from '../../model/page-table.ts';
 import { makeProfile } from '../../model/profile.ts';
 import { MINORS, type Program, type Step } from '../../model/program.ts';
-import { initialState, type State } from '../../model/state.ts';
+import type { State } from '../../model/state.ts';
 import { tokenNumber } from '../../model/token.ts';
 import { findVma } from '../../model/vma.ts';
 

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { findHazard } from '../../harness/programs/hazards.ts';
 import { apply } from '../../model/apply.ts';
+import { initialState } from '../../model/initial-state.ts';
 import { observe } from '../../model/observe.ts';
 import { pageFlags } from '../../model/page-flags.ts';
 import { makeProfile } from '../../model/profile.ts';
 import type { Program, Step } from '../../model/program.ts';
-import { initialState } from '../../model/state.ts';
 
 const old = makeProfile({ kernel: '6.12', design: 'pfn', arch: 'x86_64' });
 const current = makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' });

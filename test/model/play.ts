@@ -2,10 +2,11 @@
 import { describeOutcome } from '../../harness/compare/outcome.ts';
 import { parseProgram } from '../../harness/programs/load.ts';
 import { apply, type StepExpectation } from '../../model/apply.ts';
+import { initialState } from '../../model/initial-state.ts';
 import { markObserved } from '../../model/observe.ts';
 import { makeProfile, type Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
-import { type ExpectedMigration, initialState, type Pte, type State } from '../../model/state.ts';
+import type { ExpectedMigration, Pte, State } from '../../model/state.ts';
 
 export const STOCK = makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' });
 

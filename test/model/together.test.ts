@@ -3,11 +3,11 @@ import { findHazard } from '../../harness/programs/hazards.ts';
 import { parseProgram } from '../../harness/programs/load.ts';
 import { apply, endingsOf } from '../../model/apply.ts';
 import { explore, TooManyWaysError } from '../../model/explore.ts';
+import { initialState } from '../../model/initial-state.ts';
 import { violations } from '../../model/invariants.ts';
 import type { Outcome } from '../../model/observation.ts';
 import { markObserved, observe } from '../../model/observe.ts';
 import type { Program } from '../../model/program.ts';
-import { initialState } from '../../model/state.ts';
 import { isTorn } from '../../model/torn.ts';
 import { STOCK } from './play.ts';
 

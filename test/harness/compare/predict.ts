@@ -3,6 +3,8 @@ import type { Environment } from '../../../harness/compare/environment.ts';
 import { faultCode, traceKind } from '../../../harness/compare/events.ts';
 import { pagemapKind } from '../../../harness/compare/pagemap.ts';
 import { apply, applyEnd, endingsOf, TOGETHER } from '../../../model/apply.ts';
+import { CHUNK_PAGES } from '../../../model/device-allocator.ts';
+import { initialState } from '../../../model/initial-state.ts';
 import type {
   MappingObservation,
   PageObservation,
@@ -28,14 +30,7 @@ import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
 import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
 import { type Program, pageAddress, type Together } from '../../../model/program.ts';
 import { type ExpectedMapping, expectSmaps } from '../../../model/smaps.ts';
-import {
-  CHUNK_PAGES,
-  type ExpectedEvent,
-  type ExpectedMigration,
-  type Frame,
-  initialState,
-  processOf,
-} from '../../../model/state.ts';
+import { type ExpectedEvent, type ExpectedMigration, type Frame, processOf } from '../../../model/state.ts';
 import { firstWord, isTorn } from '../../../model/torn.ts';
 
 /** Chunks as real guests have them: high PFNs, or device page numbers from 0. */

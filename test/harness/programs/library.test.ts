@@ -3,11 +3,11 @@ import { describeOutcome } from '../../../harness/compare/outcome.ts';
 import { findHazard } from '../../../harness/programs/hazards.ts';
 import { loadLibrary } from '../../../harness/programs/load.ts';
 import { apply } from '../../../model/apply.ts';
+import { initialState } from '../../../model/initial-state.ts';
 import { violations } from '../../../model/invariants.ts';
 import { markObserved } from '../../../model/observe.ts';
 import { makeProfile } from '../../../model/profile.ts';
 import type { Program } from '../../../model/program.ts';
-import { initialState } from '../../../model/state.ts';
 
 const programs = await loadLibrary();
 const profiles = [
