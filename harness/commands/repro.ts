@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Program } from '../../model/program.ts';
-import { describeFingerprint, type Fingerprint, identify, sameBug } from '../divergence/fingerprint.ts';
+import {
+  describeFingerprint,
+  type Fingerprint,
+  identify,
+  mostTelling,
+  sameBug,
+} from '../divergence/fingerprint.ts';
 import { type Finding, readFinding } from '../divergence/keep.ts';
 import { type Trial, Trials } from '../divergence/trials.ts';
 import { ExitStatus, inputError } from '../errors.ts';
@@ -193,11 +199,14 @@ function summarize(
   { kernel, arch }: { kernel: ResolvedKernel; arch: Arch },
 ): Reproduction {
   const byId = new Map<string, { id: string; shown: number; what: string }>();
-  for (const fingerprint of trials.flatMap(({ fingerprints }) => fingerprints)) {
-    const id = identify(fingerprint);
-    const entry = byId.get(id) ?? { id, shown: 0, what: describeFingerprint(fingerprint) };
-    entry.shown++;
-    byId.set(id, entry);
+  for (const { fingerprints, result } of trials) {
+    const first = mostTelling(result?.comparison.divergences ?? []);
+    for (const fingerprint of fingerprints) {
+      const id = identify(fingerprint);
+      const entry = byId.get(id) ?? { id, shown: 0, what: describeFingerprint(fingerprint, first) };
+      entry.shown++;
+      byId.set(id, entry);
+    }
   }
   const shows = ({ fingerprints }: Trial) =>
     wanted ? fingerprints.some((shown) => sameBug(shown, wanted)) : fingerprints.length > 0;

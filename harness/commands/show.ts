@@ -1,7 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { describeFingerprint } from '../divergence/fingerprint.ts';
+import type { Divergence } from '../compare/tally.ts';
+import { describeFingerprint, mostTelling } from '../divergence/fingerprint.ts';
 import { type Finding, readFinding } from '../divergence/keep.ts';
 import { inputError } from '../errors.ts';
 import { formatVerdict } from '../report/table.ts';
@@ -75,10 +76,11 @@ async function findFinding(folder: string, id: string): Promise<string> {
 
 async function formatFinding(folder: string, finding: Finding): Promise<string> {
   const { subject, fingerprint, programs, original, smallest, splats, lost } = finding;
+  const divergences = finding.divergences as Divergence[];
   const text = (file: string) => readFile(join(folder, file), 'utf8');
   const times = ({ shown, runs }: { shown: number; runs: number }) => `${shown} of ${runs} runs`;
   const lines = [
-    `finding ${finding.id}: ${describeFingerprint(fingerprint)}`,
+    `finding ${finding.id}: ${describeFingerprint(fingerprint, mostTelling(divergences))}`,
     `kernel   ${subject.origin}, ${fingerprint.arch}, design ${fingerprint.design}`,
     `programs ${programs.length}: ${programs.slice(0, 5).join(', ')}${programs.length > 5 ? ', …' : ''}`,
     `original ${original.steps} steps, shown again in ${times(original.rate)} (${join(folder, original.file)})`,
@@ -89,15 +91,6 @@ async function formatFinding(folder: string, finding: Finding): Promise<string> 
     );
   }
   lines.push('', (await text((smallest ?? original).file)).trimEnd());
-  for (const { step, field, expected, seen, rule } of finding.divergences) {
-    lines.push(
-      '',
-      `step ${step}, ${field}`,
-      `  expected ${expected}`,
-      `  seen     ${seen}`,
-      `  rule     ${rule}`,
-    );
-  }
   for (const splat of splats) lines.push('', ...splat.lines);
   if (lost !== null) lines.push('', `guest lost: ${lost}`);
   const drawing = await text('pages.txt').catch(() => undefined);

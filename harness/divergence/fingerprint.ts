@@ -31,14 +31,13 @@ export interface Setting {
   arch: Arch;
 }
 
-/** Of a comparison that failed: its most telling field, in the order in which compare() lists its fields. */
+/** Of a comparison that failed: its most telling field. */
 export function fingerprintOfDivergences(
   program: Program,
   divergences: readonly Divergence[],
   setting: Setting,
 ): Fingerprint | undefined {
-  const rank = ({ field }: Divergence) => FIELDS.indexOf(field);
-  const [first] = [...divergences].sort((a, b) => rank(a) - rank(b));
+  const first = mostTelling(divergences);
   if (!first) return undefined;
   return {
     kind: 'divergence',
@@ -47,6 +46,12 @@ export function fingerprintOfDivergences(
     ...classesOf(first),
     ...pick(setting),
   };
+}
+
+/** Whose field comes first in the order in which compare() lists its fields. */
+export function mostTelling<T extends Pick<Divergence, 'field'>>(divergences: readonly T[]): T | undefined {
+  const rank = ({ field }: T) => FIELDS.indexOf(field);
+  return [...divergences].sort((a, b) => rank(a) - rank(b))[0];
 }
 
 /** Of a report of the kernel while `step` of the program was run. */
@@ -107,9 +112,21 @@ export function identify(fingerprint: Fingerprint): string {
     .slice(0, 8);
 }
 
-/** A line for people. */
-export function describeFingerprint({ operation, field, expected, seen }: Fingerprint): string {
-  return `${operation}: ${field}: expected ${expected}, seen ${seen}`;
+/** A line for people; in the words of a program that showed it, if there is one: a class has no numbers. */
+export function describeFingerprint(
+  fingerprint: Fingerprint,
+  { expected, seen }: Shown = fingerprint,
+): string {
+  const { kind, operation, field } = fingerprint;
+  if (kind !== 'divergence') return `${operation}: ${field}: ${fingerprint.seen}`;
+  return `${operation}: ${field}: expected ${firstLine(expected)}, seen ${firstLine(seen)}`;
+}
+
+/** What a program showed, with its numbers. */
+export type Shown = Pick<Divergence, 'expected' | 'seen'>;
+
+function firstLine(text: string): string {
+  return text.split('\n')[0]!;
 }
 
 function pick({ design, arch }: Setting): Setting {

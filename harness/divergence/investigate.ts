@@ -2,7 +2,7 @@
 import { MAX_STEPS, type Program } from '../../model/program.ts';
 import type { Divergence } from '../compare/tally.ts';
 import { endsGuest } from './aftermath.ts';
-import { type Fingerprint, identify, sameFingerprint, sameKind } from './fingerprint.ts';
+import { type Fingerprint, identify, type Shown, sameFingerprint, sameKind } from './fingerprint.ts';
 import { cutAfter } from './reductions.ts';
 import { accepts, type Rate, runsFor, shrink } from './shrink.ts';
 import type { Trial, Trials } from './trials.ts';
@@ -12,8 +12,18 @@ export interface Suspicion {
   fingerprint: Fingerprint;
   /** The simplest first. */
   programs: Program[];
+  /** What the first of them showed, when it is a divergence. */
+  shown?: Shown;
   /** A more frequent one, of another operation, that shows the same otherwise. */
   like?: Fingerprint;
+}
+
+/** That a program showed something. */
+export interface Sighting {
+  program: Program;
+  fingerprint: Fingerprint;
+  /** Of a divergence. */
+  shown?: Shown | undefined;
 }
 
 export interface Investigation {
@@ -55,16 +65,17 @@ const COLD_RUNS = 3;
  * Folds what programs showed: one suspicion per fingerprint, the most frequent first; but those that differ from an
  * earlier one in the operation alone come behind all others.
  */
-export function fold(shown: readonly { program: Program; fingerprint: Fingerprint }[]): Suspicion[] {
-  const byId = new Map<string, Suspicion>();
-  for (const { program, fingerprint } of shown) {
-    const id = identify(fingerprint);
-    const suspicion = byId.get(id) ?? { fingerprint, programs: [] };
-    suspicion.programs.push(program);
-    byId.set(id, suspicion);
+export function fold(all: readonly Sighting[]): Suspicion[] {
+  const byId = new Map<string, Sighting[]>();
+  for (const sighting of all) {
+    const id = identify(sighting.fingerprint);
+    byId.set(id, [...(byId.get(id) ?? []), sighting]);
   }
-  const suspicions = [...byId.values()];
-  for (const { programs } of suspicions) programs.sort((a, b) => weightOf(a) - weightOf(b));
+  const suspicions = [...byId.values()].map((sightings): Suspicion => {
+    sightings.sort((a, b) => weightOf(a.program) - weightOf(b.program));
+    const [{ fingerprint, shown }] = sightings as [Sighting];
+    return { fingerprint, programs: sightings.map(({ program }) => program), ...(shown ? { shown } : {}) };
+  });
   suspicions.sort((a, b) => b.programs.length - a.programs.length);
   const likes: Suspicion[] = [];
   const first: Suspicion[] = [];

@@ -6,9 +6,16 @@ import type { Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
 import { inputError } from '../errors.ts';
 import { printProgram } from '../programs/print.ts';
-import { describeFingerprint, type Fingerprint, fingerprintSchema, identify } from './fingerprint.ts';
+import {
+  describeFingerprint,
+  type Fingerprint,
+  fingerprintSchema,
+  identify,
+  mostTelling,
+} from './fingerprint.ts';
 import { writeHandOver } from './hand-over.ts';
 import type { Investigation, Suspicion } from './investigate.ts';
+import type { Trial } from './trials.ts';
 
 const count = z.int().nonnegative();
 const rate = z.strictObject({ shown: count, runs: count });
@@ -86,7 +93,7 @@ export async function keepFinding(
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'original.yaml'), printProgram(original));
   const shrunk = originalRate.shown > 0;
-  const smallest = nameAfter(program, id, fingerprint);
+  const smallest = nameAfter(program, id, fingerprint, trial);
   if (shrunk) await writeFile(join(folder, 'smallest.yaml'), printProgram(smallest));
   const finding: Finding = findingSchema.parse({
     format: 1,
@@ -125,6 +132,12 @@ export async function readFinding(folder: string): Promise<Finding> {
   }
 }
 
-function nameAfter(program: Program, id: string, fingerprint: Fingerprint): Program {
-  return { ...program, name: `finding-${id}`, about: `Shows ${describeFingerprint(fingerprint)}.` };
+function nameAfter(
+  program: Program,
+  id: string,
+  fingerprint: Fingerprint,
+  trial: Trial | undefined,
+): Program {
+  const shown = mostTelling(trial?.result?.comparison.divergences ?? []);
+  return { ...program, name: `finding-${id}`, about: `Shows ${describeFingerprint(fingerprint, shown)}.` };
 }

@@ -24,14 +24,17 @@ export function readsData(step: Step): boolean {
   return step.op === 'cpu-read' || ('at' in step && 'device' in step && HANDS_BACK[step.op] === 'pages');
 }
 
+/** Whether what waits in the CPU's batches is done before anything is looked at: where there are files, and from the first mlock on. */
+export function drainsAfter({ regions, steps }: Program, index: number): boolean {
+  const hasFiles = regions.some(({ backing }) => backing !== undefined);
+  return hasFiles || steps.slice(0, index + 1).some(({ op }) => op === 'mlock');
+}
+
 /** Statements that take step `index` and leave its result in `err`: 0, an errno, or FAULT(). */
 export function stepStatements(program: Program, step: Step, index: number): string[] {
   const statements = statementsOf(program, step, index);
-  // Where there are files, and from the first mlock on, what waits in the CPU's batches is done before anything is looked at.
-  const hasFiles = program.regions.some(({ backing }) => backing !== undefined);
-  const settles = hasFiles || program.steps.slice(0, index + 1).some(({ op }) => op === 'mlock');
   const drained = statements.includes('drain_lru();') || statements.length === 0;
-  return settles && !drained ? [...statements, 'drain_lru();'] : statements;
+  return drainsAfter(program, index) && !drained ? [...statements, 'drain_lru();'] : statements;
 }
 
 function statementsOf(program: Program, step: Step, index: number): string[] {

@@ -14,7 +14,7 @@ import { perArch } from './c-arch.ts';
 import { type Check, checksFor, type Phase } from './c-checks.ts';
 import { Context, Slots } from './c-context.ts';
 import { fileText } from './c-file.ts';
-import { hasHandler, stepStatements } from './c-steps.ts';
+import { drainsAfter, hasHandler, stepStatements } from './c-steps.ts';
 import { addressOf, comment, indent, outcomeCode, regionMacro } from './c-text.ts';
 import { joinTurns, MAIN, type Turn } from './c-turns.ts';
 import { emitConcurrentC, isConcurrent } from './emit-concurrent.ts';
@@ -208,6 +208,10 @@ class Emitter {
       if (this.options.observed && isLooked) lines.push(...this.#observe(process));
       turns.push({ by: process, lines });
     }
+    // What a process leaves in the CPU's batches as it ends, whoever looks first has to do.
+    const [first] = turns;
+    if (first && this.program.steps[index]?.op === 'exit' && drainsAfter(this.program, index))
+      first.lines.unshift('drain_lru();');
     const common = [...this.#linesOf(index, 'frames'), ...this.#linesOf(index, 'trace')];
     const active = turns.findLast(({ lines }) => lines.length > 0)?.by;
     if (common.length > 0) turns.push({ by: active ?? this.#somebody(actor), lines: common });

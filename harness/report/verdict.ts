@@ -47,6 +47,8 @@ const rate = z.strictObject({ shown: count, runs: count });
 const programFinding = z.strictObject({
   id: z.string(),
   fingerprint: fingerprintSchema,
+  /** What the example showed, in full; null unless it is a divergence. */
+  shown: z.strictObject({ expected: z.string(), seen: z.string() }).nullable(),
   /** Another finding that shows the same at another operation: probably one bug. */
   like: z.string().nullable(),
   /** How many programs showed it, and the shortest of them. */

@@ -87,8 +87,8 @@ export function findingsOf(lane: Pick<LaneVerdict, 'suites' | 'splats' | 'system
       .filter(({ allowed }) => allowed === undefined)
       .map(({ name, reason }) => `hmm-tests: ${name}: ${reason}`),
     ...(suites.programs?.findings ?? []).map(
-      ({ id, fingerprint, programs, like }) =>
-        `${programs === 1 ? 'a program' : `${programs} programs`}: ${describeFingerprint(fingerprint)} (${like ? `${id}, like ${like}` : id})`,
+      ({ id, fingerprint, shown, programs, like }) =>
+        `${programs === 1 ? 'a program' : `${programs} programs`}: ${describeFingerprint(fingerprint, shown ?? undefined)} (${like ? `${id}, like ${like}` : id})`,
     ),
     ...(suites.lifecycle?.failures ?? []).map((failure) => `lifecycle: ${failure}`),
     ...splats

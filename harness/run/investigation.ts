@@ -8,8 +8,15 @@ import {
   fingerprintOfDivergences,
   fingerprintOfLoss,
   identify,
+  mostTelling,
 } from '../divergence/fingerprint.ts';
-import { fold, type Investigation, investigate, type Suspicion } from '../divergence/investigate.ts';
+import {
+  fold,
+  type Investigation,
+  investigate,
+  type Sighting,
+  type Suspicion,
+} from '../divergence/investigate.ts';
 import { type Finding, keepFinding, type Subject } from '../divergence/keep.ts';
 import { Trials, type TrialsOptions } from '../divergence/trials.ts';
 import type { RunEvents } from '../events.ts';
@@ -51,9 +58,9 @@ export async function investigateLane(
 ): Promise<ProgramFinding[]> {
   const { design, arch } = lane.profile;
   const setting = { design, arch };
-  const shown = suspects.diverged.flatMap(({ program, divergences }) => {
+  const shown = suspects.diverged.flatMap(({ program, divergences }): Sighting[] => {
     const fingerprint = fingerprintOfDivergences(program, divergences, setting);
-    return fingerprint ? [{ program, fingerprint }] : [];
+    return fingerprint ? [{ program, fingerprint, shown: mostTelling(divergences) }] : [];
   });
   if (lane.most === 0) {
     for (const { program, reason } of suspects.lost) {
@@ -142,10 +149,11 @@ function detailOf({ originalRate, program, original, rate, coldRate }: Investiga
 }
 
 function summary(suspicion: Suspicion, finding?: Finding, folder?: string): ProgramFinding {
-  const { fingerprint, programs } = suspicion;
+  const { fingerprint, programs, shown } = suspicion;
   return {
     id: identify(fingerprint),
     fingerprint,
+    shown: shown ? { expected: shown.expected, seen: shown.seen } : null,
     like: suspicion.like ? identify(suspicion.like) : null,
     programs: programs.length,
     example: programs[0]!.name,

@@ -66,15 +66,16 @@ static void check_different(const char *what, uint64_t seen, uint64_t other)
 
 //---
 /*
- * That a device page is in a chunk of its minor. The log names the chunks of one minor after the other when test_hmm
- * is loaded; a later one belongs to the device whose count it continues.
+ * That a device page is in a chunk of its minor. Loading test_hmm names the first chunk of each device, one after the
+ * other; a later chunk belongs to the private device whose count it continues. Once two could be meant, or a RELEASE has
+ * made a device begin anew, either will do.
  */
 static void check_chunk(const char *what, uint64_t seen, int minor)
 {
 	const int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	unsigned long first, end;
-	int total, counts[4] = { 0 }, devices = 0, nodes = 0;
-	bool known = false, inside = false;
+	struct { unsigned long start, end; } chunk, firsts[4] = { 0 };
+	int total, named = 0, nodes = 0, counts[2] = { 0 };
+	bool known = false, inside = false, unclear = false;
 	char record[2048];
 	ssize_t length;
 
@@ -83,34 +84,35 @@ static void check_chunk(const char *what, uint64_t seen, int minor)
 	while (!access(record, F_OK) && ++nodes < 4);
 	while ((length = read(fd, record, sizeof(record) - 1)) > 0 || (length < 0 && errno == EPIPE)) {
 		char *text;
-		int device = -1;
+		bool hit;
 
 		if (length <= 0)
 			continue;
 		record[length] = '\0';
+		if (strstr(record, "HMM test module loaded")) {
+			chunk = firsts[4 - nodes + minor];
+			known = named >= nodes;
+			inside = chunk.start <= seen && seen < chunk.end;
+			counts[0] = counts[1] = 1;
+			unclear = false;
+			continue;
+		}
 		text = strstr(record, "added new 256 MB chunk (total ");
 		if (!text || sscanf(text, "added new 256 MB chunk (total %d", &total) != 1)
 			continue;
 		text = strstr(text, "[0x");
-		if (!text || sscanf(text, "[0x%lx 0x%lx)", &first, &end) != 2)
+		if (!text || sscanf(text, "[0x%lx 0x%lx)", &chunk.start, &chunk.end) != 2)
 			continue;
-		/* As many devices as there are nodes: one more is the first of a module that was loaded anew. */
-		if (total == 1 && devices == nodes) {
-			devices = 0;
-			known = inside = false;
-			memset(counts, 0, sizeof(counts));
+		if (total == 1) {
+			memmove(firsts, firsts + 1, 3 * sizeof(firsts[0]));
+			firsts[3] = chunk;
+			named++;
 		}
-		devices += total == 1;
-		for (int i = total == 1 ? devices - 1 : 0; i < devices; i++) {
-			if (counts[i] != total - 1)
-				continue;
-			/* Where two could be meant, either will do. */
-			known |= i == minor;
-			inside |= i == minor && first <= seen && seen < end;
-			device = device < 0 ? i : device;
-		}
-		if (device >= 0)
-			counts[device] = total;
+		hit = chunk.start <= seen && seen < chunk.end;
+		unclear |= total == 1 || counts[0] == counts[1];
+		inside |= hit && (unclear || (minor < 2 && counts[minor] == total - 1));
+		for (int i = 0; i < 2; i++)
+			counts[i] += counts[i] == total - 1;
 	}
 	close(fd);
 	if (!known)

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Divergence } from '../../../harness/compare/tally.ts';
-import { fingerprintOfDivergences, identify } from '../../../harness/divergence/fingerprint.ts';
+import {
+  describeFingerprint,
+  fingerprintOfDivergences,
+  fingerprintOfLoss,
+  identify,
+} from '../../../harness/divergence/fingerprint.ts';
 import { fold } from '../../../harness/divergence/investigate.ts';
 import { parseProgram } from '../../../harness/programs/load.ts';
 
@@ -22,6 +27,20 @@ function fingerprint(step: number, field: Divergence['field'], expected: string,
 }
 
 describe('a fingerprint', () => {
+  it('is told in the words of a program that showed it, for two classes may look the same', () => {
+    const shown = {
+      expected: 'page 2 of the range: what step 1 wrote to region 0 page 2 throughout',
+      seen: 'page 2 of the range: what step 1 wrote to region 0 page 1 throughout\nand so on',
+    };
+    const data = fingerprint(2, 'data', shown.expected, shown.seen);
+    expect(data.expected).toBe(data.seen);
+    expect(describeFingerprint(data, shown)).toBe(
+      'cpu-read: data: expected page 2 of the range: what step 1 wrote to region 0 page 2 throughout, seen page 2 of the range: what step 1 wrote to region 0 page 1 throughout',
+    );
+    const lost = fingerprintOfLoss(program, 1, 'its kernel panicked: oops in frob', setting);
+    expect(describeFingerprint(lost, shown)).toBe('cpu-write: guest: its kernel panicked: oops in frob');
+  });
+
   it('has of two lists of flags what only one of them has: the other flags are of the page, not of the bug', () => {
     const clean = fingerprint(1, 'kpageflags', 'UPTODATE MMAP ANON', 'UPTODATE MMAP ANON ANON_EXCLUSIVE');
     const dirty = fingerprint(1, 'kpageflags', 'UPTODATE DIRTY ANON', 'UPTODATE DIRTY ANON ANON_EXCLUSIVE');

@@ -307,6 +307,25 @@ steps:
     expect(body(text, 'main')).toContain('pass_turn(shared->next);');
   });
 
+  it('does what an ended process has left in the batches of the CPU before another looks (munlock_vma_folio)', () => {
+    const program = parseProgram(
+      'locked.yaml',
+      `
+name: locked
+regions: { a: 1 }
+steps:
+  - { mmap: a }
+  - { cpu-write: a }
+  - { fork: p1 }
+  - { mlock: a, by: p1 }
+  - { exit: p1 }
+`,
+    );
+    const text = emit(differs(4, 'kpageflags', { process: 0, region: 0, page: 0 }), {}, program);
+    expect(body(text, 'p0')).toMatch(/wait_for_turn\(0\);\s+drain_lru\(\);\s+check_kpage\(/);
+    expect(body(text, 'p1')).toMatch(/mlock\(.*drain_lru\(\);.*_exit/s);
+  });
+
   it('looks into the log for a splat, and waits for a lost kernel as long as it was told', () => {
     const splat = emit({ kind: 'splat', title: 'WARNING in frob (mm/frob.c:1)', step: 4 });
     expect(splat).toContain('WARNING in frob (mm/frob.c:1)');
