@@ -74,6 +74,8 @@ export class SshSession extends EventEmitter<SshEvents> {
   static connect(options: SshOptions): Promise<SshSession> {
     const { port, keys, signal, connectLimit = 20_000, silenceLimit = 15_000 } = options;
     const client = new ssh2.Client();
+    // It may have a second one to tell when the first has ended the attempt: a reset, and that no header came.
+    client.on('error', () => {});
     let otherKey = false;
     return new Promise((resolve, reject) => {
       const onAbort = () => {

@@ -50,7 +50,7 @@ export interface InvestigateOptions {
   trials: Trials;
   /** Whether a program may be run at all (model/safe.ts). */
   runnable: (program: Program) => boolean;
-  /** Milliseconds after which the smallest so far must do. @default 120000; 240000 where each run costs a boot */
+  /** Milliseconds after which the smallest so far must do, on the reference host. @default 120000; 240000 where each run costs a boot */
   limitMs?: number;
   progress?: (state: { steps: number; tried: number }) => void;
 }
@@ -158,7 +158,7 @@ export async function investigate(
   const { program, tried, minimal } = await shrink(cut, {
     rate: originalRate,
     runnable,
-    stop: () => performance.now() - started > limit,
+    stop: () => performance.now() - started > limit * trials.slowness,
     attempt: async (candidates, runs) =>
       measure(candidates, runs, (rate) => (isDear || rate.runs >= runs) && accepts(originalRate, rate)),
     ...(progress ? { progress } : {}),

@@ -50,9 +50,15 @@ export class Trials implements AsyncDisposable {
   readonly #options: TrialsOptions;
   #session: Session | undefined;
   #booted = 0;
+  #slowness = 1;
 
   constructor(options: TrialsOptions) {
     this.#options = options;
+  }
+
+  /** How much slower than the reference host the last guest was; multiply time limits by it. */
+  get slowness(): number {
+    return this.#slowness;
   }
 
   /** Guests that were booted so far. */
@@ -149,6 +155,7 @@ export class Trials implements AsyncDisposable {
     if (!this.#session) {
       this.#booted++;
       this.#session = await this.#options.boot(`${this.#options.name}-${this.#booted}`);
+      this.#slowness = this.#session.guest.slowness;
       if (this.#session.load !== 'loads') {
         throw new HmmdiffError('test-hmm', 1, `test_hmm does not load: ${this.#session.load}`);
       }
