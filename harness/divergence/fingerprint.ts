@@ -158,15 +158,34 @@ function listClasses(expected: string, seen: string): { expected: string; seen: 
   return { expected: text(lost, gained), seen: text(gained, lost) };
 }
 
-/** Of two byte strings the first pair that differs counts, of two numbers which is the larger. */
+/** Fields whose texts are SNAPSHOT's bytes, a page each; after every step with the device before them. */
+const SNAPSHOTS: ReadonlySet<string> = new Set(['bytes', 'snapshot.bytes']);
+const DEVICE = /^device \d+: /;
+
+/**
+ * Of two lists of bytes the first pair that differs: which page it is depends on the program. What kind of page a byte
+ * tells of (lib/test_hmm_uapi.h) says enough when that differs; else what may be done to it.
+ */
+function snapshotClasses(expected: string, seen: string): { expected: string; seen: string } | undefined {
+  const [there, here] = [expected, seen].map((text) => text.replace(DEVICE, ''));
+  if (!BYTES.test(there!) || !BYTES.test(here!)) return undefined;
+  const other = here!.split(' ');
+  const at = there!.split(' ').findIndex((byte, index) => byte !== other[index]);
+  if (at < 0) return undefined;
+  const [a, b = 'nothing'] = [there!.split(' ')[at]!, other[at]];
+  const kind = (byte: string) => (byte === 'ff' ? byte : `${byte[0]}x`);
+  if (b === 'nothing' || kind(a) === kind(b)) return { expected: a, seen: b };
+  return { expected: kind(a), seen: kind(b) };
+}
+
+/** Of two numbers it counts which is the larger. */
 function classesOf({ field, expected, seen }: Divergence): { expected: string; seen: string } {
-  const lists = LISTS.has(field) ? listClasses(expected, seen) : undefined;
+  const lists = LISTS.has(field)
+    ? listClasses(expected, seen)
+    : SNAPSHOTS.has(field)
+      ? snapshotClasses(expected, seen)
+      : undefined;
   if (lists) return lists;
-  if (BYTES.test(expected) && BYTES.test(seen) && expected.length > 2) {
-    const other = seen.split(' ');
-    const at = expected.split(' ').findIndex((byte, index) => byte !== other[index]);
-    if (at >= 0) return { expected: expected.split(' ')[at]!, seen: other[at] ?? 'nothing' };
-  }
   if (NUMBER.test(expected) && NUMBER.test(seen)) {
     const less = BigInt(seen) < BigInt(expected);
     return { expected: 'a number', seen: less ? 'less' : 'more' };

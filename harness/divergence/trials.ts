@@ -94,7 +94,7 @@ export class Trials implements AsyncDisposable {
       signal,
     });
     const loss = run.lost ?? (await this.#settle(session, run.results));
-    const lost = loss && (await session.explainLoss(loss.reason));
+    const lost = loss && (loss.agentLives ? loss.reason : await session.explainLoss(loss.reason));
     if (loss) await this.renew();
 
     const environment = this.#options.environment(session);

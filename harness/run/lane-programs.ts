@@ -125,9 +125,9 @@ export class LanePrograms {
     });
     for (const program of diverged) await this.#keep(program);
     if (run.lost) {
-      const { program } = run.lost;
+      const { program, agentLives } = run.lost;
       await this.#keep(program);
-      const reason = await session.explainLoss(run.lost.reason);
+      const reason = agentLives ? run.lost.reason : await session.explainLoss(run.lost.reason);
       this.#lost.push({ program, reason });
       this.#done++;
       await this.journal.append({ type: 'lost', reason });

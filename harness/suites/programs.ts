@@ -39,6 +39,8 @@ export interface ProgramResult {
 export interface LostProgram {
   program: Program;
   reason: string;
+  /** The agent said so itself: the machine runs, and nothing is to be learnt from its end. */
+  agentLives?: true;
 }
 
 export interface ProgramsRun {
@@ -146,9 +148,9 @@ export async function runPrograms(
   };
   const onAbort = () => agent.kill();
   signal?.addEventListener('abort', onAbort, { once: true });
-  const lostWith = (reason: string): ProgramsRun => ({
+  const lostWith = (reason: string, agentLives = false): ProgramsRun => ({
     results,
-    lost: { program: programs[results.length]!, reason },
+    lost: { program: programs[results.length]!, reason, ...(agentLives ? { agentLives } : {}) },
     remaining: programs.slice(results.length + 1),
   });
   try {
@@ -173,7 +175,7 @@ export async function runPrograms(
           limitMs = Math.min(limitMs, Math.round(LIMIT_AFTER_HANG_MS * slowness));
         if (transcript.stuck) {
           onResults?.(results.slice(before));
-          return lostWith(`a process of it cannot be killed: ${describeEnd(transcript)}`);
+          return lostWith(`a process of it cannot be killed: ${describeEnd(transcript)}`, true);
         }
         const comparison = compare(
           program,

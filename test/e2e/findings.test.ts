@@ -3,86 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Fingerprint, sameFingerprint } from '../../harness/divergence/fingerprint.ts';
 import { fold, investigate } from '../../harness/divergence/investigate.ts';
 import { type Finding, readFinding } from '../../harness/divergence/keep.ts';
 import { singleRemovals } from '../../harness/divergence/reductions.ts';
-import { type Trial, Trials } from '../../harness/divergence/trials.ts';
-import { RunEvents } from '../../harness/events.ts';
-import { resolveKernel } from '../../harness/kernels/resolve.ts';
-import { cachePaths, repositoryRoot } from '../../harness/paths.ts';
+import { repositoryRoot } from '../../harness/paths.ts';
 import { generatePrograms } from '../../harness/programs/generate.ts';
-import { loadProgram } from '../../harness/programs/load.ts';
+import { loadProgram, parseProgram } from '../../harness/programs/load.ts';
 import { verdictSchema } from '../../harness/report/verdict.ts';
-import { prepareGuests } from '../../harness/run/guests.ts';
 import { isRunnable } from '../../harness/run/investigation.ts';
-import { environmentOf } from '../../harness/run/profile.ts';
-import type { Profile } from '../../model/profile.ts';
-import type { Program } from '../../model/program.ts';
+import { firstThatShows, runAll, shows, withTrials } from './support/trials.ts';
 
 const hmmdiff = join(repositoryRoot, 'harness/bin/hmmdiff.mjs');
 const subject = ['--kernel', 'debian-7.3+offset-mutants', '--arch', 'x86_64'];
-
-/** Gives `use` what runs programs on the mutant. */
-async function withTrials<T>(
-  mutant: number,
-  use: (trials: Trials, profile: Profile) => Promise<T>,
-): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'hmmdiff-findings-'));
-  try {
-    const context = { cache: cachePaths(), events: new RunEvents() };
-    const kernel = await resolveKernel('debian-7.3+offset-mutants', undefined, context);
-    const guests = await prepareGuests(
-      {
-        kernel,
-        arch: 'x86_64',
-        fragments: [],
-        scenario: 'default',
-        append: [`hmm_mutant=${mutant}`],
-        accel: 'auto',
-        jobs: 2,
-        folder,
-      },
-      context,
-    );
-    const first = await guests.boot('profile');
-    const profile = await guests.profileOf(first);
-    await first[Symbol.asyncDispose]();
-    await using trials = new Trials({
-      setting: profile,
-      boot: guests.boot,
-      environment: (session) => environmentOf(session, profile),
-      allows: () => false,
-      name: 'guest',
-    });
-    return await use(trials, profile);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-/** Runs each program that may be run a few times; the trials of each in order. */
-async function runAll(
-  trials: Trials,
-  profile: Profile,
-  programs: readonly Program[],
-  runs: number,
-): Promise<Trial[]> {
-  let waiting = programs
-    .filter((program) => isRunnable(program, profile))
-    .flatMap((program) => Array.from({ length: runs }, () => program));
-  const done: Trial[] = [];
-  while (waiting.length > 0) {
-    const some = await trials.run(waiting);
-    done.push(...some);
-    waiting = waiting.slice(some.length);
-  }
-  return done;
-}
-
-function shows(trial: Trial, fingerprint: Fingerprint): boolean {
-  return trial.fingerprints.some((shown) => sameFingerprint(shown, fingerprint));
-}
 
 describe.each([
   { mutant: 1, what: 'a bit that is wrong after fork', kind: 'divergence', most: 4, runs: 1 },
@@ -153,17 +85,25 @@ describe.each([
   });
 });
 
-/** The first of some programs that shows anything, with what it shows. */
-async function firstThatShows(trials: Trials, programs: readonly Program[]) {
-  let waiting = [...programs];
-  while (waiting.length > 0) {
-    const done = await trials.run(waiting);
-    const found = done.find(({ fingerprints }) => fingerprints.length > 0);
-    if (found) return { program: found.program, fingerprint: found.fingerprints[0]! };
-    waiting = waiting.slice(done.length);
-  }
-  throw new Error('nothing is shown');
-}
+/** Each run of it costs a boot. */
+const HANGS = parseProgram(
+  'hangs.yaml',
+  `
+name: hangs
+regions: { a: 2 }
+steps:
+  - { mmap: a }
+  - { cpu-write: a }
+  - { open: 1 }
+  - { open: 0 }
+  - { fork: p1 }
+  - { cpu-read: "a[0]", by: p1 }
+  - { migrate-to-dev: a, device: 0 }
+  - { snapshot: a, device: 0 }
+  - { cpu-read: "a[1]" }
+  - { close: 1 }
+`,
+);
 
 describe('shrinking', () => {
   it('takes less than a minute for a program of 40 steps', async () => {
@@ -180,6 +120,24 @@ describe('shrinking', () => {
       expect(coldRate.shown).toBe(coldRate.runs);
       expect(program.steps.length).toBeLessThanOrEqual(4);
       expect(seconds).toBeLessThan(60);
+    });
+  });
+
+  it('leaves of a program that hangs what cannot lose a step (hmm_mutant=21: a page stays locked)', async () => {
+    await withTrials(21, async (trials, profile) => {
+      const shown = await firstThatShows(trials, [HANGS]);
+      expect(shown.fingerprint).toMatchObject({ kind: 'lost', operation: 'cpu-read' });
+      const { program, minimal, rate } = await investigate(fold([shown])[0]!, {
+        trials,
+        runnable: (candidate) => isRunnable(candidate, profile),
+      });
+      expect(minimal).toBe(true);
+      expect(rate.shown).toBe(rate.runs);
+      expect(program.steps.map(({ op }) => op)).toEqual([
+        ...['mmap', 'cpu-write', 'open', 'fork', 'migrate-to-dev', 'cpu-read'],
+      ]);
+      const less = await runAll(trials, profile, singleRemovals(program), 1);
+      expect(less.filter((trial) => shows(trial, shown.fingerprint))).toEqual([]);
     });
   });
 });

@@ -219,5 +219,5 @@ static void check_bytes(const char *what, const uint8_t *expected, unsigned int 
 {
 	for (unsigned int i = 0; i < pages; i++)
 		if ((uint8_t)buffer[i] != expected[i])
-			failed(what, "page %u: expected %#04x, seen %#04x", i, expected[i], (uint8_t)buffer[i]);
+			failed(what, "page %u: expected 0x%02x, seen 0x%02x", i, expected[i], (uint8_t)buffer[i]);
 }

@@ -53,6 +53,17 @@ describe('a fingerprint', () => {
     expect(fingerprint(1, 'kpageflags', 'ANON', 'none')).toMatchObject({ expected: 'ANON', seen: 'no ANON' });
   });
 
+  it('has of the bytes of a SNAPSHOT the first that differs, and of that its kind', () => {
+    const of = (expected: string, seen: string) => fingerprint(1, 'snapshot.bytes', expected, seen);
+    const one = of('device 1: 00', 'device 1: 32');
+    expect(one).toMatchObject({ expected: '0x', seen: '3x' });
+    expect(identify(of('device 0: 02 00 11 00', 'device 0: 02 31 11 31'))).toBe(identify(one));
+    expect(of('device 0: 21 21', 'device 0: 21 22')).toMatchObject({ expected: '21', seen: '22' });
+    expect(of('device 0: ff 00', 'device 0: 00 00')).toMatchObject({ expected: 'ff', seen: '0x' });
+    expect(of('device 0: 21 21', 'device 0: 21')).toMatchObject({ expected: '21', seen: 'nothing' });
+    expect(fingerprint(1, 'bytes', '02', '12')).toMatchObject({ expected: '0x', seen: '1x' });
+  });
+
   it('keeps the name of a trace event, and tells two events apart', () => {
     const of = (expected: string, seen: string) => fingerprint(1, 'trace.bits', expected, seen);
     expect(of('remove_migration_pte: write softDirty', 'remove_migration_pte: write')).toMatchObject({
