@@ -4,9 +4,11 @@
  */
 import {
   type Backing,
+  canBeBackedBy,
   isHugeRegion,
   type OrdinaryStep,
   type PageRange,
+  PMD_PAGES,
   type Program,
   type Region,
   type Step,
@@ -40,8 +42,13 @@ function* candidates(program: Program): Generator<Program | undefined> {
   for (const process of processesOf(program)) yield withoutProcess(program, process);
   for (let region = 0; region < program.regions.length; region++) yield withoutRegion(program, region);
   for (let region = 0; region < program.regions.length; region++) {
-    const { pages } = program.regions[region]!;
-    if (isHugeRegion(pages)) continue;
+    const { pages, backing = 'anonymous' } = program.regions[region]!;
+    if (isHugeRegion(pages)) {
+      if (canBeBackedBy(PLAIN_PAGES, backing)) yield withoutPages(program, region, PLAIN_PAGES, pages);
+      for (let end = pages; end > 0; end -= PMD_PAGES)
+        yield withoutPages(program, region, end - PMD_PAGES, end);
+      continue;
+    }
     for (let size = pages >> 1; size >= 1; size >>= 1) {
       for (let end = pages; end > 0; end -= size) {
         yield withoutPages(program, region, Math.max(0, end - size), end);
@@ -58,6 +65,9 @@ function* candidates(program: Program): Generator<Program | undefined> {
   for (const [step, { op }] of program.steps.entries())
     if (op === 'together') yield* simplerTogether(program, step);
 }
+
+/** What is left of a huge region that need not be one, to begin with. */
+const PLAIN_PAGES = 8;
 
 /** Every program that is `program` with one step less; where it needs that step for another, with both less. */
 export function singleRemovals(program: Program): Program[] {
@@ -116,7 +126,7 @@ function withoutRegion(program: Program, region: number): Program | undefined {
 /** Pages `from` to `to` (exclusive) of a region go; those behind them move up. */
 function withoutPages(program: Program, region: number, from: number, to: number): Program | undefined {
   const { pages } = program.regions[region]!;
-  if (to - from >= pages || isHugeRegion(pages - (to - from))) return undefined;
+  if (to - from >= pages) return undefined;
   const place = (page: number) => (page < from ? page : Math.max(from, page - (to - from)));
   const steps = program.steps.flatMap((step) =>
     mapStep(step, (part) => {

@@ -60,6 +60,36 @@ describe('shrinking', () => {
     expect(singleRemovals(program).filter(showsIt)).toEqual([]);
   });
 
+  it('leaves a region huge, or as huge, only where that matters', async () => {
+    const huge = parseProgram(
+      'huge.yaml',
+      `
+name: huge
+regions: { h: { pmds: 3 } }
+steps:
+  - { mmap: h }
+  - { open: 0 }
+  - { migrate-to-dev: "h[512..1535]", device: 0 }
+`,
+    );
+    const smallest = async (shows: (program: Program) => boolean) => {
+      const { program } = await shrink(huge, {
+        rate: { shown: 1, runs: 1 },
+        runnable: () => true,
+        attempt: async (candidates, runs) =>
+          candidates.map((candidate) => ({ shown: shows(candidate) ? runs : 0, runs })),
+      });
+      return [program.regions[0]!.pages, program.steps.at(-1)];
+    };
+    const migrates = ({ steps }: Program) => steps.some(({ op }) => op === 'migrate-to-dev');
+    const migration = (count: number) => ({ op: 'migrate-to-dev', by: 0, device: 0, at: page(0, count) });
+    expect(await smallest(migrates)).toEqual([1, migration(1)]);
+    expect(await smallest((program) => migrates(program) && program.regions[0]!.pages >= 512)).toEqual([
+      512,
+      migration(1),
+    ]);
+  });
+
   it('accepts a flaky candidate by its rate and not by one lucky run', async () => {
     // One that lacks the fork shows it in 1 of 40 runs: another bug, or noise.
     const rate = { shown: 6, runs: 12 };
