@@ -16,8 +16,8 @@ const STEP_LIMIT_MS = 10_000;
 /** A kernel that has hung once will hang again, and nobody wants to wait so long each time. */
 export const LIMIT_AFTER_HANG_MS = 2000;
 /**
- * The agent calls a program hung after twice its limit; one that spins in the kernel keeps the agent, which runs on the
- * same processor, from saying so.
+ * The agent calls a program hung after five quarters of its limit, and gives its processes the limit to die in; one that
+ * spins in the kernel keeps the agent, which runs on the same processor, from saying so.
  */
 const SILENCE_FACTOR = 3;
 

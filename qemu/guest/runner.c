@@ -158,6 +158,8 @@ static void supervise(struct transcript_header *header)
 {
 	struct control *c = &shared->control;
 	const unsigned int limit = program.header.limit_ms;
+	/* Progress is noticed when a wait is over: "hung" comes after limit to five quarters of it. */
+	const unsigned int longest = limit / 4 + 1;
 	unsigned int progress = atomic_load(&c->progress);
 	uint64_t since = now_ms();
 
@@ -173,9 +175,8 @@ static void supervise(struct transcript_header *header)
 			header->step = c->steps;
 			return;
 		}
-		/* `since` may be late by one wait: "hung" comes after limit to twice the limit. */
 		if (c->turn != NOBODY)
-			wait_for_child(limit - (now - since));
+			wait_for_child(longest);
 	}
 }
 

@@ -123,7 +123,9 @@ describe('shrinking', () => {
     });
   });
 
-  it('leaves of a program that hangs what cannot lose a step (hmm_mutant=21: a page stays locked)', async () => {
+  it('leaves of a program that hangs what cannot lose a step (hmm_mutant=21: a page stays locked)', {
+    timeout: 900_000,
+  }, async () => {
     await withTrials(21, async (trials, profile) => {
       const shown = await firstThatShows(trials, [HANGS]);
       expect(shown.fingerprint).toMatchObject({ kind: 'lost', operation: 'cpu-read' });
