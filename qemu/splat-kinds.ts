@@ -44,7 +44,7 @@ const BACKTRACE = /^stack backtrace:|^INFO: lockdep is turned off/;
 
 /** Functions that only carry out what their caller asked for; a title that names them says nothing. */
 const HELPERS =
-  /^(?:_?_?(?:asan|kasan|msan|ubsan|hwasan)_\w*|kasan\w*|mem(?:cpy|set|move|cmp)\w*|__mem\w+|str\w+|_?_?copy_(?:from|to)_user\w*|rep_\w+|dump_stack\w*|show_stack|dump_backtrace|print_report|print_address_\w+|__warn\w*|report_bug|panic|vpanic|nmi_\w+|refcount_warn_saturate|__list_\w+_(?:valid|valid_or_report|report)|_raw_\w+|lock_acquire|__lock_acquire)$/;
+  /^(?:_?_?(?:asan|kasan|msan|ubsan|hwasan)_\w*|kasan\w*|mem(?:cpy|set|move|cmp)\w*|__mem\w+|__pi_(?:mem|str)\w+|str\w+|_?_?copy_(?:from|to)_user\w*|rep_\w+|dump_stack\w*|show_stack|dump_backtrace|print_report|print_address_\w+|__warn\w*|report_bug|panic|vpanic|nmi_\w+|refcount_warn_saturate|__list_\w+_(?:valid|valid_or_report|report)|_raw_\w+|lock_acquire|__lock_acquire)$/;
 /** What a task that waits sits in. */
 const WAITING =
   /^(?:__switch_to|__?schedule\w*|schedule\w*|preempt_schedule\w*|io_schedule\w*|__?mutex_lock\w*|mutex_lock\w*|rwsem_\w+|down_\w+|down|__down\w*|wait_for_\w+|__wait_for_\w+|do_wait_for_common|bit_wait\w*|__wait_on_bit\w*|out_of_line_wait\w*|folio_wait_bit\w*|prepare_to_wait\w*|synchronize_rcu\w*|__synchronize_\w+|__wait_rcu_gp|percpu_\w+|msleep\w*|usleep_range\w*)$/;

@@ -92,11 +92,17 @@ export function sameFingerprint(a: Fingerprint, b: Fingerprint): boolean {
   return identify(a) === identify(b);
 }
 
-/** The same on another design or architecture. */
+/** The same on another design or architecture, each of which has words of its own for an access that faults. */
 export function sameBug(a: Fingerprint, b: Fingerprint): boolean {
+  const anywhere = (one: Fingerprint) =>
+    one.kind === 'divergence' ? one : { ...one, seen: one.seen.replace(FAULT, 'fault') };
   const { design, arch } = a;
-  return sameFingerprint(a, { ...b, design, arch });
+  return sameFingerprint(anywhere(a), { ...anywhere(b), design, arch });
 }
+
+/** In titles of oopses (qemu/splat-kinds.ts). */
+const FAULT =
+  /BUG: kernel NULL pointer dereference|BUG: unable to handle [\w ]+?(?= in )|Unable to handle kernel [\w ]+?(?= in )|general protection fault/;
 
 /** Whether two may be one bug that shows at different operations. */
 export function sameKind(a: Fingerprint, b: Fingerprint): boolean {

@@ -28,7 +28,7 @@ static void observe(uint64_t addr, unsigned int pages)
 {
 	struct scan_range *ranges = malloc(pages * sizeof(*ranges));
 	const int smaps = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
-	unsigned char resident;
+	unsigned char in_core;
 	char text[1024];
 
 	if (!ranges || smaps < 0)
@@ -36,7 +36,7 @@ static void observe(uint64_t addr, unsigned int pages)
 	for (unsigned int i = 0; i < pages; i++) {
 		const uint64_t entry = pagemap(addr + i * PAGE);
 
-		mincore((void *)(addr + i * PAGE), PAGE, &resident);
+		mincore((void *)(addr + i * PAGE), PAGE, &in_core);
 		if (!(entry & PM_PRESENT))
 			continue;
 		read_kpage(KPAGEFLAGS, entry & PM_FRAME);

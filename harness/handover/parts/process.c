@@ -68,6 +68,7 @@ static int scan(uint64_t addr, unsigned int pages, struct scan_range *ranges)
 	return count;
 }
 
+//---
 static void check_scan(const char *what, uint64_t addr, unsigned int pages, const struct scan_range *expected,
 		       int count)
 {

@@ -5,8 +5,11 @@ import {
   fingerprintOfDivergences,
   fingerprintOfLoss,
   identify,
+  sameBug,
+  sameFingerprint,
 } from '../../../harness/divergence/fingerprint.ts';
 import { fold } from '../../../harness/divergence/investigate.ts';
+import type { Arch } from '../../../harness/kernels/arch.ts';
 import { parseProgram } from '../../../harness/programs/load.ts';
 
 const program = parseProgram(
@@ -51,6 +54,25 @@ describe('a fingerprint', () => {
       seen: 'no DIRTY',
     });
     expect(fingerprint(1, 'kpageflags', 'ANON', 'none')).toMatchObject({ expected: 'ANON', seen: 'no ANON' });
+  });
+
+  it('knows an oops again on another architecture', () => {
+    const on = (arch: Arch, title: string) =>
+      fingerprintOfLoss(program, 2, `its kernel panicked: ${title}`, { design: 'offset', arch });
+    const x86 = on('x86_64', 'BUG: kernel NULL pointer dereference in frob');
+    expect(sameBug(x86, on('aarch64', 'Unable to handle kernel NULL pointer dereference in frob'))).toBe(
+      true,
+    );
+    expect(sameBug(x86, on('aarch64', 'Unable to handle kernel NULL pointer dereference in bar'))).toBe(
+      false,
+    );
+    const other = on('x86_64', 'general protection fault in dmirror_do_read');
+    expect(sameBug(on('aarch64', 'Unable to handle kernel paging request in dmirror_do_read'), other)).toBe(
+      true,
+    );
+    expect(sameFingerprint(other, on('x86_64', 'BUG: unable to handle page fault in dmirror_do_read'))).toBe(
+      false,
+    );
   });
 
   it('has of the bytes of a SNAPSHOT the first that differs, and of that its kind', () => {

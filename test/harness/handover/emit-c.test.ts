@@ -349,6 +349,7 @@ steps:
     const looks = (symptom: Symptom) => emit(symptom, { observed: true }).match(/\tobserve\(/g)?.length ?? 0;
     const lost = (step: number): Symptom => ({ kind: 'lost', reason: 'panicked', step });
     expect(looks(lost(1))).toBe(looks(differs(2, 'outcome')));
+    expect(unused(textOn('x86_64', emit(lost(1), { observed: true })))).toEqual([]);
     expect(emit(lost(1), { observed: true })).toMatch(/self\/smaps.*read_kpage\(KPAGEFLAGS.*scan\(addr/s);
   });
 
