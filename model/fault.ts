@@ -6,7 +6,7 @@ import { dropMapping } from './folio.ts';
 import { newRamFrame } from './frame.ts';
 import { hugeFault, reuseLargeFolio } from './huge-fault.ts';
 import { hugetlbFault } from './hugetlb.ts';
-import { addToLru, drainLru, mlockNew, settleOnLru } from './lru.ts';
+import { addToLru, drainLru, heldReferences, mlockNew, settleOnLru } from './lru.ts';
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
 import { setPte, setTable } from './page-table.ts';
@@ -140,17 +140,15 @@ export function copyPage(state: State, vma: Vma, page: number, pte: Pte): void {
 }
 
 /**
- * wp_can_reuse_anon_folio(): ours is the only reference. A reference of this CPU's LRU batch does not count, since it
- * is drained; nor does that of the swap cache, if nobody else has an entry of the page's slot.
+ * wp_can_reuse_anon_folio(): ours is the only reference. One reference of this CPU's batches does not count while the page
+ * is on no LRU list, since they are drained; nor does that of the swap cache, if nobody else has an entry of the page's slot.
  */
 function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
   if (frame.head.large) return reuseLargeFolio(state, frame.head);
   if (frame.ksm) return false;
   if (frame.mapcount > 1) return false;
-  // Nor is the page's reference that the batch of activations holds seen for what it is: PG_lru is set.
-  if (state.activating.get(frame)) return false;
-  // A page that is on no LRU list has the batches drained.
-  if (frame.kind === 'coherent') drainLru(state);
+  if (heldReferences(state, frame) > Number(!frame.onLru)) return false;
+  if (frame.kind === 'coherent' || (state.settles && !frame.onLru)) drainLru(state);
   else settleOnLru(state, frame);
   if (!freeSwap(frame)) return false;
   // folio_move_anon_rmap()

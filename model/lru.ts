@@ -76,18 +76,24 @@ export function settleActive(state: State, frame: Frame): void {
 
 /**
  * folio_mark_accessed(): PG_referenced at first, PG_active the second time: at once while the page waits in lru_add
- * (__lru_cache_activate_folio), else when lru_activate is drained. An unevictable page has no use for the second; one that
- * waits to be mlocked is none yet.
+ * (__lru_cache_activate_folio), else when lru_activate is drained. An unevictable page has no use for the second, and one
+ * that is on its way to be one has nowhere to wait.
  */
 export function markAccessed(state: State, frame: Frame): void {
   if (frame.kind === 'coherent') markCoherentAccessed(frame);
   if (frame.kind !== 'ram') return;
   if (frame.referenced === false) {
     frame.referenced = true;
-  } else if (frame.active !== true && !(frame.unevictable && !isHeld(state, frame))) {
+  } else if (frame.active !== true && !frame.unevictable) {
     // Where one of the two is not known, so is the other from now on.
     const certain = frame.referenced === true && frame.active === false;
     frame.referenced = certain ? false : undefined;
+    const waits = state.batched.has(frame);
+    if (!frame.onLru && !waits) return;
+    if (certain && waits && state.settles) {
+      frame.active = true;
+      return;
+    }
     frame.active = undefined;
     state.activating.set(frame, certain || state.activating.get(frame) === true);
     // A folio of order 9 never waits, and takes all who wait with it.
@@ -95,64 +101,80 @@ export function markAccessed(state: State, frame: Frame): void {
   }
 }
 
-/** mlock_new_folio(): a page that is born in an mlocked vma. */
+/** mlock_new_folio(): a page that is born in an mlocked vma, and comes to no LRU list before the batch is drained. */
 export function mlockNew(state: State, frame: Frame): void {
-  Object.assign(frame, { mlocked: true, unevictable: true, mlockCount: 1, onLru: true });
-  hold(state, frame, 'cull');
+  frame.mlocked = true;
+  hold(state, frame, 'new');
 }
 
-/**
- * mlock_folio(), by a mapping in an mlocked vma. While the page is off the LRU it is only marked, so that several
- * mappings are counted as one.
- */
+/** mlock_folio(), by a mapping in an mlocked vma: PG_mlocked at once, PG_unevictable when the batch is drained. */
 export function mlockFolio(state: State, frame: Frame): void {
   frame.mlocked = true;
-  if (frame.onLru) {
-    frame.mlockCount = frame.unevictable ? frame.mlockCount + 1 : 1;
-    frame.unevictable = true;
-  }
-  hold(state, frame, frame.onLru ? 'cull' : 'nothing');
+  hold(state, frame, 'mlock');
 }
 
-/**
- * munlock_folio(). One that waits in lru_add stays mlocked until the batch of mlock is drained, which comes after lru_add:
- * so it was on the unevictable list before, and has lost PG_active there.
- */
+/** munlock_folio(): all is left to the drain of the batch. */
 export function munlockFolio(state: State, frame: Frame): void {
-  const waits = state.batched.has(frame);
-  if (!waits) munlockNow(frame);
-  hold(state, frame, waits ? 'munlock' : 'nothing');
+  hold(state, frame, 'munlock');
 }
 
-/** __munlock_folio(). While the page is off the LRU, it is no longer mlocked, however many other vmas have it so. */
-function munlockNow(frame: Frame): void {
-  const counted = frame.onLru && frame.unevictable;
-  if (counted) frame.mlockCount = Math.max(0, frame.mlockCount - 1);
-  if (counted && frame.mlockCount > 0) return;
-  frame.mlocked = false;
-  if (frame.onLru) frame.unevictable = !isEvictable(frame);
-}
-
-/** The batch of mlock has a reference to each of its pages. */
+/** The batch of mlock has a reference to each of its pages. A large folio has it drained (folio_may_be_lru_cached). */
 function hold(state: State, frame: Frame, drain: MlockDrain): void {
   state.mlocking.push({ frame, drain });
-  if (state.mlocking.length === BATCH) drainMlock(state);
+  if (state.mlocking.length === BATCH || frame.pages) drainMlock(state);
 }
 
-/** mlock_drain_local(): most of what it does to the pages is done by now; pages that nothing else holds go. */
+/** mlock_folio_batch(), then pages that nothing else holds go. */
 export function drainMlock(state: State): void {
   const { mlocking } = state;
   state.mlocking = [];
-  for (const { frame, drain } of mlocking) {
-    if (drain === 'cull') frame.active = false;
-    else if (drain === 'munlock') munlockNow(frame);
-  }
+  for (const { frame, drain } of mlocking) drains[drain](frame);
   if (state.freeing.size === 0) return;
   for (const [index, { frame }] of mlocking.entries()) {
     if (!state.freeing.has(frame) || mlocking.findLastIndex((held) => held.frame === frame) > index) continue;
     state.freeing.delete(frame);
     freeFrame(state, frame);
   }
+}
+
+const drains: Readonly<Record<MlockDrain, (frame: Frame) => void>> = {
+  /** __mlock_folio(). While the page is off the LRU, it is only marked, so that several mappings are counted as one. */
+  mlock(frame) {
+    if (!frame.onLru) return;
+    if (isEvictable(frame)) {
+      frame.unevictable = false;
+    } else if (frame.unevictable) {
+      if (frame.mlocked) frame.mlockCount++;
+    } else {
+      frame.active = false;
+      cull(frame);
+    }
+  },
+  /** __mlock_new_folio() */
+  new(frame) {
+    frame.onLru = true;
+    if (!isEvictable(frame)) cull(frame);
+  },
+  /** __munlock_folio(). While the page is off the LRU, it is no longer mlocked, however many other vmas have it so. */
+  munlock(frame) {
+    if (frame.onLru && frame.unevictable) {
+      frame.mlockCount = Math.max(0, frame.mlockCount - 1);
+      if (frame.mlockCount > 0) return;
+    }
+    frame.mlocked = false;
+    if (frame.onLru && isEvictable(frame)) frame.unevictable = false;
+  },
+};
+
+function cull(frame: Frame): void {
+  frame.unevictable = true;
+  frame.mlockCount = Number(frame.mlocked);
+}
+
+/** References that the CPU's batches have. */
+export function heldReferences({ batched, activating, mlocking }: State, frame: Frame): number {
+  const mlocked = mlocking.filter((held) => held.frame === frame).length;
+  return Number(batched.has(frame)) + Number(activating.get(frame) === true) + mlocked;
 }
 
 function isHeld({ mlocking }: State, frame: Frame): boolean {

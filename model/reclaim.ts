@@ -94,7 +94,7 @@ function free(state: State, vma: Vma, first: number, end: number): void {
     frame.dirty = false;
     pte.young = false;
     pte.dirty = false;
-    if (frame.swapBacked === false) continue;
+    if (frame.swapBacked === false || frame.unevictable) continue;
     frame.swapBacked = false;
     frame.active = false;
     frame.referenced = false;

@@ -220,8 +220,8 @@ export interface ExpectedFault {
   rule: Rule;
 }
 
-/** What is left to do to a page when the CPU's batch of mlock is drained: `cull` makes one that is mlocked inactive. */
-export type MlockDrain = 'cull' | 'munlock' | 'nothing';
+/** What is done to a page when the CPU's batch of mlock is drained (mlock_folio_batch). */
+export type MlockDrain = 'mlock' | 'new' | 'munlock';
 
 export interface State {
   readonly profile: Profile;

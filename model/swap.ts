@@ -9,7 +9,7 @@
 import { markDirty } from './access-flags.ts';
 import { addMapping, isMapped, removeMapping } from './folio.ts';
 import { freeFrame, newFrame, newRamFrame } from './frame.ts';
-import { addToLru, mlockFolio, settleOnLru } from './lru.ts';
+import { addToLru, heldReferences, mlockFolio, settleOnLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { setPte } from './page-table.ts';
@@ -189,10 +189,4 @@ export function freeSwap(frame: Frame): boolean {
 function leaveCache(frame: Frame): void {
   if (frame.cached) frame.cached.cached = null;
   frame.cached = null;
-}
-
-/** References that the CPU's batches have. */
-function heldReferences({ batched, activating, mlocking }: State, frame: Frame): number {
-  const mlocked = mlocking.filter((held) => held.frame === frame).length;
-  return Number(batched.has(frame)) + Number(activating.get(frame) === true) + mlocked;
 }

@@ -55,6 +55,57 @@ describe('mlock', () => {
     expect(active(`${shared}\n{mlock: a}`)).toBe(false);
   });
 
+  it('leaves nothing to MADV_FREE by somebody who has not mlocked it: folio_mark_lazyfree()', () => {
+    const { state } = play('{mmap: a}\n{mlock: a}\n{fork: p1}\n{madvise: a, advice: free, by: p1}');
+    const { swapBacked, referenced } = pte(state, 0, 0)!.frame;
+    expect({ swapBacked, referenced }).toEqual({ swapBacked: true, referenced: true });
+  });
+
+  it('makes no page active that was unevictable before, as those of ramfs are: folio_mark_accessed()', () => {
+    const { state } = play(
+      '{mmap: a}\n{open: 0}\n{fork: p1}\n{exclusive: a, device: 0}\n{mlock: a, by: p1}',
+      STOCK,
+      '{a: {pages: 1, backing: shared-file}}',
+    );
+    const { active, referenced } = pte(state, 1, 0)!.frame;
+    expect({ active, referenced }).toEqual({ active: false, referenced: true });
+  });
+
+  it('keeps a page unevictable until its batch is drained, after all of a munmap: __munlock_folio()', () => {
+    const { state } = play(
+      `{mmap: a}
+      {open: 0}
+      {mremap: "a[0]", to: "a[1]", keep: true}
+      {read: "a[1]", device: 0}
+      {mlock: "a[0]"}
+      {munmap: a}`,
+      STOCK,
+      '{a: {pages: 2, backing: shared-shmem}}',
+    );
+    const { active, referenced, unevictable } = state.files[0]!.pages[0]!;
+    expect({ active, referenced, unevictable }).toEqual({
+      active: false,
+      referenced: true,
+      unevictable: false,
+    });
+  });
+
+  it('has a page of the swap cache copied, since the batch has a reference: wp_can_reuse_anon_folio()', () => {
+    const { state } = play(
+      `{mmap: a}
+      {swapon: p0}
+      {cpu-write: a}
+      {madvise: a, advice: pageout}
+      {fork: p1}
+      {cpu-write: a}
+      {mlock: a, by: p1}`,
+      STOCK,
+      '{a: 1}',
+    );
+    // A page that leaves the swap cache is dirty, its copy is not.
+    expect(pte(state, 1, 0)!.frame.dirty).toBe(false);
+  });
+
   it('stops at a hole, and tells of PROT_NONE and of missing memory by other names', () => {
     const last = (steps: string) => outcomes(play(`${READY}\n${steps}`)).at(-1);
     expect(last('{munmap: "a[2]"}\n{mlock: a}')).toBe('ENOMEM');
