@@ -7,14 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <test_hmm_uapi.h>
-
+#include "device_ops.h"
 #include "files.h"
 #include "guard.h"
 #include "ksm.h"
@@ -24,6 +20,7 @@
 #include "program.h"
 #include "reload.h"
 #include "shared.h"
+#include "step.h"
 #include "swap.h"
 #include "together.h"
 #include "userfault.h"
@@ -32,88 +29,6 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
 #endif
-/* Not in every kernel's header; one that does not know it says EINVAL. */
-#ifndef HMM_DMIRROR_FLAGS
-#define HMM_DMIRROR_FLAGS		_IOWR('H', 0x08, struct hmm_dmirror_cmd)
-#endif
-#ifndef HMM_DMIRROR_READ_UNLOCKED
-#define HMM_DMIRROR_READ_UNLOCKED	_IOWR('H', 0x09, struct hmm_dmirror_cmd)
-#endif
-
-/* No process ever maps the page before the first region. */
-#define UNMAPPED	(REGION_BASE - PAGE_BYTES)
-
-static void record_errno(int code)
-{
-	struct step_record *record = current_record();
-
-	record->outcome = OUTCOME_ERRNO;
-	record->code = code;
-}
-
-/* For calls that return a negative number on failure. */
-static bool succeeded(long result)
-{
-	if (result < 0)
-		record_errno(errno);
-	return result >= 0;
-}
-
-static uint64_t start_of(const struct program_step *s)
-{
-	return region_address(s->region, s->first);
-}
-
-static void record_guard(const struct program_step *s)
-{
-	struct step_record *record = current_record();
-
-	record->outcome = OUTCOME_SIGNAL;
-	record->code = guard.signal;
-	record->page = s->first + (guard.address - start_of(s)) / PAGE_BYTES;
-}
-
-static struct page_record look_at(const volatile uint64_t *words)
-{
-	const uint64_t first = words[0];
-	uint64_t differences = 0;
-
-	for (unsigned int i = 1; i < PAGE_WORDS; i++)
-		differences |= words[i] ^ first;
-	return (struct page_record){ .word = first, .uniform = !differences };
-}
-
-static struct page_record *append_data(unsigned int pages)
-{
-	struct step_record *record = current_record();
-
-	record->flags |= STEP_HAS_DATA;
-	record->data = pages;
-	return own_part ? own_part->data : transcript_append(pages * sizeof(struct page_record));
-}
-
-static void drop_data(struct page_record *data)
-{
-	current_record()->flags &= ~STEP_HAS_DATA;
-	current_record()->data = 0;
-	if (!own_part)
-		transcript_trim(data, 0);
-}
-
-/* Where system calls copy pages to and from. */
-static uint8_t *bounce(void)
-{
-	return own_part ? own_part->bounce : shared->bounce;
-}
-
-/* What this step writes into a page; parts write something else in each round. */
-static uint64_t token_of(const struct program_step *s, unsigned int page, unsigned int round)
-{
-	const unsigned int step = own_part ? own_part->token_step : shared->control.steps;
-
-	return page_token(step, s->region, s->first + page) ^ (uint64_t)round << TOKEN_ROUND_SHIFT;
-}
-
 static const int protections[] = {
 	[PROTECTION_NONE] = PROT_NONE,
 	[PROTECTION_READ] = PROT_READ,
@@ -199,6 +114,15 @@ static void do_clear_refs(void)
 	close(file);
 }
 
+static void record_guard(const struct program_step *s)
+{
+	struct step_record *record = current_record();
+
+	record->outcome = OUTCOME_SIGNAL;
+	record->code = guard.signal;
+	record->page = s->first + (guard.address - start_of(s)) / PAGE_BYTES;
+}
+
 static void do_cpu_read(const struct program_step *s)
 {
 	const uint64_t start = start_of(s);
@@ -271,142 +195,10 @@ static void do_reload(void)
 	shared->control.released = 0;
 }
 
-static int open_device(unsigned int device)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/dev/hmm_dmirror%u", device);
-	return open(path, O_RDWR | O_CLOEXEC);
-}
-
-void reopen_device(unsigned int device)
-{
-	self.device[device] = open_device(device);
-	if (self.device[device] < 0)
-		fail("opening device %u again", device);
-	self.own[device] = true;
-}
-
-static void do_open(const struct program_step *s)
-{
-	self.device[s->argument] = open_device(s->argument);
-	self.own[s->argument] = succeeded(self.device[s->argument]);
-	shared->control.opened |= 1u << s->argument;
-}
-
-static void do_close(const struct program_step *s)
-{
-	succeeded(close(self.device[s->argument]));
-	self.device[s->argument] = -1;
-	self.own[s->argument] = false;
-}
-
-/*
- * One test_hmm ioctl on the step's pages, with bounce() as its buffer, and with the flaw that the step has. A
- * device that is not open is EBADF.
- */
-static bool do_ioctl(const struct program_step *s, unsigned long request)
-{
-	struct step_record *record = current_record();
-	struct hmm_dmirror_cmd cmd = {
-		.addr = start_of(s),
-		.ptr = (uintptr_t)bounce(),
-		.npages = s->count,
-	};
-	void *argument = &cmd;
-
-	switch ((enum step_flaw)s->option) {
-	case FLAW_NONE:
-		break;
-	case FLAW_MISALIGNED:
-		cmd.addr++;
-		break;
-	case FLAW_NO_PAGES:
-		cmd.npages = 0;
-		break;
-	case FLAW_WRAPS:
-		cmd.npages = -(cmd.addr / PAGE_BYTES);
-		break;
-	case FLAW_EXCESS_PAGES:
-		cmd.npages += 1ull << 52;
-		break;
-	case FLAW_BAD_BUFFER:
-		cmd.ptr = UNMAPPED;
-		break;
-	case FLAW_BAD_COMMAND:
-		argument = (void *)UNMAPPED;
-		break;
-	case FLAW_UNKNOWN:
-		request = _IOWR('H', 0x7f, struct hmm_dmirror_cmd);
-		break;
-	}
-	if (!succeeded(ioctl(self.device[s->argument], request, argument)))
-		return false;
-	record->flags |= STEP_HAS_COUNTS;
-	record->cpages = cmd.cpages;
-	record->faults = cmd.faults;
-	return true;
-}
-
-static void do_flags(const struct program_step *s)
-{
-	struct step_record *record = current_record();
-	struct hmm_dmirror_cmd cmd = {
-		.addr = REGION_BASE,
-		.ptr = (uintptr_t)bounce(),
-		.npages = s->option,
-	};
-
-	if (succeeded(ioctl(self.device[s->argument], HMM_DMIRROR_FLAGS, &cmd)))
-		record->flags |= STEP_HAS_COUNTS;
-	record->cpages = cmd.cpages;
-	record->faults = cmd.faults;
-}
-
-static void do_device_read(const struct program_step *s, unsigned long request)
-{
-	struct page_record *data;
-
-	/* Pages that the kernel should have filled and did not must not look like those of the step before. */
-	for (unsigned int i = 0; i < s->count; i++)
-		memset(bounce() + i * PAGE_BYTES, 0xa5, PAGE_BYTES);
-	if (!do_ioctl(s, request))
-		return;
-	data = append_data(s->count);
-	for (unsigned int i = 0; i < s->count; i++)
-		data[i] = look_at((const uint64_t *)(bounce() + i * PAGE_BYTES));
-}
-
 static void do_uffd_copy(const struct program_step *s)
 {
-	uint64_t *words = (uint64_t *)bounce();
-
-	for (unsigned int i = 0; i < s->count; i++)
-		for (unsigned int w = 0; w < PAGE_WORDS; w++)
-			*words++ = token_of(s, i, 0);
+	fill_bounce(s, 0);
 	succeeded(userfault_copy(start_of(s), bounce(), s->count * PAGE_BYTES, s->argument));
-}
-
-static void do_device_write(const struct program_step *s)
-{
-	const unsigned int round = own_part ? own_part->round : 0;
-	uint64_t *words = (uint64_t *)bounce();
-
-	for (unsigned int i = 0; i < s->count; i++)
-		for (unsigned int w = 0; w < PAGE_WORDS; w++)
-			*words++ = token_of(s, i, round);
-	do_ioctl(s, HMM_DMIRROR_WRITE);
-}
-
-static void do_snapshot(const struct program_step *s)
-{
-	struct step_record *record = current_record();
-
-	if (!do_ioctl(s, HMM_DMIRROR_SNAPSHOT))
-		return;
-	record->flags |= STEP_HAS_BYTES;
-	record->data = s->count;
-	memcpy(transcript_append(s->count), shared->bounce, s->count);
 }
 
 bool run_step(unsigned int step)
@@ -488,45 +280,11 @@ bool run_step(unsigned int step)
 	case OP_EXIT:
 		shared->control.leaving = self.number;
 		_exit(0);
-	case OP_OPEN:
-		do_open(s);
-		break;
-	case OP_CLOSE:
-		do_close(s);
-		break;
-	case OP_READ:
-		do_device_read(s, HMM_DMIRROR_READ);
-		break;
-	case OP_WRITE:
-		do_device_write(s);
-		break;
-	case OP_MIGRATE_TO_DEV:
-		do_device_read(s, HMM_DMIRROR_MIGRATE_TO_DEV);
-		break;
-	case OP_MIGRATE_TO_SYS:
-		do_ioctl(s, HMM_DMIRROR_MIGRATE_TO_SYS);
-		break;
-	case OP_SNAPSHOT:
-		do_snapshot(s);
-		break;
-	case OP_READ_UNLOCKED:
-		do_device_read(s, HMM_DMIRROR_READ_UNLOCKED);
-		break;
-	case OP_EXCLUSIVE:
-		do_device_read(s, HMM_DMIRROR_EXCLUSIVE);
-		break;
-	case OP_CHECK_EXCLUSIVE:
-		do_ioctl(s, HMM_DMIRROR_CHECK_EXCLUSIVE);
-		break;
-	case OP_FLAGS:
-		do_flags(s);
-		break;
-	case OP_RELEASE:
-		shared->control.released |= 1u << s->argument;
-		do_ioctl(s, HMM_DMIRROR_RELEASE);
-		break;
 	case OP_TOGETHER:
 		play_together(step);
+		break;
+	default:
+		run_device_step(s);
 		break;
 	}
 	return false;

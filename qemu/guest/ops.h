@@ -8,9 +8,6 @@
  */
 _Bool run_step(unsigned int step);
 
-/* Opens a device that this process has closed, beside any step. */
-void reopen_device(unsigned int device);
-
 /* Has the CPU do what waits in its LRU batches, those of mlock too. */
 void drain_lru(void);
 

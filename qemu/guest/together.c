@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "device_ops.h"
 #include "ops.h"
 #include "process.h"
 #include "program.h"
