@@ -4,7 +4,9 @@ import * as protocol from '../../../harness/programs/protocol.ts';
 import { SMAPS_FIELDS } from '../../../model/observation.ts';
 import * as program from '../../../model/program.ts';
 
-const header = readFileSync(new URL('../../../qemu/guest/protocol.h', import.meta.url), 'utf8');
+const header = ['protocol.h', 'protocol_program.h', 'protocol_transcript.h']
+  .map((name) => readFileSync(new URL(`../../../qemu/guest/${name}`, import.meta.url), 'utf8'))
+  .join('');
 
 /** All `NAME = value` of the enums and `#define NAME value` of the header, as numbers. */
 const numbers = new Map<string, number>();
