@@ -202,12 +202,14 @@ static void observe_region(unsigned int region)
 			append_masked(record, pages);
 		}
 	}
+	if (observe & OBSERVE_SCAN)
+		scan_region(self.pagemap, region, pages);
 	if (observe & OBSERVE_MINCORE) {
 		append_mincore(region, pages);
 		record->flags |= REGION_HAS_MINCORE;
 	}
 	if (observe & OBSERVE_SCAN) {
-		record->ranges = append_scan(self.pagemap, region, pages);
+		record->ranges = append_scan(region);
 		record->flags |= REGION_HAS_SCAN;
 	}
 	for (unsigned int d = 0; d < MAX_DEVICES && observe & OBSERVE_SNAPSHOT; d++) {

@@ -12,12 +12,6 @@
 #include "shared.h"
 
 /* include/uapi/linux/fs.h; the headers of the compiler may be older. */
-struct scan_range {
-	uint64_t	start;
-	uint64_t	end;
-	uint64_t	categories;
-};
-
 struct scan_argument {
 	uint64_t	size;
 	uint64_t	flags;
@@ -53,32 +47,52 @@ void scan_probe(void)
 	close(pagemap);
 }
 
-unsigned int append_scan(int pagemap, unsigned int region, unsigned int pages)
+void scan_region(int pagemap, unsigned int region, unsigned int pages)
 {
-	struct scan_range ranges[MAX_HUGE_PAGES];
 	const uint64_t start = region_address(region, 0);
 	struct scan_argument argument = {
 		.size = sizeof(argument),
 		.start = start,
 		.end = start + pages * PAGE_BYTES,
-		.vec = (uintptr_t)ranges,
+		.vec = (uintptr_t)shared->pages.ranges,
 		/* The kernel makes a buffer of this size. */
 		.vec_len = pages,
 		.return_mask = scan_categories,
 	};
 	const int count = ioctl(pagemap, SCAN_REQUEST, &argument);
-	struct scan_record *records;
 
 	if (count < 0)
 		fail("PAGEMAP_SCAN of region %u", region);
-	records = transcript_append(count * sizeof(*records));
-	for (int i = 0; i < count; i++)
+	shared->pages.range_count = count;
+}
+
+unsigned int append_scan(unsigned int region)
+{
+	const struct pages *p = &shared->pages;
+	const uint64_t start = region_address(region, 0);
+	struct scan_record *records = transcript_append(p->range_count * sizeof(*records));
+
+	for (unsigned int i = 0; i < p->range_count; i++)
 		records[i] = (struct scan_record){
-			.first = (ranges[i].start - start) / PAGE_BYTES,
-			.count = (ranges[i].end - ranges[i].start) / PAGE_BYTES,
-			.categories = ranges[i].categories,
+			.first = (p->ranges[i].start - start) / PAGE_BYTES,
+			.count = (p->ranges[i].end - p->ranges[i].start) / PAGE_BYTES,
+			.categories = p->ranges[i].categories,
 		};
-	return count;
+	return p->range_count;
+}
+
+/* The first page from `page` on that PAGEMAP_SCAN found in a mapping: `page` itself where it was not asked. */
+static unsigned int next_mapped(unsigned int region, unsigned int page, unsigned int pages)
+{
+	const struct pages *p = &shared->pages;
+	const uint64_t address = region_address(region, page);
+
+	if (!(program.header.observe & OBSERVE_SCAN))
+		return page;
+	for (unsigned int i = 0; i < p->range_count; i++)
+		if (p->ranges[i].end > address)
+			return p->ranges[i].start > address ? page + (p->ranges[i].start - address) / PAGE_BYTES : page;
+	return pages;
 }
 
 void append_mincore(unsigned int region, unsigned int pages)
@@ -93,6 +107,6 @@ void append_mincore(unsigned int region, unsigned int pages)
 			fail("mincore of region %u", region);
 		while (page < pages && bytes[page] != MINCORE_UNMAPPED)
 			page++;
-		page++;
+		page = next_mapped(region, page + 1, pages);
 	}
 }

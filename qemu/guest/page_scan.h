@@ -10,10 +10,16 @@ void scan_probe(void);
 /* The categories that PAGEMAP_SCAN knows (PAGE_IS_* of linux/fs.h); 0: there is no PAGEMAP_SCAN. */
 extern uint64_t scan_categories;
 
-/* Appends what PAGEMAP_SCAN says of a region in ranges of equal pages. Returns how many. */
-unsigned int append_scan(int pagemap, unsigned int region, unsigned int pages);
+/* Asks PAGEMAP_SCAN for the ranges of equal pages of a region, into shared->pages. */
+void scan_region(int pagemap, unsigned int region, unsigned int pages);
 
-/* Appends what mincore(2) says of each page, MINCORE_UNMAPPED where it fails. */
+/* Appends what it said. Returns how many ranges. */
+unsigned int append_scan(unsigned int region);
+
+/*
+ * Appends what mincore(2) says of each page, MINCORE_UNMAPPED where it fails. Of pages that scan_region() found in no
+ * mapping it is asked for the first of each hole only: a huge region without a mapping would cost a call a page.
+ */
 void append_mincore(unsigned int region, unsigned int pages);
 
 #endif

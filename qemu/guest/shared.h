@@ -103,8 +103,17 @@ struct control {
 	char		error[200];
 };
 
+/* struct page_region of include/uapi/linux/fs.h; the headers of the compiler may be older. */
+struct scan_range {
+	uint64_t	start;
+	uint64_t	end;
+	uint64_t	categories;
+};
+
 /* What is seen of the pages of one region. */
 struct pages {
+	struct scan_range ranges[MAX_HUGE_PAGES];
+	unsigned int	range_count;
 	uint64_t	pagemap[MAX_HUGE_PAGES];
 	uint64_t	kpageflags[MAX_HUGE_PAGES];
 	uint64_t	kpagecount[MAX_HUGE_PAGES];
