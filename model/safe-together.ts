@@ -2,7 +2,7 @@
  * Which parts of a `together` step would show races of test_hmm itself (lib/test_hmm.c), beside what any order of them
  * would do: no program goes there.
  */
-import { overlap } from './parts.ts';
+import { overlap } from './play.ts';
 import { isCoherent, type Part, type Together } from './program.ts';
 import { processOf, type State } from './state.ts';
 

@@ -16,3 +16,8 @@ export function isTorn(word: number): boolean {
 export function firstWord(word: number): bigint {
   return BigInt(Math.floor(word));
 }
+
+/** What is read of a page that had one word at the beginning, and another at the end. */
+export function readMeanwhile(begin: number, end: number): number {
+  return begin === end || isTorn(begin) ? begin : tornWord(begin);
+}
