@@ -5,7 +5,9 @@ import { pmdStart } from '../../model/page-table.ts';
 import { isHugeRegion, type PageRange, PMD_PAGES, type Step } from '../../model/program.ts';
 import { hazardOf } from '../../model/safe.ts';
 import type { State } from '../../model/state.ts';
-import { type Devices, grant, type Wish } from '../programs/generate.ts';
+import { grant } from '../programs/grant.ts';
+import type { Devices } from '../programs/regions.ts';
+import type { Wish } from '../programs/wishes.ts';
 import type { Roads } from './roads.ts';
 import type { Target } from './targets.ts';
 

@@ -3,14 +3,9 @@ import fc from 'fast-check';
 import { type Coverage, cover } from '../../model/coverage/coverage.ts';
 import type { Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
-import {
-  type Devices,
-  devicesArbitrary,
-  regionsArbitrary,
-  THEMES,
-  WEIGHTS,
-  wishArbitrary,
-} from '../programs/generate.ts';
+import { type Devices, devicesArbitrary, regionsArbitrary } from '../programs/regions.ts';
+import { THEMES, WEIGHTS } from '../programs/weights.ts';
+import { wishArbitrary } from '../programs/wishes.ts';
 import { Roads } from './roads.ts';
 import { type RowId, rowsIn, rowsMissing } from './rows.ts';
 import { targetsOf } from './targets.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { programArbitrary, WEIGHTS } from '../../harness/programs/generate.ts';
+import { programArbitrary } from '../../harness/programs/generate.ts';
+import { WEIGHTS } from '../../harness/programs/weights.ts';
 import { apply } from '../../model/apply.ts';
 import { initialState } from '../../model/initial-state.ts';
 import { violations } from '../../model/invariants.ts';

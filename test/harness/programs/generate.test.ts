@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeProgram } from '../../../harness/programs/encode.ts';
-import { generatePrograms, programArbitrary, WEIGHTS } from '../../../harness/programs/generate.ts';
+import { generatePrograms, programArbitrary } from '../../../harness/programs/generate.ts';
 import { findHazard } from '../../../harness/programs/hazards.ts';
 import { parseProgram } from '../../../harness/programs/load.ts';
 import { printProgram } from '../../../harness/programs/print.ts';
+import { WEIGHTS } from '../../../harness/programs/weights.ts';
 import { makeProfile } from '../../../model/profile.ts';
 import { MINORS } from '../../../model/program.ts';
 
