@@ -9,7 +9,7 @@ import {
 } from '../programs/exhaustive.ts';
 import { formatVerdict } from '../report/table.ts';
 import type { Verdict } from '../report/verdict.ts';
-import type { Suite } from '../run/lane.ts';
+import type { Suite } from '../run/lane-plan.ts';
 import { hasPlan, type Plan, readPlan, TRANSITIONS } from '../run/plan.ts';
 import { runAll } from '../run/run.ts';
 import { parseScenario, scenarios } from '../session/scenarios.ts';

@@ -1,74 +1,30 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { KernelVersion, Profile } from '../../model/profile.ts';
+import type { Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
-import { expectLoad, type ScenarioName } from '../../model/system.ts';
-import type { AcceleratorProbe } from '../../qemu/accel.ts';
-import { architectureOf } from '../../qemu/architectures.ts';
-import type { Calibration } from '../../qemu/calibration.ts';
-import type { Accelerator } from '../../qemu/machine.ts';
+import { expectLoad } from '../../model/system.ts';
 import type { Splat } from '../../qemu/splats.ts';
 import { compareSystem, compareVmstat } from '../compare/system.ts';
-import { type Fingerprint, sameBug } from '../divergence/fingerprint.ts';
+import type { Fingerprint } from '../divergence/fingerprint.ts';
 import type { Rate } from '../divergence/shrink.ts';
-import { Trials, type TrialsOptions } from '../divergence/trials.ts';
 import { ExitStatus, HmmdiffError } from '../errors.ts';
-import type { KernelBuild } from '../kernels/build.ts';
-import type { ResolvedKernel } from '../kernels/resolve.ts';
-import { nameOrPath } from '../kernels/series.ts';
-import type { SourceContext } from '../kernels/source.ts';
-import type { AllowContext, AllowList } from '../report/allow.ts';
+import type { AllowContext } from '../report/allow.ts';
 import type { LaneVerdict } from '../report/verdict.ts';
 import { prepareScenario, type ScenarioMachine } from '../session/scenarios.ts';
-import { chooseAccelerator, laneMachine, Session } from '../session/session.ts';
+import { chooseAccelerator, Session } from '../session/session.ts';
 import { runLifecycle } from '../suites/lifecycle.ts';
-import { findingsOf, round, SplatLog } from './findings.ts';
-import { investigateLane, isRunnable } from './investigation.ts';
+import { requireDesign } from './design.ts';
+import { round, SplatLog } from './findings.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { LaneHmmTests, TEST_GROUPS, type TestGroup } from './lane-hmm-tests.ts';
+import type { ChosenAccelerator, LaneContext, LanePlan } from './lane-plan.ts';
 import { LanePrograms } from './lane-programs.ts';
-import { environmentOf, profileOf } from './profile.ts';
-
-export type Suite = 'hmm-tests' | 'programs' | 'lifecycle';
-
-export interface LanePlan {
-  kernel: ResolvedKernel;
-  build: KernelBuild;
-  image: string;
-  rules: KernelVersion;
-  suites: readonly Suite[];
-  programs: readonly Program[];
-  accel: Accelerator | 'auto';
-  scenario: ScenarioName;
-  /** Further words of the kernel command line. */
-  append: readonly string[];
-  /** Let hmm-tests run its benchmarks. */
-  benchmarks: boolean;
-  /** Keep what comparing lanes with each other needs. */
-  against: boolean;
-  /** Findings of the programs to shrink at most. */
-  shrink: number;
-  /** Steps of a program from one smaps to the next. */
-  smapsEvery: number;
-  /** Config fragments beyond the usual, as they were named. */
-  fragments: readonly string[];
-  /** The lane's folder within the run folder. */
-  folder: string;
-  runFolder: string;
-  /** Go on with what the folder holds. */
-  resume: boolean;
-}
-
-export interface LaneContext extends SourceContext {
-  probe: AcceleratorProbe;
-  calibration: Calibration;
-  allow: AllowList;
-}
+import { LaneTrials } from './lane-trials.ts';
+import { laneVerdict } from './lane-verdict.ts';
+import { profileOf } from './profile.ts';
 
 /** How often the suite `lifecycle` loads the module, and takes memory by RELEASE. */
 const LIFECYCLE_TIMES = 100;
-/** Runs of another lane's smallest program. */
-const ELSEWHERE_RUNS = 4;
 /** A lane that loses one guest after another is given up. */
 const MAX_GUESTS = 6;
 
@@ -78,6 +34,7 @@ export class Lane {
   readonly #tests: LaneHmmTests;
   readonly #consoles: string[] = [];
   readonly #splats: SplatLog;
+  readonly #trials: LaneTrials;
   readonly #allowContext: AllowContext;
   #lifecycle: LaneVerdict['suites']['lifecycle'];
   #design: 'pfn' | 'offset' | undefined;
@@ -85,7 +42,7 @@ export class Lane {
   #scenario: ScenarioMachine | undefined;
   #load: LaneVerdict['load'] = null;
   readonly #system: LaneVerdict['system'] = { fieldsCompared: 0, divergences: [] };
-  #accel: { accelerator: Accelerator; reason: string } | undefined;
+  #accel: ChosenAccelerator | undefined;
 
   constructor(
     private readonly plan: LanePlan,
@@ -94,6 +51,7 @@ export class Lane {
   ) {
     this.#allowContext = { kernel: plan.kernel.spec.name, arch: plan.build.arch };
     this.#splats = new SplatLog(context.allow, this.#allowContext);
+    this.#trials = new LaneTrials(plan, context, this.#splats, (name) => this.#boot(name));
     this.#programs = new LanePrograms(plan.programs, plan, journal, {
       rules: plan.rules,
       arch: plan.build.arch,
@@ -264,19 +222,8 @@ export class Lane {
       this.#tests.giveUp();
       return false;
     }
-    if (design === undefined) {
-      throw new HmmdiffError('design', ExitStatus.finding, 'test_hmm reported no chunk of device memory', {
-        hint: `Its console: ${session.guest.consoleFile}`,
-      });
-    }
-    if (declared !== undefined && declared !== design) {
-      throw new HmmdiffError(
-        'design',
-        ExitStatus.finding,
-        `the kernel was said to have design ${declared}, but test_hmm reports design ${design}`,
-      );
-    }
-    this.#noteSystem(compareSystem(await session.system(), design, chunks));
+    const reported = requireDesign(design, declared, session.guest.consoleFile);
+    this.#noteSystem(compareSystem(await session.system(), reported, chunks));
     return true;
   }
 
@@ -300,27 +247,8 @@ export class Lane {
 
   /** What the programs showed comes down to a few findings; they are shrunk in guests of their own. */
   async #investigate(): Promise<void> {
-    const { plan, context } = this;
-    const { kernel, build } = plan;
-    const profile = await profileOf(build, plan.rules, this.#design!);
-    this.#programs.findings = await investigateLane(this.#programs.suspects, {
-      name: this.name,
-      profile,
-      trials: this.#trials(profile),
-      subject: {
-        kernel: 'directory' in kernel.spec.source ? kernel.spec.source.directory : kernel.spec.name,
-        version: build.tree.release,
-        origin: build.tree.origin,
-        series: kernel.series ? nameOrPath(kernel.series) : null,
-        config: [...plan.fragments],
-        append: [...plan.append],
-        scenario: plan.scenario,
-      },
-      folder: plan.folder,
-      runFolder: plan.runFolder,
-      most: plan.shrink,
-      events: context.events,
-    });
+    const profile = await profileOf(this.plan.build, this.plan.rules, this.#design!);
+    this.#programs.findings = await this.#trials.investigate(this.#programs.suspects, this.name, profile);
   }
 
   /**
@@ -330,27 +258,7 @@ export class Lane {
    */
   async shows(program: Program, fingerprint: Fingerprint): Promise<Rate | undefined> {
     const profile = await this.profile();
-    if (!profile || !this.#accel || !isRunnable(program, profile)) return undefined;
-    await using trials = new Trials({ ...this.#trials(profile), setting: profile, name: 'elsewhere' });
-    const rate = { shown: 0, runs: 0 };
-    while (rate.runs < ELSEWHERE_RUNS) {
-      const left = Array.from({ length: ELSEWHERE_RUNS - rate.runs }, () => program);
-      for (const { fingerprints } of await trials.run(left)) {
-        rate.runs++;
-        if (fingerprints.some((shown) => sameBug(shown, fingerprint))) rate.shown++;
-      }
-    }
-    this.context.signal?.throwIfAborted();
-    return rate;
-  }
-
-  #trials(profile: Profile): Omit<TrialsOptions, 'setting' | 'name'> {
-    return {
-      boot: (name) => this.#boot(name),
-      environment: (session) => environmentOf(session, profile),
-      allows: (splat) => this.#splats.allows(splat, undefined) !== undefined,
-      signal: this.context.signal,
-    };
+    return profile && this.#accel && this.#trials.rate(program, fingerprint, profile);
   }
 
   #boot(name: string): Promise<Session> {
@@ -392,7 +300,6 @@ export class Lane {
 
   #verdict(error: HmmdiffError | undefined): LaneVerdict {
     const { plan, context } = this;
-    const { kernel, build } = plan;
     const suites: LaneVerdict['suites'] = {};
     if (plan.suites.includes('hmm-tests')) {
       suites['hmm-tests'] = this.#tests.verdict(context.allow, this.#allowContext);
@@ -401,36 +308,21 @@ export class Lane {
       suites.programs = this.#programs.verdict;
     }
     if (this.#lifecycle) suites.lifecycle = this.#lifecycle;
-    const splats = this.#splats.entries;
-    const findings = findingsOf({ suites, splats, system: this.#system, load: this.#load });
-    // A finding of the kernel that ended the lane is usually among the splats already; say it all the same.
-    if (error?.exitStatus === ExitStatus.finding) findings.push(error.message);
-    const infrastructure = error && error.exitStatus !== ExitStatus.finding ? error : undefined;
-    return {
-      ok: findings.length === 0 && !infrastructure,
-      kernel: { name: kernel.spec.name, version: build.tree.release, origin: build.tree.origin },
-      series: kernel.series?.name ?? null,
-      design: this.#design ?? null,
-      profile: plan.rules,
-      arch: build.arch,
-      scenario: plan.scenario,
-      append: [...plan.append],
-      load: this.#load,
-      accel: this.#accel?.accelerator ?? null,
-      accelReason: this.#accel?.reason ?? '',
-      machine: architectureOf(build.arch).machineType({
-        ...laneMachine(build, this.#scenario),
-        initrd: '',
-        accelerator: 'tcg',
-      }),
-      readyMs: this.#readyMs === undefined ? null : Math.round(this.#readyMs),
-      suites,
-      system: this.#system,
-      splats,
-      console: this.#consoles,
-      transcripts: [...this.#programs.transcripts, ...this.#tests.transcripts],
-      findings,
-      ...(infrastructure ? { error: { code: infrastructure.code, message: infrastructure.message } } : {}),
-    };
+    return laneVerdict(
+      plan,
+      {
+        design: this.#design ?? null,
+        load: this.#load,
+        accel: this.#accel,
+        machine: this.#scenario,
+        readyMs: this.#readyMs,
+        suites,
+        system: this.#system,
+        splats: this.#splats.entries,
+        console: this.#consoles,
+        transcripts: [...this.#programs.transcripts, ...this.#tests.transcripts],
+      },
+      error,
+    );
   }
 }

@@ -27,7 +27,8 @@ import { compareLanes } from './against.ts';
 import { type Finished, tryElsewhere } from './elsewhere.ts';
 import { round } from './findings.ts';
 import { Journal, readJournal } from './journal.ts';
-import { Lane, type LaneContext, type LanePlan } from './lane.ts';
+import { Lane } from './lane.ts';
+import type { LaneContext, LanePlan } from './lane-plan.ts';
 import { type Plan, planOf, writePlan, writeWhole } from './plan.ts';
 import { rulesOf } from './profile.ts';
 
