@@ -60,6 +60,7 @@ export function compare(
   onStep?: (compared: ComparedStep) => void,
   options: CompareOptions = {},
 ): Comparison {
+  const { base } = transcript;
   const tally = new Tally();
   const state = initialState(environment.profile, program.regions);
   let worlds: World[] = [{ state, bindings: new Bindings(environment) }];
@@ -93,15 +94,8 @@ export function compare(
       recorder?.end(step, future.expected);
       const own = isOne ? tally : new Tally();
       const regions = observe(future.state);
-      compareStep(
-        { ...future, tally: own, environment },
-        index,
-        future,
-        regions,
-        seen,
-        seenSteps,
-        transcript,
-      );
+      const context = { ...future, tally: own, environment };
+      compareStep(context, { index, future, regions, seen, seenRegions: seenSteps.regions, base });
       return { future, own, regions };
     });
     const chosen = choose(tried);
@@ -164,15 +158,21 @@ export interface Context {
   bindings: Bindings;
 }
 
+/** A step as the model has it, in one of its worlds, and as it was seen. */
+interface BothSides {
+  index: number;
+  future: Future;
+  regions: readonly ExpectedRegion[];
+  seen: StepObservation;
+  seenRegions: SeenSteps['regions'];
+  /** What processes have beside their regions. */
+  base: ComparableTranscript['base'];
+}
+
 /** Everything of a step but what holds without the model. */
 function compareStep(
   context: Context,
-  index: number,
-  { expected, parts, order }: Future,
-  regions: readonly ExpectedRegion[],
-  seen: StepObservation,
-  { regions: seenRegions }: SeenSteps,
-  { base }: ComparableTranscript,
+  { index, future: { expected, parts, order }, regions, seen, seenRegions, base }: BothSides,
 ): void {
   const { tally, state } = context;
   context.bindings.begin(foliosOf(regions, state));
