@@ -87,14 +87,8 @@ export function faultCode({ present, write }: Pick<ExpectedFault, 'present' | 'w
 
 function compareFault({ tally }: Context, place: Place, expected: ExpectedFault, seen: TraceEvent): void {
   const code = faultCode(expected);
-  tally.check(
-    seen.entry === code,
-    place,
-    'trace.fault',
-    expected.rule,
-    () => `error code ${describeNumber(code)}`,
-    () => `error code ${describeNumber(seen.entry)}`,
-  );
+  const describe = (shown: bigint) => `error code ${describeNumber(shown)}`;
+  tally.equal(code, seen.entry, place, 'trace.fault', expected.rule, describe);
 }
 
 /** In design `offset` the migration entries of device pages have types of their own. */
@@ -161,14 +155,7 @@ function compareFrame(
   }
   const describe = (number: bigint) =>
     frame.kind === 'device' ? bindings.describe(number) : describeNumber(number);
-  tally.check(
-    known === seen.frame,
-    place,
-    'trace.frame',
-    rule,
-    () => describe(known),
-    () => describe(seen.frame),
-  );
+  tally.equal(known, seen.frame, place, 'trace.frame', rule, describe);
 }
 
 /** Page faults have none. */

@@ -109,20 +109,18 @@ function checkSmaps(
 ) {
   if (smaps.length === 0) return;
   const place = { step: seen.step, process };
-  const total = smaps.reduce((sum, { fields }) => sum + field(fields, 'Anonymous'), 0);
-  tally.check(
-    'smaps-is-pagemap',
-    total === anon,
-    place,
-    () => `Anonymous ${total} KiB, ${anon} KiB in pagemap`,
-  );
-  const swapped = smaps.reduce((sum, { fields }) => sum + field(fields, 'Swap'), 0);
-  tally.check(
-    'smaps-is-pagemap',
-    swapped === swap,
-    place,
-    () => `Swap ${swapped} KiB, ${swap} KiB in pagemap`,
-  );
+  for (const [name, counted] of [
+    ['Anonymous', anon],
+    ['Swap', swap],
+  ] as const) {
+    const total = smaps.reduce((sum, { fields }) => sum + field(fields, name), 0);
+    tally.check(
+      'smaps-is-pagemap',
+      total === counted,
+      place,
+      () => `${name} ${total} KiB, ${counted} KiB in pagemap`,
+    );
+  }
   for (const { fields } of smaps) {
     const parts = (['Shared_Clean', 'Shared_Dirty', 'Private_Clean', 'Private_Dirty'] as const).map((name) =>
       field(fields, name),

@@ -30,23 +30,9 @@ export function compareOutcome(
   // What comes with the outcome says nothing more when that differs.
   if (!same) return;
   for (const field of ['cpages', 'faults'] as const) {
-    tally.check(
-      expected[field] === seen[field],
-      place,
-      field,
-      rule,
-      () => String(expected[field]),
-      () => String(seen[field]),
-    );
+    tally.equal(expected[field], seen[field], place, field, rule);
   }
-  tally.check(
-    expected.messages === seen.messages,
-    place,
-    'messages',
-    USERFAULT_RULE,
-    () => String(expected.messages),
-    () => String(seen.messages),
-  );
+  tally.equal(expected.messages, seen.messages, place, 'messages', USERFAULT_RULE);
   compareData(tally, step, expected, seen.data);
   tally.check(
     sameBytes(expected.bytes, seen.bytes),
@@ -68,13 +54,8 @@ function compareData(
   { data, rule }: Expected,
   seen: PageBytes[] | undefined,
 ): void {
-  const counted = tally.check(
-    data?.length === seen?.length,
-    { step },
-    'data',
-    rule,
-    () => (data ? `${data.length} pages` : 'no pages'),
-    () => (seen ? `${seen.length} pages` : 'no pages'),
+  const counted = tally.equal(data?.length, seen?.length, { step }, 'data', rule, (length) =>
+    length === undefined ? 'no pages' : `${length} pages`,
   );
   if (!counted || !data || !seen) return;
   let same = 0;

@@ -43,33 +43,22 @@ function describeKind(kind: PagemapEntry['kind']): string {
   return kind === 'present' ? 'a present page' : kind;
 }
 
+function describeBit(set: boolean): string {
+  return set ? 'set' : 'clear';
+}
+
 function compareBits({ tally }: Context, place: Place, expected: ExpectedPage, seen: PagemapEntry): void {
   const rule = 'pte_to_pagemap_entry';
-  const state = (set: boolean) => (set ? 'set' : 'clear');
-  tally.check(
-    seen.softDirty === expected.softDirty,
-    place,
-    'pagemap.soft-dirty',
-    rule,
-    () => state(expected.softDirty),
-    () => state(seen.softDirty),
-  );
-  tally.check(
-    seen.exclusive === expected.exclusive,
+  tally.equal(expected.softDirty, seen.softDirty, place, 'pagemap.soft-dirty', rule, describeBit);
+  tally.equal(
+    expected.exclusive,
+    seen.exclusive,
     place,
     'pagemap.exclusive',
     '__folio_page_mapped_exclusively',
-    () => state(expected.exclusive),
-    () => state(seen.exclusive),
+    describeBit,
   );
-  tally.check(
-    seen.uffd === expected.uffdWp,
-    place,
-    'pagemap.uffd',
-    rule,
-    () => state(expected.uffdWp),
-    () => state(seen.uffd),
-  );
+  tally.equal(expected.uffdWp, seen.uffd, place, 'pagemap.uffd', rule, describeBit);
   const others = ['guard', 'file', 'invalid'] as const;
   tally.check(
     others.every((bit) => seen[bit] === (bit === 'file' && expected.file)),
@@ -86,14 +75,7 @@ function compareFrame(context: Context, place: Place, expected: ExpectedPage, se
   const field = 'pagemap.frame';
   if (!expected.frame) {
     const number = expected.pte ? MARKER_UFFD_WP : 0n;
-    return tally.check(
-      seen.frame === number,
-      place,
-      field,
-      'pte_to_pagemap_entry',
-      () => describeNumber(number),
-      () => describeNumber(seen.frame),
-    );
+    return tally.equal(number, seen.frame, place, field, 'pte_to_pagemap_entry', describeNumber);
   }
   const binding = bindings.bind(expected.frame, seen.frame);
   if (typeof binding === 'string') {

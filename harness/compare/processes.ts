@@ -3,6 +3,13 @@ import type { ProcessObservation, Rss } from '../../model/observation.ts';
 import type { ExpectedProcess } from '../../model/observe.ts';
 import type { Context } from './compare.ts';
 
+/** What /proc/PID/status counts, and where in task_mem(). */
+const COUNTS = [
+  ['anon', 'status.rss-anon', 'task_mem (MM_ANONPAGES)'],
+  ['file', 'status.rss-file', 'task_mem (MM_FILEPAGES)'],
+  ['swap', 'status.swap', 'task_mem (MM_SWAPENTS)'],
+] as const;
+
 /** @param base what a process has beside its regions */
 export function compareProcesses(
   { tally }: Context,
@@ -24,31 +31,21 @@ export function compareProcesses(
   expected.forEach(({ process, rss }, index) => {
     const other = seen[index]!.rss;
     const place = { step, process };
-    tally.check(
-      other.anon - base.anon === rss.anon,
-      place,
-      'status.rss-anon',
-      'task_mem (MM_ANONPAGES)',
-      () => `${rss.anon} KiB of the regions`,
-      () => `${other.anon - base.anon} KiB beside the ${base.anon} KiB before the first step`,
-    );
-    tally.check(
-      other.file - base.file === rss.file,
-      place,
-      'status.rss-file',
-      'task_mem (MM_FILEPAGES)',
-      () => `${rss.file} KiB of the regions`,
-      () => `${other.file - base.file} KiB beside the ${base.file} KiB before the first step`,
-    );
-    tally.check(
-      other.swap - base.swap === rss.swap,
-      place,
-      'status.swap',
-      'task_mem (MM_SWAPENTS)',
-      () => `${rss.swap} KiB of the regions`,
-      () => `${other.swap - base.swap} KiB`,
-    );
+    for (const [count, field, rule] of COUNTS) {
+      tally.check(
+        other[count] - base[count] === rss[count],
+        place,
+        field,
+        rule,
+        () => `${rss[count]} KiB of the regions`,
+        () => `${other[count] - base[count]} KiB${beside(base[count])}`,
+      );
+    }
   });
+}
+
+function beside(kib: number): string {
+  return kib > 0 ? ` beside the ${kib} KiB before the first step` : '';
 }
 
 function names(list: readonly { process: number }[]): string {

@@ -57,14 +57,7 @@ function compareMapping(
   expected: ExpectedMapping,
   seen: MappingObservation,
 ): void {
-  tally.check(
-    seen.vmFlags === expected.vmFlags,
-    place,
-    'smaps.VmFlags',
-    'show_smap_vma_flags',
-    () => expected.vmFlags,
-    () => seen.vmFlags,
-  );
+  tally.equal(expected.vmFlags, seen.vmFlags, place, 'smaps.VmFlags', 'show_smap_vma_flags');
   const free: SmapsField[] = [];
   for (const [index, name] of SMAPS_FIELDS.entries()) {
     const bounds = expected.fields[name];

@@ -141,6 +141,21 @@ export class Tally {
     return same;
   }
 
+  /** Compares two values that are told in the same words. */
+  equal<T>(
+    expected: T,
+    seen: T,
+    place: Place,
+    field: FieldName,
+    rule: string,
+    describe: (value: T) => string = String,
+  ): boolean {
+    this.fieldsCompared[field]++;
+    if (expected === seen) return true;
+    this.divergences.push({ ...place, field, rule, expected: describe(expected), seen: describe(seen) });
+    return false;
+  }
+
   /** Adds what was checked of invariants. */
   add({ checked, divergences }: InvariantTally): void {
     for (const [name, times] of checked) this.invariants[name] += times;
