@@ -31,6 +31,10 @@ function endings(steps: string, regions?: string) {
   throw new Error('no step together');
 }
 
+/** One page that was written to, and a device for it. */
+const WRITTEN = '{mmap: a}\n{cpu-write: a}\n{open: 0}';
+const MIGRATED = `${WRITTEN}\n{migrate-to-dev: a, device: 0}`;
+
 const name = (outcome: Outcome) => (outcome.kind === 'errno' ? outcome.errno : outcome.kind);
 /** "outcome of each part; kind of the page in each process", of each ending. */
 function summaries(steps: string): string[] {
@@ -43,10 +47,7 @@ function summaries(steps: string): string[] {
 
 describe('steps together', () => {
   it('leave a state without violations, whatever the order', () => {
-    const all = endings(`
-      {mmap: a}
-      {cpu-write: a}
-      {open: 0}
+    const all = endings(`${WRITTEN}
       {fork: p1}
       {together: [[{migrate-to-dev: a, device: 0}], [{cpu-write: a, by: p1}, {munmap: a, by: p1}]]}`);
     expect(all.length).toBeGreaterThan(1);
@@ -55,10 +56,7 @@ describe('steps together', () => {
 
   it('have a page stay that somebody else has at the moment (migrate_vma_collect_pmd, migrate_device_unmap)', () => {
     expect(
-      summaries(`
-        {mmap: a}
-        {cpu-write: a}
-        {open: 0}
+      summaries(`${WRITTEN}
         {open: 1}
         {together: [[{migrate-to-dev: a, device: 0}], [{migrate-to-dev: a, device: 1}]]}`),
       // The notification of the second takes the page from the first device's page table before it is read back.
@@ -79,11 +77,12 @@ describe('steps together', () => {
 
   it('have a fork wait for a migration of its process, which holds mmap_lock, but not for an eviction', () => {
     const kinds = (steps: string) => new Set(endings(steps).map(({ order }) => order.join('')));
-    const begin = '{mmap: a}\n{cpu-write: a}\n{open: 0}\n{migrate-to-dev: a, device: 0}\n';
-    expect(kinds(`${begin}{together: [[{migrate-to-sys: a, device: 0}], [{fork: p1}]]}`)).toEqual(
+    expect(kinds(`${MIGRATED}\n{together: [[{migrate-to-sys: a, device: 0}], [{fork: p1}]]}`)).toEqual(
       new Set(['01', '10']),
     );
-    expect(kinds(`${begin}{together: [[{close: 0}], [{fork: p1}]]}`)).toEqual(new Set(['01', '010', '10']));
+    expect(kinds(`${MIGRATED}\n{together: [[{close: 0}], [{fork: p1}]]}`)).toEqual(
+      new Set(['01', '010', '10']),
+    );
   });
 
   it('have both of two processes copy a page that they share, when each sees the other (wp_page_copy)', () => {
@@ -102,10 +101,7 @@ describe('steps together', () => {
 
   it('have a page that a load brings back go away again before the load', () => {
     expect(
-      summaries(`
-        {mmap: a}
-        {cpu-write: a}
-        {open: 0}
+      summaries(`${WRITTEN}
         {open: 1}
         {migrate-to-dev: a, device: 0}
         {together: [[{migrate-to-dev: a, device: 1}], [{cpu-read: a}]]}`),
@@ -122,23 +118,21 @@ describe('steps together', () => {
   });
 
   it('are refused where test_hmm itself has a race', () => {
-    const begin = '{mmap: a}\n{cpu-write: a}\n{open: 0}\n{migrate-to-dev: a, device: 0}\n';
     for (const parts of [
       '[{read: a, device: 0}], [{migrate-to-sys: a, device: 0}]',
       '[{write: a, device: 0}], [{cpu-read: a}]',
       '[{close: 0}], [{cpu-read: a}]',
       '[{madvise: a, advice: dontneed}], [{migrate-to-dev: a, device: 0}]',
     ]) {
-      expect(findHazard(programOf(`${begin}{together: [${parts}]}`), STOCK)?.step, parts).toBe(4);
+      expect(findHazard(programOf(`${MIGRATED}\n{together: [${parts}]}`), STOCK)?.step, parts).toBe(4);
     }
-    const rounds = `${begin}{together: [[{cpu-read: a}], [{read: a, device: 0}]], rounds: 9}`;
+    const rounds = `${MIGRATED}\n{together: [[{cpu-read: a}], [{read: a, device: 0}]], rounds: 9}`;
     expect(findHazard(programOf(rounds), STOCK)?.step).toBe(4);
   });
 
   it('are refused in several rounds where a process that ends may close a file that faults use', () => {
-    const begin = '{mmap: a}\n{cpu-write: a}\n{open: 0}\n';
     const hazard = (first: string) =>
-      findHazard(programOf(`${begin}{together: [[${first}], [{fork: p1}]], rounds: 9}`), STOCK);
+      findHazard(programOf(`${WRITTEN}\n{together: [[${first}], [{fork: p1}]], rounds: 9}`), STOCK);
     expect(hazard('{migrate-to-dev: a, device: 0}, {close: 0}')).toBeUndefined();
     expect(hazard('{migrate-to-dev: a, device: 0}, {cpu-read: a}')).toBeUndefined();
     expect(hazard('{migrate-to-dev: a, device: 0}, {cpu-read: a}, {close: 0}')?.reason).toMatch(
