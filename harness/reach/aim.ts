@@ -22,17 +22,33 @@ export function aim(
   target: Target,
   roads: Roads,
 ): Step | undefined {
-  const living = state.processes.filter((process) => process !== null);
-  const index = wish.process % living.length;
-  const codes = statesOf(state)[living[index]!.id]!;
+  const { process, codes } = livingAt(state, wish.process);
   const places = placesOf(codes, (code) => stateName(code, devices[wish.device]) === target.from);
-  if (places.length > 0) return stepAt(state, devices, wish, target.op, index, choose(places, wish));
+  if (places.length > 0) return stepAt(state, devices, wish, target.op, process, choose(places, wish));
   const present = new Set(codes.flatMap((pages) => [...new Set(pages)]).map((code) => stateName(code)));
   const first = roads.towards(target.from, present);
   if (first.length === 0) return undefined;
   const { op, from } = choose(first, wish);
   const starts = placesOf(codes, (code) => stateName(code) === from);
-  return stepAt(state, devices, wish, op, index, choose(starts, wish));
+  return stepAt(state, devices, wish, op, process, choose(starts, wish));
+}
+
+/** The operation of the target on a page that is in its state already, of whichever process. */
+export function hit(state: State, devices: Devices, wish: Wish, target: Target): Step | undefined {
+  const living = state.processes.filter((process) => process !== null).length;
+  for (let n = 0; n < living; n++) {
+    const { process, codes } = livingAt(state, wish.process + n);
+    const places = placesOf(codes, (code) => stateName(code, devices[wish.device]) === target.from);
+    if (places.length > 0) return stepAt(state, devices, wish, target.op, process, choose(places, wish));
+  }
+  return undefined;
+}
+
+/** The process that a number stands for, by its place among the living, and the states of its pages. */
+function livingAt(state: State, number: number): { process: number; codes: Uint8Array[] } {
+  const living = state.processes.filter((process) => process !== null);
+  const process = number % living.length;
+  return { process, codes: statesOf(state)[living[process]!.id]! };
 }
 
 function choose<T>(from: readonly T[], wish: Wish): T {

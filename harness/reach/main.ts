@@ -12,7 +12,10 @@ import type { Program } from '../../model/program.ts';
 import { findHazard } from '../programs/hazards.ts';
 import { loadLibrary, TRANSITIONS_DIRECTORY } from '../programs/load.ts';
 import { printProgram } from '../programs/print.ts';
+import { Beginnings } from './beginnings.ts';
 import { compact, type Kept, type Placed } from './compact.ts';
+import { extend } from './extend.ts';
+import type { Found } from './found.ts';
 import { nameFor } from './names.ts';
 import { rowsMissing } from './rows.ts';
 import { search } from './search.ts';
@@ -29,6 +32,8 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     /** Look for rows that are in no table as well, until the time is over. */
     beyond: { type: 'boolean', default: false },
+    /** A directory of programs that somebody wrote for rows that are hard to find, to be taken in as if they were found. */
+    from: { type: 'string' },
     /** Make what was there before shorter, too. */
     compact: { type: 'boolean', default: false },
   },
@@ -40,7 +45,7 @@ const KERNELS = [...new Set(PROFILES.map(({ kernel }) => kernel))];
 
 const library = (await loadLibrary()).map((program): Placed => ({ program, kernels: KERNELS }));
 const before = await loadAll();
-const found: Program[] = [];
+const found: Program[] = values.from === undefined ? [] : await loadLibrary(values.from);
 for (const profile of PROFILES) {
   found.push(
     ...lookFor(profile, [...library, ...before, ...found.map((program) => ({ program, kernels: KERNELS }))]),
@@ -69,7 +74,7 @@ function lookFor(profile: Profile, programs: readonly Placed[]): Program[] {
   const found: Program[] = [];
   const end = performance.now() + Number(values.seconds) * 1000;
   const { beyond } = values;
-  for (const result of search({ profile, coverage, seed: Number(values.seed), beyond })) {
+  for (const result of tries(profile, coverage, programs)) {
     if (performance.now() > end) break;
     if (!beyond && rowsMissing(coverage, profile).length === 0) break;
     if (!result) continue;
@@ -82,6 +87,22 @@ function lookFor(profile: Profile, programs: readonly Placed[]): Program[] {
     );
   }
   return found;
+}
+
+/** What begins as the programs do that there are, and of four one that does not. */
+function* tries(
+  profile: Profile,
+  coverage: Coverage,
+  programs: readonly Placed[],
+): Generator<Found | undefined, never> {
+  const seed = Number(values.seed);
+  const walks = search({ profile, coverage, seed, beyond: values.beyond });
+  const beginnings = new Beginnings(profile);
+  for (const { program } of programs) {
+    if (findHazard(program, profile) === undefined) beginnings.addAll(program);
+  }
+  const extensions = extend({ profile, coverage, beginnings, seed });
+  for (let n = 1; ; n++) yield (values.beyond || n % 4 === 0 ? walks : extensions).next().value;
 }
 
 function named(kept: readonly Kept[], others: readonly Placed[]): Placed[] {

@@ -1,22 +1,16 @@
 /** Looks for programs that reach what nothing reaches yet; the same for the same seed. */
-import fc from 'fast-check';
 import { type Coverage, cover } from '../../model/coverage/coverage.ts';
 import type { Profile } from '../../model/profile.ts';
-import type { Program } from '../../model/program.ts';
 import { type Devices, devicesArbitrary, regionsArbitrary } from '../programs/regions.ts';
 import { THEMES, WEIGHTS } from '../programs/weights.ts';
 import { wishArbitrary } from '../programs/wishes.ts';
+import { endless } from './endless.ts';
+import type { Found } from './found.ts';
 import { Roads } from './roads.ts';
-import { type RowId, rowsIn, rowsMissing } from './rows.ts';
+import { rowsIn, rowsMissing } from './rows.ts';
 import { targetsOf } from './targets.ts';
 import { trim } from './trim.ts';
 import { type WalkOptions, walk } from './walk.ts';
-
-export interface Found {
-  program: Program;
-  /** What it reaches and nothing before it did. */
-  rows: readonly RowId[];
-}
 
 /** Steps that a walk takes. */
 const LENGTH = 32;
@@ -29,7 +23,6 @@ const FILES = 0.25;
 /** Share of walks with coherent devices, which huge regions do not go to. */
 const COHERENT = 0.25;
 const PRIVATE: Devices = [0, 1];
-const BATCH = 1000;
 
 export interface SearchOptions {
   profile: Profile;
@@ -85,13 +78,4 @@ function step(
   const trimmed = trim(program, [{ profile, rows }]);
   cover(coverage, trimmed, profile);
   return { program: trimmed, rows: [...rows] };
-}
-
-function endless<T>(arbitrary: fc.Arbitrary<T>, seed: number): () => T {
-  let batch: T[] = [];
-  let batches = 0;
-  return () => {
-    if (batch.length === 0) batch = fc.sample(arbitrary, { seed: seed * 1000 + batches++, numRuns: BATCH });
-    return batch.pop()!;
-  };
 }

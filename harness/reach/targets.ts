@@ -8,12 +8,18 @@ export interface Target {
   from: string;
 }
 
-/** Of the rows of transitions that `coverage` lacks. */
-export function targetsOf(coverage: Coverage, profile: Profile): Target[] {
+/** A row of the transitions: what the operation makes of a page, in its range or `elsewhere`. */
+export interface Transition extends Target {
+  to: string;
+  elsewhere: boolean;
+}
+
+/** The rows of transitions that `coverage` lacks. */
+export function targetsOf(coverage: Coverage, profile: Profile): Transition[] {
   return reportCoverage(coverage, profile).transitions.missing.map(parseTransition);
 }
 
-export function parseTransition(row: string): Target & { to: string } {
-  const [, op, from, to] = /^(\S+)(?: \S+)?: (\S+) > (\S+)$/.exec(row)!;
-  return { op: op as OrdinaryStep['op'], from: from!, to: to! };
+export function parseTransition(row: string): Transition {
+  const [, op, where, from, to] = /^(\S+?)(?: (\S+))?: (\S+) > (\S+)$/.exec(row)!;
+  return { op: op as OrdinaryStep['op'], from: from!, to: to!, elsewhere: where === 'elsewhere' };
 }
