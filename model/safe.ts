@@ -176,7 +176,7 @@ function wouldTouchZeroPage(state: State, step: Step): boolean {
   const { region, first, count } = step.at;
   if (step.op === 'mlock') return touchesZeroPage(mm, region, first, first + count);
   const vma = findVma(mm, region, first);
-  return vma?.locked === true && !vma.write && step.to.count > count;
+  return vma?.locked === true && !vma.write && !vma.file && step.to.count > count;
 }
 
 function takesFromSwapCache(state: State, { by, device, at }: DeviceStep): boolean {

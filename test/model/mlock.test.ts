@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { apply } from '../../model/apply.ts';
 import { makeProfile } from '../../model/profile.ts';
+import type { Step } from '../../model/program.ts';
+import { hazardOf } from '../../model/safe.ts';
 import { outcomes, pages, play, pte, STOCK } from './play.ts';
 
 const old = makeProfile({ kernel: '6.12', design: 'pfn', arch: 'x86_64' });
@@ -154,4 +157,25 @@ describe('mlock', () => {
     expect(order('{cpu-read: a}')).toBe('3 2 1 0');
     expect(order('{mlock: "a[0..1]"}')).toBe('1 0 3 2');
   });
+});
+
+it('lets a mapping grow that cannot be written only where no zero page comes in: wouldTouchZeroPage()', () => {
+  const grow: Step = {
+    op: 'mremap',
+    by: 0,
+    at: { region: 0, first: 0, count: 1 },
+    to: { region: 0, first: 0, count: 2 },
+    how: 'resize',
+  };
+  const short = '{mmap: a, protection: read}\n{munmap: "a[1]"}\n{mlock: "a[0]"}';
+  const file = play(short, STOCK, '{a: {pages: 2, backing: private-file}}');
+  expect(hazardOf(file.state, grow)).toBeUndefined();
+  apply(file.state, grow, 3);
+  expect(pages(file.state)).toBe('ram ram');
+  const anonymous = play(
+    '{mmap: a}\n{cpu-write: "a[0]"}\n{mprotect: a, protection: read}\n{munmap: "a[1]"}\n{mlock: "a[0]"}',
+    STOCK,
+    '{a: 2}',
+  );
+  expect(hazardOf(anonymous.state, grow)).toContain('zero page');
 });
