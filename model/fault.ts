@@ -31,12 +31,13 @@ export function handleFault(
   mayWait = true,
 ): Exclude<FaultResult, 'answered'> {
   for (;;) {
-    const result = faultOnce(state, vma, { page, mayWait }, write);
+    const result = tryFault(state, vma, { page, mayWait }, write);
     if (result !== 'answered') return result;
   }
 }
 
-function faultOnce(state: State, vma: Vma, wanted: Wanted, write: boolean): FaultResult {
+/** The same for those who look at the page again themselves once userfaultfd has answered. */
+export function tryFault(state: State, vma: Vma, wanted: Wanted, write: boolean): FaultResult {
   const { page } = wanted;
   if (vma.file?.kind === 'hugetlb') {
     hugetlbFault(state, vma, vma.file, page, write);

@@ -1,8 +1,8 @@
 /** get_user_pages_remote() and pin_user_pages() with FOLL_WRITE (mm/gup.c). */
-import { handleFault } from './fault.ts';
+import { tryFault } from './fault.ts';
 import { isBusError } from './file-fault.ts';
 import { isHugetlb } from './hugetlb.ts';
-import { markAccessed } from './lru.ts';
+import { drainLru, markAccessed } from './lru.ts';
 import { entryAt } from './page-table.ts';
 import type { RegionId } from './program.ts';
 import { splitPmd } from './split.ts';
@@ -58,8 +58,10 @@ export function getUserPage(state: State, mm: Mm, region: RegionId, page: number
     if (isBusError(state, vma, page, write)) {
       return { errno: 'EFAULT', rule: 'faultin_page (VM_FAULT_SIGBUS)' };
     }
-    const fault = handleFault(state, vma, page, write, mayWait(how));
+    const fault = tryFault(state, vma, { page, mayWait: mayWait(how) }, write);
     if (fault === 'oom') return { errno: 'ENOMEM', rule: 'faultin_page' };
     if (fault === 'sigbus') return { errno: 'EFAULT', rule: USERFAULT_RULE };
+    // populate_vma_page_range() ends there, and is called for the rest: if the page is writable by now, no fault touches it.
+    if (fault === 'answered') drainLru(state);
   }
 }

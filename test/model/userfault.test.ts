@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { apply } from '../../model/apply.ts';
 import { scanCategories } from '../../model/page-scan.ts';
 import { makeProfile } from '../../model/profile.ts';
 import type { Step } from '../../model/program.ts';
@@ -196,6 +197,22 @@ describe('a handler', () => {
   it('is asked about a page from a device when it is written to in RAM', () => {
     const steps = `{uffd-protect: a}\n{migrate-to-dev: "a[0..1]", device: 0}\n{cpu-read: "a[0]"}\n{cpu-write: "a[0..1]"}`;
     expect(asked(steps).slice(5)).toEqual([0, 0, 0, 2]);
+  });
+
+  it('leaves a page untouched that mlock() finds writable when it looks again, with its batches drained: populate_vma_page_range()', () => {
+    const entryAfter = (op: 'mlock' | 'cpu-write', profile = STOCK) => {
+      const { state, steps } = play(
+        `${HANDLED}\n{exclusive: "a[0]", device: 0}\n{uffd-protect: "a[0]"}`,
+        profile,
+      );
+      // What looks at the page afterwards reads it.
+      apply(state, { op, by: 0, at: { region: 0, first: 0, count: 1 } }, steps.length);
+      return pte(state, 0, 0);
+    };
+    expect(entryAfter('mlock')).toMatchObject({ write: true, young: false });
+    expect(entryAfter('cpu-write')).toMatchObject({ write: true, young: true });
+    // It is on the unevictable list by then, where marking it accessed has no effect.
+    expect(entryAfter('mlock', old)!.frame).toMatchObject({ mlocked: true, referenced: true, active: false });
   });
 
   it('is not asked by those that hold mmap_lock: hmm_range_fault(), make_device_exclusive(), pin_user_pages()', () => {
