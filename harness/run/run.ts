@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type KernelVersion, makeProfile } from '../../model/profile.ts';
+import { makeProfile, type ProfileOptions } from '../../model/profile.ts';
 import { isCoherent, type Program } from '../../model/program.ts';
 import { AcceleratorProbe } from '../../qemu/accel.ts';
 import { Calibration } from '../../qemu/calibration.ts';
 import { inputError } from '../errors.ts';
-import type { Arch } from '../kernels/arch.ts';
 import { buildKernel } from '../kernels/build.ts';
 import { buildGuestPrograms } from '../kernels/guest-programs.ts';
 import { type ResolvedKernel, resolveKernels } from '../kernels/resolve.ts';
@@ -158,17 +157,18 @@ async function planLanes(
   return plans;
 }
 
-/** Chooses the programs of lanes, for each architecture and its rules once. */
+/** Chooses the programs of lanes, once for each architecture and its rules. A kernel that does not say has design pfn. */
 function programChooser(
   options: RunOptions,
   { events }: SourceContext,
 ): (plan: Prepared) => Promise<readonly Program[]> {
   const chosen = new Map<string, Promise<Program[]>>();
-  return async ({ rules, build, suites }) => {
+  return async ({ kernel: { spec, series }, rules, build, suites }) => {
     if (!suites.includes('programs')) return [];
-    const key = `${rules} ${build.arch}`;
+    const design = (series ?? spec).design ?? 'pfn';
+    const key = `${rules} ${design} ${build.arch}`;
     const known = chosen.get(key);
-    const made = known ?? choosePrograms(build.arch, rules, options);
+    const made = known ?? choosePrograms({ kernel: rules, design, arch: build.arch }, options);
     chosen.set(key, made);
     const programs = await made;
     if (options.exhaustive && !known) {
@@ -179,13 +179,14 @@ function programChooser(
 }
 
 /** Library and transitions, but for what is not safe on this kernel, and the generated programs. */
-async function choosePrograms(arch: Arch, rules: KernelVersion, options: RunOptions): Promise<Program[]> {
-  // What is safe does not depend on the design.
-  const profile = makeProfile({ kernel: rules, design: 'pfn', arch });
+async function choosePrograms(traits: ProfileOptions, options: RunOptions): Promise<Program[]> {
+  // What is safe with this design is so with the other: programs that are made are the same for both.
+  const profile = makeProfile({ ...traits, design: 'pfn' });
+  const own = makeProfile(traits);
   if (options.exhaustive) return [...exhaustivePrograms({ profile, ...options.exhaustive })];
   const { coherent } = scenarios[options.scenario];
-  const written = (await writtenPrograms(rules, options.transitions)).filter(
-    (program) => findHazard(program, profile) === undefined && (coherent || !usesCoherent(program)),
+  const written = (await writtenPrograms(traits.kernel, options.transitions)).filter(
+    (program) => findHazard(program, own) === undefined && (coherent || !usesCoherent(program)),
   );
   return [
     ...written,
