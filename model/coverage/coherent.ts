@@ -5,9 +5,6 @@ import { becoming, type Transitions, transitionRows, unchanged } from './transit
 
 const COHERENT_TRANSITIONS: Transitions = {
   'check-exclusive': unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
-  'clear-refs': {
-    'coherent-write': 'coherent-read-exclusive',
-  },
   close: {
     'coherent-read': 'ram-read',
     'coherent-read-exclusive': 'ram-read-exclusive',
@@ -140,6 +137,12 @@ const COHERENT_TRANSITIONS: Transitions = {
   },
 };
 
+const COHERENT_TRANSITIONS_SOFT_DIRTY: Transitions = {
+  'clear-refs': {
+    'coherent-write': 'coherent-read-exclusive',
+  },
+};
+
 /** 6.12: what is exclusive could not be evicted (model/safe.ts). */
 const COHERENT_TRANSITIONS_7_3: Transitions = {
   close: {
@@ -200,6 +203,7 @@ export const COHERENT: CoverageTables = {
   states: [{ rows: COHERENT_STATES }],
   transitions: [
     { rows: transitionRows(COHERENT_TRANSITIONS) },
+    { softDirty: true, rows: transitionRows(COHERENT_TRANSITIONS_SOFT_DIRTY) },
     { only: '7.3', rows: transitionRows(COHERENT_TRANSITIONS_7_3) },
     { only: '6.12', rows: transitionRows(COHERENT_TRANSITIONS_6_12) },
   ],

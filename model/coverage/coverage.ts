@@ -19,7 +19,7 @@ import {
 } from '../program.ts';
 import type { Mm, State } from '../state.ts';
 import { isHugeCode, stateCode, stateName } from './page-state.ts';
-import { rowsFor } from './tables.ts';
+import { type CoverageTraits, rowsFor } from './tables.ts';
 
 /**
  * - `operations`: each operation with each of its outcomes
@@ -268,7 +268,7 @@ export interface CoverageReport {
 /** Compares what was reached with what the tables have for this kernel. */
 export function reportCoverage(
   coverage: Coverage,
-  kernel: Pick<Profile, 'kernel' | 'softDirty'>,
+  kernel: CoverageTraits,
 ): Record<TableName, CoverageReport> {
   const report = (name: TableName): CoverageReport => {
     const declared = rowsFor(name, kernel);

@@ -4,9 +4,6 @@ import { becoming, type Transitions, unchanged } from './transitions.ts';
 
 export const FILE_TRANSITIONS: Transitions = {
   'check-exclusive': unchanged(...FILE_STATES),
-  'clear-refs': {
-    'file-write': 'file-read',
-  },
   'cpu-read': {
     'file-none': 'file-none file-read file-write',
     'file-none-no-access': 'file-none-no-access',
@@ -78,7 +75,7 @@ export const FILE_TRANSITIONS: Transitions = {
     'device-exclusive': 'file-none file-none-read-only',
     'device-read': 'file-none',
     'device-read-exclusive': 'file-none file-none-no-access file-none-read-only',
-    'device-shared': 'file-none',
+    'device-shared': 'file-none file-none-read-only',
     'device-write': 'file-none',
     'file-none': 'file-none unmapped',
     'file-none-no-access': 'file-none-no-access unmapped',
@@ -100,7 +97,7 @@ export const FILE_TRANSITIONS: Transitions = {
     'file-none': 'file-none file-write ram-write',
     'file-none-no-access': 'file-none-no-access',
     'file-none-read-only': 'file-none-read-only',
-    'file-read': 'file-read file-write ram-write',
+    'file-read': 'file-read ram-write',
     'file-write': 'file-write',
   },
   read: {
@@ -126,10 +123,20 @@ export const FILE_TRANSITIONS: Transitions = {
   },
 };
 
-export const FILE_TRANSITIONS_7_3: Transitions = {
-  mremap: {
-    'device-shared': 'file-none-read-only',
+/**
+ * Where writes are not tracked, entries of shared shmem are writable from the start (vma_wants_writenotify: it has no
+ * page_mkwrite), and shared pages of other files are not pinned.
+ */
+export const FILE_TRANSITIONS_SOFT_DIRTY: Transitions = {
+  'clear-refs': {
+    'file-write': 'file-read',
   },
+  pin: {
+    'file-read': 'file-write',
+  },
+};
+
+export const FILE_TRANSITIONS_7_3: Transitions = {
   'read-unlocked': {
     'file-none': 'file-read file-write',
     'file-none-read-only': 'file-read',

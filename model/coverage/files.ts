@@ -1,5 +1,10 @@
 /** Rows of the model of mappings of files, private and shared. */
-import { FILE_TRANSITIONS, FILE_TRANSITIONS_6_12, FILE_TRANSITIONS_7_3 } from './file-transitions.ts';
+import {
+  FILE_TRANSITIONS,
+  FILE_TRANSITIONS_6_12,
+  FILE_TRANSITIONS_7_3,
+  FILE_TRANSITIONS_SOFT_DIRTY,
+} from './file-transitions.ts';
 import { FILE_STATES } from './states.ts';
 import type { CoverageTables } from './tables.ts';
 import { transitionRows } from './transitions.ts';
@@ -9,6 +14,7 @@ export const FILES: CoverageTables = {
   states: [{ rows: FILE_STATES }],
   transitions: [
     { rows: transitionRows(FILE_TRANSITIONS) },
+    { softDirty: true, rows: transitionRows(FILE_TRANSITIONS_SOFT_DIRTY) },
     { only: '7.3', rows: transitionRows(FILE_TRANSITIONS_7_3) },
     { only: '6.12', rows: transitionRows(FILE_TRANSITIONS_6_12) },
   ],

@@ -14,18 +14,9 @@ const TRANSITIONS: Transitions = {
     'huge-file-read': 'huge-file-read',
     'huge-file-write': 'huge-file-write',
   },
-  'cpu-read elsewhere': {
-    'file-none': 'huge-file-write huge-ram-read-exclusive',
-    'file-none-read-only': 'huge-file-read huge-ram-read-exclusive',
-  },
   'cpu-write': {
     'file-none': 'huge-file-write huge-ram-write',
     'huge-file-write': 'huge-file-write',
-    'huge-ram-read-exclusive': 'huge-ram-write',
-    'huge-ram-shared': 'huge-ram-write',
-  },
-  'cpu-write elsewhere': {
-    'file-none': 'huge-file-write huge-ram-write',
     'huge-ram-read-exclusive': 'huge-ram-write',
     'huge-ram-shared': 'huge-ram-write',
   },
@@ -38,7 +29,7 @@ const TRANSITIONS: Transitions = {
     'huge-file-write': 'file-none',
     'huge-ram-read': 'file-none file-none-read-only',
     'huge-ram-read-exclusive': 'file-none file-none-read-only',
-    'huge-ram-shared': 'file-none',
+    'huge-ram-shared': 'file-none file-none-read-only',
     'huge-ram-write': 'file-none',
   },
   'migrate-to-dev': {
@@ -62,10 +53,6 @@ const TRANSITIONS: Transitions = {
     'huge-file-read': 'huge-file-read',
     'huge-file-write': 'huge-file-write',
   },
-  'read elsewhere': {
-    'file-none': 'huge-file-write huge-ram-read-exclusive',
-    'file-none-read-only': 'huge-ram-read-exclusive',
-  },
   'read-unlocked': {
     'huge-file-write': 'huge-file-write',
   },
@@ -79,18 +66,10 @@ const TRANSITIONS: Transitions = {
     'huge-ram-read-exclusive': 'huge-ram-write',
     'huge-ram-shared': 'huge-ram-write',
   },
-  'write elsewhere': {
-    'file-none': 'huge-file-write huge-ram-write',
-    'huge-ram-read-exclusive': 'huge-ram-write',
-    'huge-ram-shared': 'huge-ram-write',
-  },
 };
 
 const TRANSITIONS_7_3: Transitions = {
   'read-unlocked': {
-    'file-none': 'huge-file-write huge-ram-read-exclusive',
-  },
-  'read-unlocked elsewhere': {
     'file-none': 'huge-file-write huge-ram-read-exclusive',
   },
 };

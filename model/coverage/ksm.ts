@@ -5,7 +5,10 @@ import { type Transitions, transitionRows } from './transitions.ts';
 const KSM_TRANSITIONS: Transitions = {
   'cpu-read': { 'ram-merged': 'ram-merged' },
   'cpu-write': { 'ram-merged': 'ram-write', 'ram-merged-protected': 'ram-write' },
-  exclusive: { 'ram-merged': 'device-exclusive ram-merged' },
+  exclusive: {
+    'ram-merged': 'device-exclusive ram-merged',
+    'ram-merged-protected': 'ram-merged-protected',
+  },
   'fork child': { 'ram-merged': 'ram-merged' },
   ksmd: {
     'ram-read': 'ram-merged',
@@ -20,13 +23,16 @@ const KSM_TRANSITIONS: Transitions = {
   mremap: { 'ram-merged': 'ram-merged unmapped' },
   'mremap moved': { 'ram-merged': 'ram-read-exclusive' },
   munmap: { 'ram-merged': 'unmapped' },
-  pin: { 'ram-merged': 'ram-merged ram-write' },
+  pin: {
+    'ram-merged': 'ram-merged ram-write',
+    'ram-merged-protected': 'ram-merged-protected',
+  },
   read: { 'ram-merged': 'ram-merged' },
   write: { 'ram-merged': 'ram-write' },
 };
 
-/** Of our series. */
-const KSM_TRANSITIONS_7_3: Transitions = {
+/** Our series leaves pages of KSM where they are (Profile.ksmPagesStay); of others, none is to be migrated (model/safe-ksm.ts). */
+const KSM_TRANSITIONS_OFFSET: Transitions = {
   'migrate-to-dev': { 'ram-merged': 'ram-merged' },
 };
 
@@ -35,7 +41,7 @@ export const KSM: CoverageTables = {
   states: [{ rows: ['ram-merged', 'ram-merged-protected'] }],
   transitions: [
     { rows: transitionRows(KSM_TRANSITIONS) },
-    { only: '7.3', rows: transitionRows(KSM_TRANSITIONS_7_3) },
+    { design: 'offset', rows: transitionRows(KSM_TRANSITIONS_OFFSET) },
   ],
   rules: [
     {

@@ -9,15 +9,31 @@ const TRANSITIONS: Transitions = {
   madvise: { 'device-shared-protected': 'none', 'zero-protected': 'none' },
   'migrate-to-dev': { marker: 'marker' },
   'mremap moved': { marker: 'none', 'ram-shared-protected': 'ram-shared' },
-  mremap: { marker: 'unmapped', 'ram-shared-protected': 'unmapped' },
+  mremap: {
+    marker: 'marker unmapped',
+    'ram-shared-protected': 'unmapped',
+    'zero-protected': 'zero-protected',
+  },
   read: { marker: 'zero-protected' },
   snapshot: { marker: 'marker' },
-  'uffd-copy': { marker: 'ram-write' },
+  'uffd-copy': {
+    marker: 'marker ram-read-exclusive-protected ram-write',
+    'zero-protected': 'zero-protected',
+  },
   'uffd-protect': { marker: 'marker', none: 'marker', 'none-no-access': 'marker' },
   'uffd-unprotect': { marker: 'none' },
   'uffd-unregister': { 'device-shared-protected': 'device-shared', marker: 'none' },
   'uffd-zeropage': { marker: 'marker' },
   write: { marker: 'marker ram-read-exclusive-protected' },
+  exclusive: {
+    marker: 'ram-read-exclusive-protected',
+  },
+  munmap: {
+    marker: 'unmapped',
+  },
+  pin: {
+    marker: 'ram-read-exclusive-protected',
+  },
 };
 
 export const MARKERS: CoverageTables = {

@@ -7,6 +7,7 @@ const SWAP_TRANSITIONS: Transitions = {
   'check-exclusive': {
     'swap-exclusive': 'swap-exclusive',
     'swap-shared': 'swap-shared',
+    'swap-cached': 'swap-cached',
   },
   'cpu-read': {
     'swap-cached': 'swap-cached',
@@ -57,7 +58,8 @@ const SWAP_TRANSITIONS: Transitions = {
   mlock: {
     'swap-cached': 'ram-write',
     'swap-exclusive': 'ram-write swap-exclusive',
-    'swap-shared': 'ram-shared ram-write swap-shared',
+    'swap-shared': 'ram-shared ram-write swap-cached swap-shared',
+    'swap-shared-protected': 'swap-cached-protected',
   },
   'mlock elsewhere': {
     'swap-cached': 'ram-read ram-shared',
@@ -68,17 +70,20 @@ const SWAP_TRANSITIONS: Transitions = {
     'swap-shared': 'ram-write swap-shared',
   },
   mremap: {
-    'swap-exclusive': 'none swap-exclusive unmapped',
+    'swap-exclusive': 'none none-no-access none-read-only swap-exclusive unmapped',
     'swap-shared': 'none none-no-access swap-shared unmapped',
+    'swap-cached': 'unmapped',
   },
   'mremap moved': {
     'swap-exclusive': 'swap-exclusive',
     'swap-shared': 'swap-shared',
+    'swap-cached': 'swap-cached',
   },
   munlock: unchanged(...SWAP_STATES),
   munmap: {
     'swap-exclusive': 'unmapped',
     'swap-shared': 'unmapped',
+    'swap-cached': 'unmapped',
   },
   pin: {
     'swap-cached': 'ram-write',
@@ -94,6 +99,7 @@ const SWAP_TRANSITIONS: Transitions = {
   release: {
     'swap-exclusive': 'swap-exclusive',
     'swap-shared': 'swap-shared',
+    'swap-cached': 'swap-cached',
   },
   snapshot: unchanged(...SWAP_STATES),
   swapoff: {
@@ -113,6 +119,7 @@ const SWAP_TRANSITIONS: Transitions = {
     'swap-cached': 'ram-write swap-cached',
     'swap-exclusive': 'ram-write swap-exclusive',
     'swap-shared': 'ram-write swap-shared',
+    'swap-shared-protected': 'swap-cached-protected',
   },
 };
 
@@ -138,9 +145,6 @@ const SWAP_TRANSITIONS_7_3: Transitions = {
   mlock: {
     'swap-shared': 'ram-read',
   },
-  mremap: {
-    'swap-exclusive': 'none-no-access none-read-only',
-  },
   'pin elsewhere': {
     'swap-cached': 'ram-read',
   },
@@ -157,33 +161,18 @@ const SWAP_TRANSITIONS_7_3: Transitions = {
 };
 
 const SWAP_TRANSITIONS_6_12: Transitions = {
-  'check-exclusive': {
-    'swap-cached': 'swap-cached',
-  },
   'cpu-read': {
     'swap-shared': 'ram-read-exclusive ram-write',
   },
   mlock: {
     'swap-shared': 'ram-read-exclusive',
   },
-  mremap: {
-    'swap-cached': 'unmapped',
-  },
   'mremap elsewhere': {
     'swap-exclusive': 'unmapped',
     'swap-shared': 'unmapped',
   },
-  'mremap moved': {
-    'swap-cached': 'swap-cached',
-  },
-  munmap: {
-    'swap-cached': 'unmapped',
-  },
   read: {
     'swap-shared': 'ram-read-exclusive ram-write',
-  },
-  release: {
-    'swap-cached': 'swap-cached',
   },
 };
 

@@ -1,4 +1,4 @@
-import type { KernelVersion, Profile } from '../profile.ts';
+import type { Design, KernelVersion, Profile } from '../profile.ts';
 import { COHERENT } from './coherent.ts';
 import { COLLAPSE } from './collapse.ts';
 import type { TableName } from './coverage.ts';
@@ -20,6 +20,8 @@ export interface Rows {
   only?: KernelVersion;
   /** Of kernels with soft-dirty bits. */
   softDirty?: true;
+  /** Of one design alone. */
+  design?: Design;
   rows: readonly string[];
 }
 
@@ -51,13 +53,14 @@ export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {
   rules: PARTS.flatMap((part) => part.rules ?? []),
 };
 
+/** What decides which rows there are. */
+export type CoverageTraits = Pick<Profile, 'kernel' | 'design' | 'softDirty'>;
+
 /** The rows that a kernel can reach. */
-export function rowsFor(
-  table: TableName,
-  { kernel, softDirty }: Pick<Profile, 'kernel' | 'softDirty'>,
-): string[] {
+export function rowsFor(table: TableName, { kernel, design, softDirty }: CoverageTraits): string[] {
   return TABLES[table]
     .filter((part) => part.only === undefined || part.only === kernel)
     .filter((part) => part.softDirty === undefined || softDirty)
+    .filter((part) => part.design === undefined || part.design === design)
     .flatMap(({ rows }) => rows);
 }

@@ -48,6 +48,9 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
     'ram-read-protected': 'ram-read-protected',
     'zero-protected': 'zero-protected',
+    'ram-shared-protected': 'ram-shared-protected',
+    'device-exclusive-protected': 'ram-read-exclusive-protected',
+    'swap-exclusive-protected': 'ram-read-exclusive-protected',
   },
   fork: {
     'device-exclusive-protected': 'ram-shared-protected',
@@ -84,6 +87,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-read-exclusive-protected': 'device-read-exclusive-protected ram-read-exclusive-protected',
     'ram-shared-protected': 'ram-shared-protected',
     'zero-protected': 'device-write zero-protected',
+    'ram-read-protected': 'device-read-protected',
   },
   'migrate-to-sys': {
     'device-exclusive-protected': 'device-exclusive-protected',
@@ -97,7 +101,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
   },
   mlock: {
     'device-exclusive-protected': 'ram-write',
-    'device-read-exclusive-protected': 'device-read-exclusive-protected',
+    'device-read-exclusive-protected': 'device-read-exclusive-protected ram-read-exclusive-protected',
     'ram-read-exclusive-protected': 'ram-read-exclusive-protected ram-write',
     'ram-shared-protected': 'ram-write',
   },
@@ -106,6 +110,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-read-exclusive-protected',
     'ram-shared-protected',
     'zero-protected',
+    'device-read-protected',
   ),
   mremap: {
     'device-read-exclusive-protected': 'device-read-exclusive-protected none unmapped',
@@ -187,7 +192,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'device-read-exclusive': 'device-read-exclusive device-read-exclusive-protected',
     'device-shared': 'device-shared device-shared-protected',
     'device-write': 'device-read-exclusive-protected device-write',
-    'huge-ram-write': 'huge-ram-read-exclusive-protected huge-ram-write',
+    'huge-ram-write': 'huge-ram-read-exclusive-protected huge-ram-write ram-read-exclusive-protected',
     'huge-zero': 'huge-zero huge-zero-protected',
     'ram-read': 'ram-read ram-read-protected',
     'ram-read-exclusive': 'ram-read-exclusive ram-read-exclusive-protected',
@@ -208,6 +213,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     ),
     'huge-ram-write': 'huge-ram-write ram-write',
     'huge-zero': 'huge-zero zero',
+    'huge-ram-shared': 'huge-ram-shared',
   },
   'uffd-register elsewhere': {
     'huge-ram-write': 'ram-write',
@@ -227,6 +233,8 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-read-protected': 'ram-read',
     'ram-shared-protected': 'ram-shared',
     'zero-protected': 'zero',
+    'ram-read-exclusive-protected': 'ram-write',
+    'huge-ram-write': 'huge-ram-write',
   },
   'uffd-zeropage': {
     ...unchanged(
@@ -237,6 +245,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
       'zero-protected',
     ),
     none: 'none zero',
+    'huge-ram-shared': 'huge-ram-shared',
   },
   write: {
     'device-exclusive-protected': 'ram-read-exclusive-protected',
@@ -249,6 +258,16 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-read-protected': 'ram-read-protected',
     'ram-shared-protected': 'ram-shared-protected',
     'zero-protected': 'zero-protected',
+    'other-device-read-exclusive': 'ram-read-exclusive',
+  },
+  'cpu-read elsewhere': {
+    'device-shared-protected': 'ram-shared-protected',
+  },
+  munlock: {
+    'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
+  },
+  'uffd-protect elsewhere': {
+    'huge-ram-write': 'ram-write',
   },
 };
 
@@ -284,11 +303,11 @@ export const USERFAULT_TRANSITIONS_7_3: Transitions = {
   },
   'uffd-protect': {
     'huge-device-shared': 'huge-device-shared',
-    'huge-device-write': 'huge-device-read-exclusive-protected huge-device-write',
-    'huge-ram-write': 'ram-read-exclusive-protected',
+    'huge-device-write':
+      'device-read-exclusive-protected huge-device-read-exclusive-protected huge-device-write',
   },
   'uffd-protect elsewhere': {
-    'huge-ram-write': 'ram-write',
+    'huge-device-write': 'device-write',
   },
   'uffd-register': {
     'huge-device-write': 'device-write huge-device-write',
@@ -305,20 +324,16 @@ export const USERFAULT_TRANSITIONS_7_3: Transitions = {
   'uffd-unregister': {
     'huge-device-write': 'huge-device-write',
     'huge-ram-shared-protected': 'huge-ram-shared',
-    'huge-ram-write': 'huge-ram-write',
   },
-  'uffd-zeropage': {
-    'huge-ram-shared': 'huge-ram-shared',
+  'uffd-copy': {
+    'huge-device-read-exclusive': 'huge-device-read-exclusive',
+  },
+  'migrate-to-dev elsewhere': {
+    'ram-read-exclusive-protected': 'zero-protected',
   },
 };
 
 export const USERFAULT_TRANSITIONS_6_12: Transitions = {
-  'cpu-read elsewhere': {
-    'device-shared-protected': 'ram-shared-protected',
-  },
-  exclusive: {
-    'device-exclusive-protected': 'ram-read-exclusive-protected',
-  },
   'migrate-to-dev': {
     'huge-ram-read-exclusive-protected': 'device-read-exclusive-protected device-write zero-protected',
     'huge-zero-protected': 'device-write',
@@ -326,14 +341,5 @@ export const USERFAULT_TRANSITIONS_6_12: Transitions = {
   },
   'migrate-to-sys': {
     'device-shared-protected': 'ram-shared-protected',
-  },
-  munlock: {
-    'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
-  },
-  'uffd-register': {
-    'huge-ram-shared': 'huge-ram-shared',
-  },
-  'uffd-unregister': {
-    'ram-read-exclusive-protected': 'ram-write',
   },
 };

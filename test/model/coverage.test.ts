@@ -78,6 +78,13 @@ it('asks for soft-dirty rows only where there are such bits', () => {
   );
 });
 
+it('asks for pages of KSM that are not migrated only of our series, which leaves them where they are', () => {
+  const row = 'migrate-to-dev: ram-merged > ram-merged';
+  const series = makeProfile({ kernel: '7.3', design: 'offset', arch: 'x86_64' });
+  expect(reportCoverage(newCoverage(), series).transitions.missing).toContain(row);
+  expect(reportCoverage(newCoverage(), STOCK).transitions.missing).not.toContain(row);
+});
+
 it('reports rows that were not reached, and what was reached and is no row', () => {
   const coverage = covered('{mmap: a}');
   coverage.transitions.set('mmap: none > device-write', 1);
