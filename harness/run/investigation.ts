@@ -26,8 +26,8 @@ import type { ProgramFinding } from '../report/verdict.ts';
 /** What a lane's programs showed. */
 export interface Suspects {
   diverged: readonly { program: Program; divergences: readonly Divergence[] }[];
-  /** Programs that took their guest with them. */
-  lost: readonly { program: Program; reason: string }[];
+  /** Programs that took their guest with them, and the last step that they began, if that was said. */
+  lost: readonly { program: Program; reason: string; step?: number | undefined }[];
   /** Programs of guests whose kernel reported something meanwhile; any of them may have caused it. */
   reported: readonly Program[];
 }
@@ -63,8 +63,8 @@ export async function investigateLane(
     return fingerprint ? [{ program, fingerprint, shown: mostTelling(divergences) }] : [];
   });
   if (lane.most === 0) {
-    for (const { program, reason } of suspects.lost) {
-      shown.push({ program, fingerprint: fingerprintOfLoss(program, undefined, reason, setting) });
+    for (const { program, reason, step } of suspects.lost) {
+      shown.push({ program, fingerprint: fingerprintOfLoss(program, step, reason, setting) });
     }
     return fold(shown).map((suspicion) => summary(suspicion));
   }
@@ -110,8 +110,8 @@ async function locate(
   setting: { design: Profile['design']; arch: Profile['arch'] },
 ): Promise<{ program: Program; fingerprint: Fingerprint }[]> {
   const found: { program: Program; fingerprint: Fingerprint }[] = [];
-  for (const { program, reason } of suspects.lost) {
-    let fingerprint: Fingerprint | undefined;
+  for (const { program, reason, step } of suspects.lost) {
+    let fingerprint = step === undefined ? undefined : fingerprintOfLoss(program, step, reason, setting);
     for (let run = 0; run < LOCATE_RUNS && !fingerprint; run++) {
       fingerprint = (await trials.run([program])).at(-1)?.fingerprints[0];
     }

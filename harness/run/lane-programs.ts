@@ -5,6 +5,7 @@ import { finished } from 'node:stream/promises';
 import { cover, newCoverage, reportCoverage } from '../../model/coverage/coverage.ts';
 import { type Arch, type KernelVersion, makeProfile, type Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
+import { announcements } from '../divergence/announcements.ts';
 import type { TaskReport } from '../events.ts';
 import { printProgram } from '../programs/print.ts';
 import type { LaneVerdict, ProgramFinding } from '../report/verdict.ts';
@@ -25,7 +26,7 @@ type ProgramsVerdict = NonNullable<LaneVerdict['suites']['programs']>;
 export class LanePrograms {
   readonly #tally: Tally = emptyTally();
   readonly #files = new Map<string, string>();
-  readonly #lost: { program: Program; reason: string }[] = [];
+  readonly #lost: { program: Program; reason: string; step?: number | undefined }[] = [];
   readonly #reported: Program[] = [];
   /** How many of `programs` are behind us. */
   #done = 0;
@@ -97,12 +98,16 @@ export class LanePrograms {
     if (record) this.transcripts.push(relative(runFolder, file));
     const started = performance.now();
     const splatsBefore = session.guest.splats.length;
+    const linesBefore = session.guest.console.lines.length;
+    // Slow; but a kernel that has lost one guest will lose more, and which step it was would take a boot to find out.
+    const announce = this.#lost.length > 0;
     const diverged: Program[] = [];
     const run = await runPrograms(session, pending, {
       environment: () => environmentOf(session, profile),
       lean: true,
       smapsEvery: this.options.smapsEvery,
       ...(this.#lost.length > 0 ? { stepLimit: LIMIT_AFTER_HANG_MS } : {}),
+      announce,
       sparse: true,
       coverage: this.#coverage,
       firstSequence: from + 1,
@@ -128,7 +133,8 @@ export class LanePrograms {
       const { program, agentLives } = run.lost;
       await this.#keep(program);
       const reason = agentLives ? run.lost.reason : await session.explainLoss(run.lost.reason);
-      this.#lost.push({ program, reason });
+      const said = announcements(session.guest.console.lines.slice(linesBefore));
+      this.#lost.push({ program, reason, step: said.lastStepOf(this.#done + 1) });
       this.#done++;
       await this.journal.append({ type: 'lost', reason });
     } else {
