@@ -21,7 +21,7 @@ export async function writeHandOver(
   const { fingerprint, subject } = finding;
   const words = subject.append.length > 0 ? `, ${subject.append.join(' ')}` : '';
   const line = `${subject.origin}, ${fingerprint.arch}, design ${fingerprint.design}${words}`;
-  const symptom = symptomOf(finding);
+  const symptom = symptomOf(finding, program);
   // What the kernel said or died of, it may have come upon when it was asked for what the agent asks for.
   const observed = symptom.kind !== 'divergence';
   const source = emitC(program, symptom, { profile, foundOn: line, observed });

@@ -1,4 +1,5 @@
 /** What a program shows: what its stand-alone form must show by itself. */
+import type { Program } from '../../model/program.ts';
 import type { Divergence } from '../compare/tally.ts';
 import type { Finding } from '../divergence/keep.ts';
 
@@ -16,15 +17,21 @@ export type Symptom =
   /** The guest was lost: the kernel panicked, or nothing moved any more. */
   | { kind: 'lost'; reason: string; step?: number };
 
-/** What a finding that was kept shows. */
-export function symptomOf({ fingerprint, divergences, lost }: Finding): Symptom {
+/** What a finding that was kept shows with its smallest program. */
+export function symptomOf(
+  { fingerprint, divergences, lost }: Pick<Finding, 'fingerprint' | 'divergences' | 'lost'>,
+  { steps }: Program,
+): Symptom {
+  // Of steps that are alike, it takes the last.
+  const found = steps.findLastIndex(({ op }) => op === fingerprint.operation);
+  const step = found < 0 ? {} : { step: found };
   switch (fingerprint.kind) {
     case 'divergence':
       return { kind: 'divergence', fields: divergences as Divergence[] };
     case 'splat':
-      return { kind: 'splat', title: fingerprint.seen };
+      return { kind: 'splat', title: fingerprint.seen, ...step };
     case 'lost':
-      return { kind: 'lost', reason: lost ?? fingerprint.seen };
+      return { kind: 'lost', reason: lost ?? fingerprint.seen, ...step };
   }
 }
 

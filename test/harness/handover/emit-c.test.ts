@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Divergence } from '../../../harness/compare/tally.ts';
+import { fingerprintOfLoss } from '../../../harness/divergence/fingerprint.ts';
 import { textOn } from '../../../harness/handover/c-arch.ts';
 import { codeOnly } from '../../../harness/handover/c-parts.ts';
 import { type EmitOptions, emitC } from '../../../harness/handover/emit-c.ts';
-import type { Symptom } from '../../../harness/handover/symptom.ts';
+import { type Symptom, symptomOf } from '../../../harness/handover/symptom.ts';
 import { generatePrograms } from '../../../harness/programs/generate.ts';
 import { generateConcurrentPrograms } from '../../../harness/programs/generate-concurrent.ts';
 import { loadLibrary, parseProgram } from '../../../harness/programs/load.ts';
@@ -335,6 +336,17 @@ steps:
       'The kernel is lost in step 4 (p0 migrates a[0..1] to device 0):\n *\thung in step 4',
     );
     expect(lost).toContain('#define LIMIT_S\t\t7\t');
+  });
+
+  it('says in which step a guest was lost, and ends with it', () => {
+    const fingerprint = fingerprintOfLoss(SHARED, 5, 'its kernel panicked: oops in frob', profile);
+    const lost = { fingerprint, divergences: [], lost: 'its kernel panicked: oops in frob\na trace' };
+    expect(symptomOf(lost, SHARED)).toEqual({ kind: 'lost', reason: lost.lost, step: 7 });
+    const atEnd = { ...lost, fingerprint: fingerprintOfLoss(SHARED, undefined, 'it hangs', profile) };
+    expect(symptomOf(atEnd, SHARED)).toEqual({ kind: 'lost', reason: lost.lost });
+    const text = emit(symptomOf(lost, SHARED));
+    expect(text).toContain('The kernel is lost in step 7 (p0 reads a[0..2]):');
+    expect(text).not.toContain('The end of the program');
   });
 
   it('observes after every step what the agent does, where that is asked for', () => {
