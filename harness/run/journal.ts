@@ -17,7 +17,7 @@ const entrySchema = z.discriminatedUnion('type', [
   /** The next programs of the lane, in their order. */
   z.strictObject({ type: z.literal('programs'), tally: tallySchema }),
   /** The next program took its guest with it. */
-  z.strictObject({ type: z.literal('lost'), reason: z.string() }),
+  z.strictObject({ type: z.literal('lost'), reason: z.string(), step: z.int().optional() }),
   z.strictObject({
     type: z.literal('hmm-tests'),
     tests: z.array(z.custom<KtapTest>((value) => typeof value === 'object')),

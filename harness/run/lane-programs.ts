@@ -69,7 +69,7 @@ export class LanePrograms {
       this.#coverAgain(this.programs.slice(this.#done, this.#done + entry.tally.programs));
       this.#done += entry.tally.programs;
     } else if (entry.type === 'lost') {
-      this.#lost.push({ program: this.programs[this.#done]!, reason: entry.reason });
+      this.#lost.push({ program: this.programs[this.#done]!, reason: entry.reason, step: entry.step });
       this.#done++;
     }
   }
@@ -134,9 +134,10 @@ export class LanePrograms {
       await this.#keep(program);
       const reason = agentLives ? run.lost.reason : await session.explainLoss(run.lost.reason);
       const said = announcements(session.guest.console.lines.slice(linesBefore));
-      this.#lost.push({ program, reason, step: said.lastStepOf(this.#done + 1) });
+      const step = said.lastStepOf(this.#done + 1);
+      this.#lost.push({ program, reason, step });
       this.#done++;
-      await this.journal.append({ type: 'lost', reason });
+      await this.journal.append({ type: 'lost', reason, ...(step === undefined ? {} : { step }) });
     } else {
       await session.mark();
       if (session.guest.splats.slice(splatsBefore).some(isReport)) {

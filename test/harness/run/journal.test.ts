@@ -19,7 +19,7 @@ it('a journal gives back what was appended', async () => {
   const entries: JournalEntry[] = [
     lane,
     { type: 'programs', tally: some },
-    { type: 'lost', reason: 'panic' },
+    { type: 'lost', reason: 'panic', step: 3 },
   ];
   expect(await readJournal(await written(entries))).toEqual(entries);
 });
