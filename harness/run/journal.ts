@@ -14,6 +14,8 @@ const named = z.strictObject({ name: z.string(), reason: z.string() });
 const entrySchema = z.discriminatedUnion('type', [
   /** The first line: what the lane is, as in plan.json. */
   z.strictObject({ type: z.literal('lane'), key: z.string(), programs: z.int().nonnegative() }),
+  /** A guest has said it; with all programs done, no other would boot to say it again. */
+  z.strictObject({ type: z.literal('design'), design: z.enum(['pfn', 'offset']) }),
   /** The next programs of the lane, in their order. */
   z.strictObject({ type: z.literal('programs'), tally: tallySchema }),
   /** The next program took its guest with it. */

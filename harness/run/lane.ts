@@ -83,6 +83,7 @@ export class Lane {
   /** Takes over what an earlier run of this lane has finished. */
   restore(entries: readonly JournalEntry[]): void {
     for (const entry of entries) {
+      if (entry.type === 'design') this.#design = entry.design;
       this.#programs.restore(entry);
       this.#tests.restore(entry);
     }
@@ -223,6 +224,7 @@ export class Lane {
       return false;
     }
     const reported = requireDesign(design, declared, session.guest.consoleFile);
+    await this.journal.append({ type: 'design', design: reported });
     this.#noteSystem(compareSystem(await session.system(), reported, chunks));
     return true;
   }

@@ -18,6 +18,7 @@ async function written(entries: readonly JournalEntry[]): Promise<string> {
 it('a journal gives back what was appended', async () => {
   const entries: JournalEntry[] = [
     lane,
+    { type: 'design', design: 'offset' },
     { type: 'programs', tally: some },
     { type: 'lost', reason: 'panic', step: 3 },
   ];
