@@ -104,9 +104,9 @@ export async function investigateLane(
 }
 
 /** Which program it was, and in which step, of what the console alone has told so far. */
-async function locate(
-  suspects: Suspects,
-  trials: Trials,
+export async function locate(
+  suspects: Pick<Suspects, 'lost' | 'reported'>,
+  trials: Pick<Trials, 'run'>,
   setting: { design: Profile['design']; arch: Profile['arch'] },
 ): Promise<{ program: Program; fingerprint: Fingerprint }[]> {
   const found: { program: Program; fingerprint: Fingerprint }[] = [];
@@ -122,8 +122,9 @@ async function locate(
   for (let guests = 0; waiting.length > 0 && guests < MOST_REPORTS; guests++) {
     const done = await trials.run(waiting);
     waiting = waiting.slice(done.length);
-    for (const { program, splats, lost, fingerprints, result } of done) {
-      if (splats.length === 0 && lost === undefined) continue;
+    for (const { program, splats, fingerprints, result } of done) {
+      // One that is lost without a word has less time here than it had when it ran to its end.
+      if (splats.length === 0) continue;
       // What is said of a process at its end was to be seen while it lived, and that tells more.
       const isSeen = splats.every(leavesGuestUsable) && (result?.comparison.divergences.length ?? 0) > 0;
       if (!isSeen) found.push({ program, fingerprint: fingerprints[0]! });
