@@ -1,5 +1,4 @@
-/** Transitions of pages that userfaultfd protects, or whose mappings are registered with it. */
-import { NONE_STATES, ORDER_0_STATES } from './states.ts';
+/** What other operations make of pages that userfaultfd protects, or whose mappings are registered with it. */
 import { type Transitions, unchanged } from './transitions.ts';
 
 export const USERFAULT_TRANSITIONS: Transitions = {
@@ -164,89 +163,6 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-shared-protected',
     'zero-protected',
   ),
-  'uffd-copy': {
-    ...unchanged(
-      ...ORDER_0_STATES,
-      'device-read-exclusive-protected',
-      'device-read-protected',
-      'huge-ram-write',
-      'huge-zero',
-      'ram-read-exclusive-protected',
-      'ram-shared-protected',
-    ),
-    none: 'none ram-read-exclusive-protected ram-write',
-  },
-  'uffd-protect': {
-    ...unchanged(
-      ...NONE_STATES,
-      'device-read-exclusive-protected',
-      'device-shared-protected',
-      'ram-read-exclusive-protected',
-      'ram-read-protected',
-      'ram-shared-protected',
-      'unmapped',
-      'zero-protected',
-    ),
-    'device-exclusive': 'device-exclusive device-exclusive-protected',
-    'device-read': 'device-read device-read-protected',
-    'device-read-exclusive': 'device-read-exclusive device-read-exclusive-protected',
-    'device-shared': 'device-shared device-shared-protected',
-    'device-write': 'device-read-exclusive-protected device-write',
-    'huge-ram-write': 'huge-ram-read-exclusive-protected huge-ram-write ram-read-exclusive-protected',
-    'huge-zero': 'huge-zero huge-zero-protected',
-    'ram-read': 'ram-read ram-read-protected',
-    'ram-read-exclusive': 'ram-read-exclusive ram-read-exclusive-protected',
-    'ram-shared': 'ram-shared ram-shared-protected',
-    'ram-write': 'ram-read-exclusive-protected ram-write',
-    zero: 'zero zero-protected',
-  },
-  'uffd-register': {
-    ...unchanged(
-      ...ORDER_0_STATES,
-      'device-exclusive-protected',
-      'device-read-exclusive-protected',
-      'device-shared-protected',
-      'ram-read-exclusive-protected',
-      'ram-read-protected',
-      'ram-shared-protected',
-      'zero-protected',
-    ),
-    'huge-ram-write': 'huge-ram-write ram-write',
-    'huge-zero': 'huge-zero zero',
-    'huge-ram-shared': 'huge-ram-shared',
-  },
-  'uffd-register elsewhere': {
-    'huge-ram-write': 'ram-write',
-    'huge-zero': 'zero',
-  },
-  'uffd-unprotect': {
-    ...unchanged(...ORDER_0_STATES, 'device-exclusive-protected', 'huge-ram-write'),
-    'device-read-exclusive-protected': 'device-read-exclusive',
-    'device-write': 'device-read-exclusive device-write',
-    'ram-read-exclusive-protected': 'ram-read-exclusive ram-write',
-    'ram-shared-protected': 'ram-shared',
-    'zero-protected': 'zero',
-  },
-  'uffd-unregister': {
-    ...unchanged(...ORDER_0_STATES),
-    'device-write': 'device-read-exclusive device-write',
-    'ram-read-protected': 'ram-read',
-    'ram-shared-protected': 'ram-shared',
-    'zero-protected': 'zero',
-    'ram-read-exclusive-protected': 'ram-write',
-    'huge-ram-write': 'huge-ram-write',
-  },
-  'uffd-zeropage': {
-    ...unchanged(
-      ...ORDER_0_STATES,
-      'huge-ram-write',
-      'huge-zero',
-      'ram-read-exclusive-protected',
-      'zero-protected',
-    ),
-    none: 'none zero',
-    'huge-ram-shared': 'huge-ram-shared',
-  },
   write: {
     'device-exclusive-protected': 'ram-read-exclusive-protected',
     'device-read-exclusive-protected': 'device-read-exclusive-protected',
@@ -265,9 +181,6 @@ export const USERFAULT_TRANSITIONS: Transitions = {
   },
   munlock: {
     'ram-read-exclusive-protected': 'ram-read-exclusive-protected',
-  },
-  'uffd-protect elsewhere': {
-    'huge-ram-write': 'ram-write',
   },
 };
 
@@ -300,33 +213,6 @@ export const USERFAULT_TRANSITIONS_7_3: Transitions = {
     'ram-write': 'device-write none',
     unmapped: 'device-write zero',
     zero: 'device-write',
-  },
-  'uffd-protect': {
-    'huge-device-shared': 'huge-device-shared',
-    'huge-device-write':
-      'device-read-exclusive-protected huge-device-read-exclusive-protected huge-device-write',
-  },
-  'uffd-protect elsewhere': {
-    'huge-device-write': 'device-write',
-  },
-  'uffd-register': {
-    'huge-device-write': 'device-write huge-device-write',
-  },
-  'uffd-register elsewhere': {
-    'huge-device-write': 'device-write',
-  },
-  'uffd-unprotect': {
-    'huge-device-read-exclusive-protected': 'device-read-exclusive',
-  },
-  'uffd-unprotect elsewhere': {
-    'huge-device-read-exclusive-protected': 'device-read-exclusive-protected',
-  },
-  'uffd-unregister': {
-    'huge-device-write': 'huge-device-write',
-    'huge-ram-shared-protected': 'huge-ram-shared',
-  },
-  'uffd-copy': {
-    'huge-device-read-exclusive': 'huge-device-read-exclusive',
   },
   'migrate-to-dev elsewhere': {
     'ram-read-exclusive-protected': 'zero-protected',

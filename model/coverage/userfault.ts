@@ -1,6 +1,7 @@
 /** Rows of the model of userfaultfd: what is registered, what is protected, and what is refused. */
 import type { CoverageTables } from './tables.ts';
 import { transitionRows } from './transitions.ts';
+import { USERFAULT_OPERATIONS, USERFAULT_OPERATIONS_7_3 } from './userfault-operations.ts';
 import {
   USERFAULT_TRANSITIONS,
   USERFAULT_TRANSITIONS_6_12,
@@ -66,6 +67,8 @@ export const USERFAULT: CoverageTables = {
     },
   ],
   transitions: [
+    { rows: transitionRows(USERFAULT_OPERATIONS) },
+    { only: '7.3', rows: transitionRows(USERFAULT_OPERATIONS_7_3) },
     { rows: transitionRows(USERFAULT_TRANSITIONS) },
     { only: '7.3', rows: transitionRows(USERFAULT_TRANSITIONS_7_3) },
     { only: '6.12', rows: transitionRows(USERFAULT_TRANSITIONS_6_12) },
