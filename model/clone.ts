@@ -118,6 +118,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
   const copy: State = {
     ...state,
     zero: frameOf(state.zero),
+    vmEvents: { ...state.vmEvents },
     freeHugetlb: [...state.freeHugetlb],
     files: state.files.map((file) => file && cacheOf(file)),
     hugeZero: state.hugeZero && frameOf(state.hugeZero),

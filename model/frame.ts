@@ -58,6 +58,8 @@ export interface Frame {
   refaulted: boolean;
   /** Of a slot: `State.nonresidentAge` when its page went. */
   evictedAt: number;
+  /** Of a slot: its page was of zeroes, and was not written (swap_zeromap_folio_set). */
+  inZeromap: boolean;
   /** PG_lru: certainly set, or still in a per-CPU batch of mm/folio.c that may be drained at any time. */
   onLru: boolean;
   /** PG_mlocked */
@@ -116,6 +118,7 @@ export function newFrame(id: number, kind: FrameKind, minor: DeviceMinor): Frame
     active: false,
     refaulted: false,
     evictedAt: 0,
+    inZeromap: false,
     onLru: false,
     mlocked: false,
     unevictable: false,

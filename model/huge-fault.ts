@@ -12,6 +12,7 @@ import { anonVmaPrepare } from './rmap.ts';
 import { splitPmd } from './split.ts';
 import type { Frame, Pte, Rule, State, Vma } from './state.ts';
 import { type FaultResult, handleUserfault, isWriteProtected, type Wanted } from './userfault.ts';
+import { countVmEvent } from './vm-events.ts';
 
 /**
  * The part of __handle_mm_fault() that is about PMDs. Null when it goes on with PTEs (VM_FAULT_FALLBACK).
@@ -51,6 +52,7 @@ function anonymousFolio(state: State, vma: Vma, wanted: Wanted, write: boolean):
 
 /** map_anon_folio_pmd_pf(): a folio of zeroes. */
 function mapNewFolio(state: State, vma: Vma, first: number, rule: Rule): void {
+  countVmEvent(state, 'thp_fault_alloc');
   mapFolio(state, vma, first, newRamFolio(state), rule);
 }
 

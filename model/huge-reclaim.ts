@@ -9,6 +9,7 @@ import { PMD_PAGES } from './program.ts';
 import { splitFolio } from './split.ts';
 import type { Frame, State, Vma } from './state.ts';
 import { notifyMappings, swapOutFolio } from './swap.ts';
+import { countVmEvent } from './vm-events.ts';
 
 /**
  * Pages `first` to `end` (exclusive), which one PMD covers. Pages of order 0 are left, also those that were split now.
@@ -73,7 +74,10 @@ function reclaimFolio(state: State, vma: Vma, first: number, head: Frame): void 
     notifyMappings(vma, head);
     const pmd = hugeEntry(vma.mm, vma.region, first);
     // try_to_unmap_one(), TTU_SPLIT_HUGE_PMD
-    if (pmd) spreadPmd(vma, first, pmd);
+    if (pmd) {
+      countVmEvent(state, 'thp_split_pmd');
+      spreadPmd(vma, first, pmd);
+    }
     swapOutFolio(state, vma, first, head);
     return;
   }

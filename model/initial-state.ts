@@ -5,6 +5,7 @@ import { newPageCache } from './page-cache.ts';
 import type { Profile } from './profile.ts';
 import { MINORS, PMD_PAGES, type ProcessId, type Region } from './program.ts';
 import { emptyTables, type Mm, type Pmd, type Process, type State } from './state.ts';
+import { noVmEvents } from './vm-events.ts';
 
 /** One process, 0, without mappings and open files. */
 export function initialState(profile: Profile, regions: readonly Pick<Region, 'pages' | 'backing'>[]): State {
@@ -28,6 +29,7 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
     zero: newFrame(0, 'zero', -1),
     hugeZero: null,
     nextId: 1,
+    vmEvents: noVmEvents(),
     events: [],
     messages: 0,
     ksmMms: [],

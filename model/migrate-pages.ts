@@ -11,6 +11,7 @@ import { addNewAnonRmap, anonVmaPrepare } from './rmap.ts';
 import { splitPmd } from './split.ts';
 import type { Frame, Pte, Rule, State, Vma } from './state.ts';
 import { freeSwap } from './swap.ts';
+import { countVmEvent } from './vm-events.ts';
 
 /**
  * migrate_vma_pages() on the way to a device. It notifies once more from the first hole on.
@@ -105,6 +106,8 @@ function isFilled(state: State, vma: Vma, page: number): boolean {
 /** migrate_vma_insert_huge_pmd_page(), whatever THP settings say. */
 function insertFolio(state: State, vma: Vma, page: number, head: Frame): void {
   anonVmaPrepare(state, vma);
+  // Since 7.3, which made it possible.
+  countVmEvent(state, 'thp_fault_alloc');
   addNewFolioRmap(head, vma, page);
   const pmd = insertedEntry(vma, head, 'migrate_vma_insert_huge_pmd_page');
   pmd.huge = true;

@@ -16,6 +16,7 @@ import { hugeEntry, pmdEnd, setPmd } from './page-table.ts';
 import { inherit, newPte, presentPte, pteOfPlace } from './pte.ts';
 import { rmapWalk } from './rmap.ts';
 import type { ExpectedMigration, Frame, Pte, Rule, State, Vma } from './state.ts';
+import { countVmEvent } from './vm-events.ts';
 
 /** order of a folio that 512 pages make. */
 const PMD_ORDER = 9;
@@ -76,6 +77,7 @@ export function setPmdMigrationEntry(state: State, vma: Vma, page: number, pmd: 
  * trace event tells.
  */
 export function freezePmd(state: State, vma: Vma, page: number, pmd: Pte): void {
+  countVmEvent(state, 'thp_split_pmd');
   const entry =
     pmd.kind === 'migration' ? pmd : unmapForMigration(state, vma, pmd, '__split_huge_pmd_locked (freeze)');
   const ptes = vma.mm.ptes[vma.region]!;

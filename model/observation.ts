@@ -3,6 +3,7 @@
  * here. The agent's binary form is described in qemu/guest/protocol.h and decoded by harness/programs/transcript.ts.
  */
 import type { DeviceMinor, ProcessId, RegionId } from './program.ts';
+import type { VmEvents } from './vm-events.ts';
 
 /** How the call of a step ended. `errno` is a name such as 'EINVAL'; `signal` is 'SIGSEGV' or 'SIGBUS'. */
 export type Outcome =
@@ -207,4 +208,6 @@ export interface ProgramTranscript {
   finalEvents: TraceEvent[];
   /** Of the first process, before the first step: what of its RSS is not of the regions. */
   base: Rss;
+  /** By how much counters of /proc/vmstat went up until all processes had ended; those that this kernel has. */
+  vmEvents?: Partial<VmEvents>;
 }

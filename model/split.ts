@@ -7,6 +7,7 @@ import { hugeEntry, pmdStart, setPmd } from './page-table.ts';
 import { PMD_PAGES, type RegionId } from './program.ts';
 import { presentPte } from './pte.ts';
 import type { Frame, Mm, Pte, State, Vma } from './state.ts';
+import { countVmEvent } from './vm-events.ts';
 
 /** __split_huge_pmd(): MMU_NOTIFY_CLEAR for all that the PMD covers, and PTEs if it maps memory itself. */
 export function splitPmd(state: State, vma: Vma, page: number): void {
@@ -14,6 +15,7 @@ export function splitPmd(state: State, vma: Vma, page: number): void {
   invalidate(vma.mm, vma.region, first, first + PMD_PAGES);
   const pmd = hugeEntry(vma.mm, vma.region, first);
   if (pmd === null) return;
+  countVmEvent(state, 'thp_split_pmd');
   if (pmd.frame.kind === 'zero') spreadZero(state, vma, first, pmd);
   else spreadPmd(vma, first, pmd);
 }
@@ -45,6 +47,7 @@ export function splitPmdAt(state: State, vma: Vma, page: number): void {
  * head last, whose reference the caller drops.
  */
 export function splitFolio(state: State, head: Frame): void {
+  countVmEvent(state, 'thp_split_page');
   tryToMigrate(state, head, true);
   const pages = breakUp(state, head);
   for (const frame of pages) removeMigrationPtes(state, frame, frame, head.kind === 'ram');

@@ -8,6 +8,7 @@ import type { Frame } from './frame.ts';
 import type { RmapItem } from './ksm.ts';
 import type { Profile } from './profile.ts';
 import type { DeviceMinor, ProcessId, RegionId, UserfaultMode } from './program.ts';
+import type { VmEvents } from './vm-events.ts';
 
 export type { Frame, FrameKind, LargeMapcount } from './frame.ts';
 
@@ -238,6 +239,8 @@ export interface State {
   /** The huge zero page; null until it is needed. */
   hugeZero: Frame | null;
   nextId: number;
+  /** By how much counters of /proc/vmstat have gone up since the program began. */
+  vmEvents: VmEvents;
   /** Trace events of the step that is being applied. */
   events: ExpectedEvent[];
   /** What userfaultfds were asked in the step that is being applied. */

@@ -13,11 +13,13 @@ import { addToLru, heldReferences, mlockFolio, settleOnLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { setPte } from './page-table.ts';
+import { PMD_PAGES } from './program.ts';
 import { tracksWrites } from './protect.ts';
 import { inherit, newPte, presentPte } from './pte.ts';
 import { addNewAnonRmap, rmapWalk } from './rmap.ts';
 import type { Frame, Pte, State, Vma } from './state.ts';
 import { isWriteProtected } from './userfault.ts';
+import { countVmEvent } from './vm-events.ts';
 
 /** swapon(2) */
 export function swapOn(state: State): Expected {
@@ -57,21 +59,31 @@ export function notifyMappings(vma: Vma, frame: Frame): void {
 
 /** folio_alloc_swap(), try_to_unmap_one(), pageout() and __remove_mapping() of a page that `pte` alone maps. */
 export function swapOut(state: State, vma: Vma, page: number, pte: Pte): void {
-  swapOutEntry(state, vma, page, pte);
+  const { frame } = pte;
+  const isZero = frame.word === 0;
+  // What the swap cache has already is written where it has changed since (shrink_folio_list).
+  if (!frame.cached || frame.dirty !== false || pte.dirty) {
+    countVmEvent(state, isZero ? 'swpout_zero' : 'pswpout');
+  }
+  swapOutEntry(state, vma, page, pte, isZero);
   freeFrame(state, pte.frame);
 }
 
 /** The same of a folio of order 9 that 512 PTEs of `vma` map, from page `first` on. */
 export function swapOutFolio(state: State, vma: Vma, first: number, head: Frame): void {
+  const isZero = head.pages!.every(({ word }) => word === 0);
+  if (!isZero) countVmEvent(state, 'thp_swpout');
+  countVmEvent(state, isZero ? 'swpout_zero' : 'pswpout', PMD_PAGES);
   const ptes = vma.mm.ptes[vma.region]!;
-  for (const index of head.pages!.keys()) swapOutEntry(state, vma, first + index, ptes[first + index]!);
+  for (const index of head.pages!.keys()) swapOutEntry(state, vma, first + index, ptes[first + index]!, isZero);
   freeFrame(state, head);
 }
 
-function swapOutEntry(state: State, vma: Vma, page: number, pte: Pte): void {
+function swapOutEntry(state: State, vma: Vma, page: number, pte: Pte, isZero: boolean): void {
   const { frame } = pte;
   const slot = frame.cached ?? newFrame(state.nextId++, 'swap', -1);
   slot.word = frame.word;
+  slot.inZeromap = isZero;
   slot.mapcount++;
   // workingset_eviction()
   slot.evictedAt = state.nonresidentAge++;
@@ -134,6 +146,7 @@ const ACTIVE_PAGES = 900;
  * @param least how long that list is at least; what is away longer may be active, or not
  */
 function readSlot(state: State, slot: Frame, direct: boolean, least: number): Frame {
+  countVmEvent(state, slot.inZeromap ? 'swpin_zero' : 'pswpin');
   const frame = newRamFrame(state, slot.word);
   const recent = state.nonresidentAge - slot.evictedAt <= least;
   frame.active = recent ? true : undefined;

@@ -13,6 +13,7 @@ import {
 } from '../../model/observe.ts';
 import type { Program } from '../../model/program.ts';
 import type { Frame, State } from '../../model/state.ts';
+import { VM_EVENT_NAMES, VM_EVENTS, type VmEvents } from '../../model/vm-events.ts';
 import { Bindings } from './bindings.ts';
 import type { Environment } from './environment.ts';
 import { compareEvents } from './events.ts';
@@ -24,7 +25,7 @@ import { compareRegions } from './regions.ts';
 import { RoundsChecker } from './rounds.ts';
 import { SeenSteps } from './seen-region.ts';
 import { compareSmaps } from './smaps.ts';
-import { type Comparison, type Divergence, Tally } from './tally.ts';
+import { type Comparison, type Divergence, type Place, Tally } from './tally.ts';
 import { compareParts, isLong, TOGETHER_EVENT_SLACK } from './together.ts';
 import { choose, type Future, futures, ORDER_SLACK, type World } from './worlds.ts';
 
@@ -238,6 +239,7 @@ function compareEnd(
     world.bindings.begin(new Set());
     const context = { ...world, tally: own, environment };
     compareEvents(context, program.steps.length, applyEnd(world.state), transcript.finalEvents);
+    compareVmEvents(own, place, world.state.vmEvents, transcript.vmEvents ?? {});
     return { future: world, own };
   });
   const [fitting] = choose(tried);
@@ -251,6 +253,22 @@ function compareEnd(
     () => `${lostEvents} events lost`,
   );
   if (strayEvents > 0) tally.note(STRAY_SLACK, strayEvents);
+}
+
+/** Of the whole program: what splits, goes to swap and comes back. */
+function compareVmEvents(tally: Tally, place: Place, expected: VmEvents, seen: Partial<VmEvents>): void {
+  for (const name of VM_EVENT_NAMES) {
+    const count = seen[name];
+    if (count === undefined) continue;
+    tally.check(
+      count === expected[name],
+      place,
+      `vmstat.${name}`,
+      VM_EVENTS[name],
+      () => `${expected[name]} more than before`,
+      () => `${count} more than before`,
+    );
+  }
 }
 
 function describeEnd(end: ProgramTranscript['end']): string {

@@ -1,6 +1,7 @@
 /** What was compared, where freedom was used, and what differed. */
 import { SMAPS_FIELDS } from '../../model/observation.ts';
 import type { ProcessId, RegionId } from '../../model/program.ts';
+import { VM_EVENT_NAMES } from '../../model/vm-events.ts';
 import type { InvariantTally } from './invariant-tally.ts';
 
 /** Everything that a transcript says is compared under one of these names. */
@@ -42,6 +43,7 @@ export const FIELDS = [
   'trace.frame',
   'trace.bits',
   'trace.fault',
+  ...VM_EVENT_NAMES.map((name) => `vmstat.${name}` as const),
   /** Counted by {@link Comparison.invariants}. */
   'invariant',
 ] as const;

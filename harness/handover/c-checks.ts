@@ -4,17 +4,19 @@ import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES, scanRanges } from '../../model/page-scan.ts';
 import type { ProcessId } from '../../model/program.ts';
 import { SnapshotBits } from '../../model/snapshot.ts';
+import { VM_EVENT_NAMES, type VmEvent } from '../../model/vm-events.ts';
 import { pagemapKind } from '../compare/pagemap.ts';
 import type { Divergence, FieldName, Place } from '../compare/tally.ts';
 import { frameChecks } from './c-check-frames.ts';
 import { traceCheck } from './c-check-trace.ts';
 import type { Context } from './c-context.ts';
 import { hasHandler } from './c-steps.ts';
-import { addressOf, call, indent, quote, regionMacro, wordCode } from './c-text.ts';
+import { addressOf, call, indent, quote, regionMacro, vmstatVariable, wordCode } from './c-text.ts';
 import { placeInWords } from './words.ts';
 
-/** When a check is made: with the step's result, when a process has its turn, when all had theirs, at the very end. */
-export type Phase = 'result' | 'page' | 'frames' | 'trace';
+/** When a check is made: with the step's result, when a process has its turn, when all had theirs, at the end of
+ * the step, when all processes have ended. */
+export type Phase = 'result' | 'page' | 'frames' | 'trace' | 'end';
 
 export interface Check {
   phase: Phase;
@@ -74,6 +76,7 @@ const CHECKERS: Readonly<Record<Exclude<FieldName, Unchecked>, Checker>> = {
   'trace.frame': traceCheck,
   'trace.bits': traceCheck,
   'trace.fault': traceCheck,
+  ...vmEventChecks(),
 };
 
 /** The checks of one field that differs; none where the model has no such thing. */
@@ -100,6 +103,19 @@ function messagesCheck({ program, views }: Context, { step }: Divergence): Check
   const { messages } = views[step]!.expected;
   if (!hasHandler(program)) return [];
   return [{ phase: 'result', lines: [`check_number("messages", shared->messages, ${messages ?? 0});`] }];
+}
+
+/** main() has noted what the counter was before the first process. */
+function vmEventChecks(): Record<`vmstat.${VmEvent}`, Checker> {
+  const checkers = VM_EVENT_NAMES.map((name) => {
+    const checker: Checker = ({ views }, { step }) => {
+      const count = views[step]?.vmEvents?.[name];
+      if (count === undefined) return [];
+      return [{ phase: 'end', lines: [`check_vmstat("${name}", ${vmstatVariable(name)}, ${count});`] }];
+    };
+    return [`vmstat.${name}`, checker];
+  });
+  return Object.fromEntries(checkers);
 }
 
 function dataCheck({ views }: Context, { step }: Divergence): Check[] {

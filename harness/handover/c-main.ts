@@ -1,7 +1,8 @@
 /** main() of a stand-alone program: it starts the first process, sees every end, and judges. */
 import type { ProcessId } from '../../model/program.ts';
+import { VM_EVENT_NAMES } from '../../model/vm-events.ts';
 import { mentions } from './c-parts.ts';
-import { indent } from './c-text.ts';
+import { indent, vmstatVariable } from './c-text.ts';
 
 export interface MainOptions {
   processes: readonly ProcessId[];
@@ -28,10 +29,12 @@ export interface MainOptions {
 export function mainText(options: MainOptions): string {
   const { turns, devices, code, log, huge, slots, checks, attempts, judged = false } = options;
   const traces = mentions([code, ...checks].join('\n'), 'check_trace');
+  const counters = VM_EVENT_NAMES.filter((name) => mentions(checks.join('\n'), vmstatVariable(name)));
   return [
     attempts === undefined ? 'int main(void)' : 'int main(int argc, char **argv)',
     '{',
     ...(attempts === undefined ? [] : ['\tconst int attempts = argc > 1 ? atoi(argv[1]) : ATTEMPTS;']),
+    ...counters.map((name) => `\tuint64_t ${vmstatVariable(name)};`),
     '\tint status;',
     '\tpid_t pid;',
     '',
@@ -56,6 +59,7 @@ export function mainText(options: MainOptions): string {
     ...(traces ? ['\ttrace_open();'] : []),
     ...(log ? ['\topen_log();'] : []),
     ...(turns ? ['\tmake_turns();'] : []),
+    ...counters.map((name) => `\t${vmstatVariable(name)} = vmstat("${name}");`),
     '\tsignal(SIGALRM, on_alarm);',
     ...(attempts === undefined ? once(options) : repeated(options, judged)),
     '}',

@@ -1,6 +1,7 @@
 /** How things are written in C: names, addresses, constants, comments. Indented with tabs, as the kernel has it. */
 import type { Outcome } from '../../model/observation.ts';
 import type { PageRange, Program, RegionId } from '../../model/program.ts';
+import type { VmEvent } from '../../model/vm-events.ts';
 
 /** Columns that comments keep to, a tab counted as 8. */
 const COMMENT_WIDTH = 88;
@@ -11,6 +12,11 @@ export function regionMacro(program: Program, region: RegionId): string {
   const own = macro(program.regions[region]!.name);
   const twice = program.regions.some(({ name }, other) => other !== region && macro(name) === own);
   return twice ? `${own}_${region}` : own;
+}
+
+/** What main() calls the counter of /proc/vmstat that was noted. */
+export function vmstatVariable(name: VmEvent): string {
+  return `${name}_before`;
 }
 
 /** The address of a page: "REGION_A + 2 * PAGE". */

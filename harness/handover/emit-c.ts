@@ -212,7 +212,7 @@ class Emitter {
     const [first] = turns;
     if (first && this.program.steps[index]?.op === 'exit' && drainsAfter(this.program, index))
       first.lines.unshift('drain_lru();');
-    const common = [...this.#linesOf(index, 'frames'), ...this.#linesOf(index, 'trace')];
+    const common = (['frames', 'trace', 'end'] as const).flatMap((phase) => this.#linesOf(index, phase));
     const active = turns.findLast(({ lines }) => lines.length > 0)?.by;
     if (common.length > 0) turns.push({ by: active ?? this.#somebody(actor), lines: common });
     return turns;

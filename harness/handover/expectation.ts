@@ -13,12 +13,15 @@ import { entryAt } from '../../model/page-table.ts';
 import { type Arch, makeProfile, type Profile } from '../../model/profile.ts';
 import type { ProcessId, Program, RegionId } from '../../model/program.ts';
 import type { ExpectedEvent, Frame, State } from '../../model/state.ts';
+import type { VmEvents } from '../../model/vm-events.ts';
 
 /** After one step; `expected.events` alone after the last, for the end of the program. */
 export interface StepView {
   expected: StepExpectation;
   regions: readonly ExpectedRegion[];
   processes: readonly ExpectedProcess[];
+  /** Of the whole program, after its end. */
+  vmEvents?: VmEvents;
 }
 
 export interface WalkOptions {
@@ -60,6 +63,7 @@ export function walkModel(
       expected: { outcome: { kind: 'ok' }, rule: 'do_exit', events },
       regions: [],
       processes: [],
+      vmEvents: state.vmEvents,
     });
   }
   return views;

@@ -53,6 +53,7 @@ export const OBSERVATIONS = {
   scan: 128,
   smaps: 256,
   rollup: 512,
+  vmstat: 1024,
 } as const;
 export type ObservationKind = keyof typeof OBSERVATIONS;
 
@@ -160,7 +161,9 @@ export const BACKINGS: Readonly<Record<Backing, number>> = {
 };
 
 export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;
-export const TranscriptFlag = { stuck: 1 } as const;
+/** In the place of a counter that the kernel does not have. */
+export const NO_VM_EVENT = 0xffff_ffff_ffff_ffffn;
+export const TranscriptFlag = { stuck: 1, 'vm-events': 2 } as const;
 export const OutcomeKind = { ok: 0, errno: 1, signal: 2 } as const;
 export const StepFlag = { counts: 1, data: 2, bytes: 4, parts: 8 } as const;
 export const ProcessFlag = { smaps: 1, rollup: 2 } as const;

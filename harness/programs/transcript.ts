@@ -16,12 +16,14 @@ import type {
 } from '../../model/observation.ts';
 import { SMAPS_FIELDS } from '../../model/observation.ts';
 import type { ProcessId, RegionId } from '../../model/program.ts';
+import { VM_EVENT_NAMES, type VmEvents } from '../../model/vm-events.ts';
 import { ByteReader, corrupt } from './byte-reader.ts';
 import { errnoName, signalName } from './linux-numbers.ts';
 import { decodePageRuns } from './page-runs.ts';
 import { decodePageTable, Mask } from './page-table.ts';
 import {
   EndKind,
+  NO_VM_EVENT,
   OutcomeKind,
   ProcessFlag,
   REGION_AS_BEFORE,
@@ -62,6 +64,7 @@ export function decodeTranscript(payload: Buffer, offset: number): RecordedTrans
   const steps = times(stepCount, (index) => decodeStep(reader, index, regions));
   const stacks = times(stackCount, (index) => decodeText(reader, `stack ${index}`));
   const finalEvents = times(finalCount, () => decodeEvent(reader));
+  const vmEvents = flags & TranscriptFlag['vm-events'] ? decodeVmEvents(reader) : undefined;
   reader.end('the transcript');
 
   return {
@@ -69,10 +72,19 @@ export function decodeTranscript(payload: Buffer, offset: number): RecordedTrans
     end: programEnd(endOffset, end, { process, signal: signalName(signal), step, stacks }),
     finalEvents,
     base,
+    ...(vmEvents && { vmEvents }),
     strayEvents,
     lostEvents,
     stuck: (flags & TranscriptFlag.stuck) !== 0,
   };
+}
+
+/** Those that the kernel has, in the order of {@link VM_EVENT_NAMES}. */
+function decodeVmEvents(reader: ByteReader): Partial<VmEvents> {
+  const all = VM_EVENT_NAMES.map((name) => [name, reader.u64(`vmstat ${name}`)] as const);
+  return Object.fromEntries(
+    all.filter(([, value]) => value !== NO_VM_EVENT).map(([n, value]) => [n, Number(value)]),
+  );
 }
 
 function times<T>(count: number, make: (index: number) => T): T[] {

@@ -18,7 +18,9 @@
  * TRANSCRIPT	payload: struct transcript_header, then
  *		`steps` times a step: struct step_record and what follows it (below),
  *		`stacks` times a text: u64 length, bytes, padding,
- *		`final_events` times struct event_record: since the last step, and while the processes ended.
+ *		`final_events` times struct event_record: since the last step, and while the processes ended,
+ *		if TRANSCRIPT_VM_EVENTS: u64 for each enum vm_event, by how much it went up from before the first
+ *		process to after the end of the last.
  * ERROR	payload: text. The program with this sequence number was not run, or the agent itself failed on it.
  *		Sequence 0: the stream made no sense; the agent ends with status 2.
  *

@@ -15,7 +15,8 @@ enum observe_bit {
 	OBSERVE_SCAN		= 1 << 7,	/* PAGEMAP_SCAN */
 	OBSERVE_SMAPS		= 1 << 8,	/* at every `smaps_every`th step, and at the last */
 	OBSERVE_ROLLUP		= 1 << 9,	/* smaps_rollup, where smaps are taken at the last step */
-	OBSERVE_ALL		= (1 << 10) - 1,
+	OBSERVE_VMSTAT		= 1 << 10,	/* once, of the whole program */
+	OBSERVE_ALL		= (1 << 11) - 1,
 };
 
 enum program_flag {

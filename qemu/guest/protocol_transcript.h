@@ -12,7 +12,27 @@ enum end_kind {
 enum transcript_flag {
 	/* Some process of the program could not be killed: this guest is not to be trusted with more programs. */
 	TRANSCRIPT_STUCK	= 1 << 0,
+	TRANSCRIPT_VM_EVENTS = 1 << 1,
 };
+
+/* Counters of /proc/vmstat that nothing but programs moves, as model/vm-events.ts has them. */
+enum vm_event {
+	VM_PGMIGRATE_SUCCESS		= 0,
+	VM_PGMIGRATE_FAIL		= 1,
+	VM_THP_MIGRATION_SUCCESS	= 2,
+	VM_THP_FAULT_ALLOC		= 3,
+	VM_THP_SPLIT_PAGE		= 4,
+	VM_THP_SPLIT_PMD		= 5,
+	VM_THP_SWPOUT			= 6,
+	VM_PSWPIN			= 7,
+	VM_PSWPOUT			= 8,
+	VM_SWPIN_ZERO			= 9,
+	VM_SWPOUT_ZERO			= 10,
+	VM_EVENTS,
+};
+
+/* In the place of a counter that the kernel does not have. */
+#define NO_VM_EVENT	UINT64_MAX
 
 /* KiB, as /proc/PID/status has them. */
 struct rss {

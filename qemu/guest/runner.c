@@ -24,6 +24,7 @@
 #include "status.h"
 #include "swap.h"
 #include "trace.h"
+#include "vm_events.h"
 
 /* How long killed processes may take to go, at most; no longer than a step. The eviction of a device takes some 10 ms. */
 #define KILL_GRACE_MS	5000
@@ -245,11 +246,25 @@ static bool has_devices(void)
 	return !access("/dev/hmm_dmirror0", F_OK) && !access("/dev/hmm_dmirror1", F_OK);
 }
 
+static void append_vm_events(const uint64_t before[VM_EVENTS], struct transcript_header *header)
+{
+	uint64_t *moved = transcript_append(VM_EVENTS * sizeof(*moved));
+	uint64_t now[VM_EVENTS];
+
+	if (read_vm_events(now))
+		note_failure("/proc/vmstat");
+	for (unsigned int i = 0; i < VM_EVENTS; i++)
+		moved[i] = now[i] == NO_VM_EVENT ? NO_VM_EVENT : now[i] - before[i];
+	header->flags |= TRANSCRIPT_VM_EVENTS;
+}
+
 void run_program(uint32_t sequence, struct transcript_header *header)
 {
 	static bool renewed;
 	struct control *c = &shared->control;
 	const bool huge = has_huge_region() && has_devices();
+	const bool counts = program.header.observe & OBSERVE_VMSTAT;
+	uint64_t events[VM_EVENTS];
 	uint32_t left;
 	pid_t pid;
 
@@ -261,6 +276,10 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	if (!prepare())
 		return;
 
+	if (counts && read_vm_events(events)) {
+		note_failure("/proc/vmstat");
+		return;
+	}
 	sequence_start(test_cpu);
 	pid = spawn(0, 0);
 	if (pid < 0) {
@@ -287,6 +306,8 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 		note_failure("giving huge pages back");
 	if (program.header.observe & OBSERVE_TRACE)
 		header->final_events = trace_append_all();
+	if (counts)
+		append_vm_events(events, header);
 	header->steps = c->steps;
 	header->stray_events = c->stray_events;
 	header->lost_events = c->lost_events;

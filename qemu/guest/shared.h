@@ -28,11 +28,11 @@
 	(sizeof(struct step_record) + MAX_HUGE_PAGES * sizeof(struct page_record) +	\
 	 MAX_PROCESSES * (sizeof(struct process_record) + 2 * sizeof(struct smaps_fields) +	\
 			  MAX_REGIONS * (REGION_BYTES_MAX + MAX_HUGE_PAGES * sizeof(struct smaps_record))) +	\
-	 MAX_STEP_EVENTS * sizeof(struct event_record))
+	 MAX_STEP_EVENTS * sizeof(struct event_record) + VM_EVENTS * sizeof(uint64_t))
 #define STACK_BYTES_MAX		16384
 #define TRANSCRIPT_BYTES_MAX							\
 	(MAX_STEPS * STEP_BYTES_MAX + MAX_PROCESSES * (STACK_BYTES_MAX + 8) +	\
-	 MAX_STEP_EVENTS * sizeof(struct event_record))
+	 MAX_STEP_EVENTS * sizeof(struct event_record) + VM_EVENTS * sizeof(uint64_t))
 
 enum phase {
 	PHASE_ACT,		/* `turn` runs the step */

@@ -221,3 +221,28 @@ static void check_bytes(const char *what, const uint8_t *expected, unsigned int 
 		if ((uint8_t)buffer[i] != expected[i])
 			failed(what, "page %u: expected 0x%02x, seen 0x%02x", i, expected[i], (uint8_t)buffer[i]);
 }
+
+//---
+/* A counter of /proc/vmstat. */
+static uint64_t vmstat(const char *name)
+{
+	FILE *file = fopen("/proc/vmstat", "re");
+	unsigned long long value;
+	char line[64];
+
+	if (!file)
+		cannot("/proc/vmstat: %s", strerror(errno));
+	while (fscanf(file, "%63s %llu", line, &value) == 2)
+		if (!strcmp(line, name)) {
+			fclose(file);
+			return value;
+		}
+	cannot("/proc/vmstat has no %s", name);
+}
+
+//---
+/* Of the whole program, whose processes have ended. */
+static void check_vmstat(const char *name, uint64_t before, uint64_t expected)
+{
+	check_number(name, vmstat(name) - before, expected);
+}

@@ -190,6 +190,20 @@ describe('the end of a run', () => {
     ]);
   });
 
+  it('is a divergence when a counter of /proc/vmstat went up by another number', () => {
+    const transcript = predict(steps, x86!);
+    const split = { ...transcript, vmEvents: { ...transcript.vmEvents, thp_split_pmd: 1 } };
+    expect(compare(steps, split, x86!).divergences).toEqual([
+      {
+        step: steps.steps.length,
+        field: 'vmstat.thp_split_pmd',
+        expected: '0 more than before',
+        seen: '1 more than before',
+        rule: '__split_huge_pmd_locked',
+      },
+    ]);
+  });
+
   it('counts trace events of somebody else as slack', () => {
     const transcript = { ...predict(steps, x86!), strayEvents: 3 };
     expect(compare(steps, transcript, x86!)).toMatchObject({

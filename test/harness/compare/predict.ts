@@ -197,5 +197,6 @@ export function predict(program: Program, environment: Environment, ending = 0):
     markObserved(state);
     return observed;
   });
-  return { steps, end: { kind: 'done' }, finalEvents: applyEnd(state).map(event), base: BASE };
+  const finalEvents = applyEnd(state).map(event);
+  return { steps, end: { kind: 'done' }, finalEvents, base: BASE, vmEvents: { ...state.vmEvents } };
 }

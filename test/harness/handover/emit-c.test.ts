@@ -302,6 +302,13 @@ steps:
     expect(body(text, 'p0')).toMatch(/shared->finished = true;\n\t_exit\(0\);\n$/);
   });
 
+  it('has main() note counters of /proc/vmstat at first, and look again when all is over', () => {
+    const text = emit(differs(SHARED.steps.length, 'vmstat.thp_split_pmd'));
+    const main = text.slice(text.indexOf('int main(void)'));
+    expect(main).toMatch(/thp_split_pmd_before = vmstat\("thp_split_pmd"\);.*fork\(\)/s);
+    expect(main).toMatch(/wait\(.*check_vmstat\("thp_split_pmd", thp_split_pmd_before, 0\);/s);
+  });
+
   it('hands the turn on through main() when a process ends by a step', () => {
     const text = emit(differs(7, 'data'));
     expect(body(text, 'p1')).toMatch(/shared->next = 0;\n\t_exit\(0\);\n$/);

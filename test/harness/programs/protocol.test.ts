@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import * as protocol from '../../../harness/programs/protocol.ts';
 import { SMAPS_FIELDS } from '../../../model/observation.ts';
 import * as program from '../../../model/program.ts';
+import { VM_EVENT_NAMES } from '../../../model/vm-events.ts';
 
 const header = ['protocol.h', 'protocol_program.h', 'protocol_transcript.h']
   .map((name) => readFileSync(new URL(`../../../qemu/guest/${name}`, import.meta.url), 'utf8'))
@@ -74,6 +75,12 @@ describe('the protocol of host and agent', () => {
   ])('has the same numbers for %s on both sides', (prefix, values) => {
     for (const [name, value] of Object.entries(values)) {
       expect([name, number(`${prefix}_${constantCase(name)}`)]).toEqual([name, value]);
+    }
+  });
+
+  it('has the counters of /proc/vmstat in one order on both sides', () => {
+    for (const [index, name] of VM_EVENT_NAMES.entries()) {
+      expect([name, number(`VM_${constantCase(name)}`)]).toEqual([name, index]);
     }
   });
 
