@@ -62,6 +62,11 @@ export class Beginnings {
     return list?.[which % list.length];
   }
 
+  /** Those that some page is in at the end of a beginning, named as on any device. */
+  states(): string[] {
+    return [...this.#byState.keys()];
+  }
+
   #keptOf(name: string, kind: string): Beginning[] {
     const kinds = this.#byState.get(name) ?? new Map<string, Beginning[]>();
     this.#byState.set(name, kinds);

@@ -24,7 +24,7 @@ import type { Beginnings } from './beginnings.ts';
 import { endless } from './endless.ts';
 import type { Found } from './found.ts';
 import { onAnyDevice } from './roads.ts';
-import { type RowId, rowsMissing, takeStep } from './rows.ts';
+import { type RowId, rowsIn, rowsMissing, takeStep } from './rows.ts';
 import { type Transition, targetsOf } from './targets.ts';
 import { trim } from './trim.ts';
 
@@ -40,6 +40,8 @@ export interface ExtendOptions {
   coverage: Coverage;
   beginnings: Beginnings;
   seed: number;
+  /** Look for rows that are in no table, too. @default false */
+  beyond?: boolean;
 }
 
 /** Endless: one beginning each time it is asked; what is found is a beginning for others. */
@@ -48,20 +50,41 @@ export function* extend({
   coverage,
   beginnings,
   seed,
+  beyond = false,
 }: ExtendOptions): Generator<Found | undefined, never> {
   const wishes = endless(wishArbitrary(detourWeights()), seed);
   for (;;) {
-    const missing = new Set(rowsMissing(coverage, profile));
-    const targets = targetsOf(coverage, profile);
+    const isWanted = wantedOf(coverage, profile, beyond);
     const wish = wishes();
-    const target = targets[(wish.first * 64 + wish.target) % targets.length];
-    const found = target && tryFrom({ profile, missing, target, beginnings, wishes });
+    const target = beyond ? anyTarget(beginnings, wish) : missingTarget(coverage, profile, wish);
+    const found = target && tryFrom({ profile, isWanted, target, beginnings, wishes });
     if (found) {
       cover(coverage, found.program, profile);
       beginnings.addAll(found.program);
     }
     yield found;
   }
+}
+
+function wantedOf(coverage: Coverage, profile: Profile, beyond: boolean): (row: RowId) => boolean {
+  const rows = new Set(beyond ? rowsIn(coverage) : rowsMissing(coverage, profile));
+  return (row) => rows.has(row) !== beyond;
+}
+
+type Start = Pick<Transition, 'op' | 'from' | 'elsewhere'>;
+
+function missingTarget(coverage: Coverage, profile: Profile, { first, target }: Wish): Start | undefined {
+  const targets = targetsOf(coverage, profile);
+  return targets[(first * 64 + target) % targets.length];
+}
+
+/** Some operation on a page in some state, of the device that acts or of another. */
+function anyTarget(beginnings: Beginnings, { op, first, target, length }: Wish): Start | undefined {
+  const states = beginnings.states();
+  const state = states[(first * 64 + target) % states.length];
+  if (state === undefined) return undefined;
+  const ofOther = state.replace(/(device|coherent)-(?!exclusive)/, 'other-$1-');
+  return { op, from: length < 3 ? ofOther : state, elsewhere: length > 7 };
 }
 
 /** All that generated programs have, in equal parts. */
@@ -72,13 +95,13 @@ function detourWeights(): Record<OrdinaryStep['op'], number> {
 
 interface Attempt {
   profile: Profile;
-  missing: ReadonlySet<RowId>;
-  target: Transition;
+  isWanted: (row: RowId) => boolean;
+  target: Start;
   beginnings: Beginnings;
   wishes: () => Wish;
 }
 
-function tryFrom({ profile, missing, target, beginnings, wishes }: Attempt): Found | undefined {
+function tryFrom({ profile, isWanted, target, beginnings, wishes }: Attempt): Found | undefined {
   const choice = wishes();
   const beginning = beginnings.choose(
     onAnyDevice(target.from),
@@ -104,7 +127,7 @@ function tryFrom({ profile, missing, target, beginnings, wishes }: Attempt): Fou
         target.elsewhere && n % 2 === 0
           ? grant(next.state, devices, { ...wish, op: target.op })
           : hit(next.state, devices, { ...wish, op: target.op }, target);
-      const rows = takeIf(next, step).filter((row) => missing.has(row));
+      const rows = takeIf(next, step).filter(isWanted);
       if (rows.length === 0) continue;
       const longer = { name: 'extended', regions: program.regions, steps: next.steps };
       return { program: trim(longer, [{ profile, rows: new Set(rows) }]), rows };

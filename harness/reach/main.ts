@@ -30,6 +30,10 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     seed: { type: 'string', default: '1' },
+    /** Look on this kernel only. */
+    kernel: { type: 'string' },
+    /** Look on this architecture only. */
+    arch: { type: 'string' },
     /** Look for rows that are in no table as well, until the time is over. */
     beyond: { type: 'boolean', default: false },
     /** A directory of programs that somebody wrote for rows that are hard to find, to be taken in as if they were found. */
@@ -47,6 +51,8 @@ const library = (await loadLibrary()).map((program): Placed => ({ program, kerne
 const before = await loadAll();
 const found: Program[] = values.from === undefined ? [] : await loadLibrary(values.from);
 for (const profile of PROFILES) {
+  if ((values.kernel ?? profile.kernel) !== profile.kernel || (values.arch ?? profile.arch) !== profile.arch)
+    continue;
   found.push(
     ...lookFor(profile, [...library, ...before, ...found.map((program) => ({ program, kernels: KERNELS }))]),
   );
@@ -101,8 +107,8 @@ function* tries(
   for (const { program } of programs) {
     if (findHazard(program, profile) === undefined) beginnings.addAll(program);
   }
-  const extensions = extend({ profile, coverage, beginnings, seed });
-  for (let n = 1; ; n++) yield (values.beyond || n % 4 === 0 ? walks : extensions).next().value;
+  const extensions = extend({ profile, coverage, beginnings, seed, beyond: values.beyond });
+  for (let n = 1; ; n++) yield (n % 4 === 0 ? walks : extensions).next().value;
 }
 
 function named(kept: readonly Kept[], others: readonly Placed[]): Placed[] {

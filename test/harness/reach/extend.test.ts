@@ -74,6 +74,25 @@ describe('extend', () => {
     }
   });
 
+  it('looks beyond the tables for what no program reached', { timeout: 60_000 }, () => {
+    const coverage = lacking();
+    const known = new Set(rowsIn(coverage));
+    const tries = extend({
+      profile: STOCK,
+      coverage,
+      beginnings: beginningsOf(DEVICE),
+      seed: 1,
+      beyond: true,
+    });
+    const found = Array.from({ length: 20 }, () => tries.next().value).filter((one) => one !== undefined);
+    const rows = found.flatMap((one) => one.rows);
+    expect(new Set(rows).size).toBe(rows.length);
+    // None of the other tables was covered.
+    expect(rows.filter((row) => row.startsWith('states ')).length).toBeGreaterThan(0);
+    expect(rows.filter((row) => known.has(row))).toEqual([]);
+    for (const { program } of found) expect(findHazard(program, STOCK)).toBeUndefined();
+  });
+
   it('finds nothing where no program gets to the state that a row starts from', () => {
     const coverage = lacking('munmap: swap-shared > unmapped');
     const tries = extend({ profile: STOCK, coverage, beginnings: beginningsOf(DEVICE), seed: 1 });
