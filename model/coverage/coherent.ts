@@ -11,15 +11,21 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'ram-shared',
     'coherent-write': 'ram-write',
   },
-  'cpu-read': unchanged(...COHERENT_STATES),
+  'cpu-read': {
+    ...unchanged(...COHERENT_STATES),
+    'coherent-read-exclusive-protected': 'coherent-read-exclusive-protected',
+    'coherent-shared-protected': 'coherent-shared-protected',
+  },
   'cpu-write': {
     'coherent-read': 'coherent-read coherent-write',
     'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
     'coherent-shared': 'coherent-shared ram-write',
     'coherent-write': 'coherent-write',
+    'coherent-shared-protected': 'ram-write',
   },
   'cpu-write elsewhere': {
     'coherent-shared': 'coherent-read',
+    'coherent-shared-protected': 'coherent-read-protected',
   },
   exit: {
     'coherent-read': 'ram-read',
@@ -31,13 +37,21 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-read': 'coherent-shared',
     'coherent-read-exclusive': 'coherent-shared',
     'coherent-write': 'coherent-shared',
+    'coherent-read-exclusive-protected': 'coherent-shared-protected',
   },
-  'fork child': becoming('coherent-shared', ...COHERENT_STATES),
+  'fork child': becoming(
+    'coherent-shared',
+    ...COHERENT_STATES,
+    'coherent-read-exclusive-protected',
+    'coherent-shared-protected',
+  ),
   madvise: {
-    'coherent-read': 'coherent-read none',
-    'coherent-read-exclusive': 'coherent-read-exclusive none none-read-only',
-    'coherent-shared': 'coherent-shared file-none none',
-    'coherent-write': 'coherent-write none',
+    'coherent-read': 'coherent-read file-none none none-no-access',
+    'coherent-read-exclusive':
+      'coherent-read-exclusive file-none-read-only none none-no-access none-read-only',
+    'coherent-shared': 'coherent-shared file-none none none-no-access',
+    'coherent-write': 'coherent-write file-none none',
+    'coherent-read-exclusive-protected': 'coherent-read-exclusive-protected none',
   },
   'madvise elsewhere': {
     'coherent-shared': 'coherent-read',
@@ -51,6 +65,11 @@ const COHERENT_TRANSITIONS: Transitions = {
     'ram-shared': 'coherent-shared',
     'ram-write': 'coherent-write',
     zero: 'coherent-read-exclusive coherent-write',
+    'coherent-read-exclusive-protected': 'coherent-read-exclusive-protected',
+    'coherent-read-protected': 'coherent-read-protected',
+    'coherent-shared-protected': 'coherent-shared-protected',
+    'other-coherent-read-exclusive-protected': 'other-coherent-read-exclusive-protected',
+    'ram-read-exclusive-protected': 'coherent-read-exclusive-protected',
   },
   'migrate-to-dev elsewhere': {
     'ram-shared': 'coherent-shared',
@@ -61,6 +80,8 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-read-exclusive': 'coherent-read-exclusive ram-read-exclusive',
     'coherent-shared': 'coherent-shared ram-shared',
     'coherent-write': 'coherent-write ram-write',
+    'coherent-read-exclusive-protected': 'ram-read-exclusive-protected',
+    'coherent-shared-protected': 'ram-shared-protected',
   },
   'migrate-to-sys elsewhere': {
     'coherent-shared': 'ram-shared',
@@ -79,14 +100,15 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
     'coherent-shared': 'coherent-shared ram-write',
     'coherent-write': 'coherent-read-exclusive coherent-write',
+    'coherent-read-protected': 'coherent-read-protected',
   },
   'mprotect elsewhere': {
     'coherent-shared': 'coherent-read',
   },
   mremap: {
-    'coherent-read': 'coherent-read file-none none unmapped',
+    'coherent-read': 'coherent-read file-none none none-read-only unmapped',
     'coherent-read-exclusive': 'coherent-read-exclusive none none-no-access unmapped',
-    'coherent-shared': 'coherent-shared none unmapped',
+    'coherent-shared': 'coherent-shared file-none none unmapped',
     'coherent-write': 'coherent-write none unmapped',
   },
   'mremap elsewhere': {
@@ -97,6 +119,7 @@ const COHERENT_TRANSITIONS: Transitions = {
   munmap: becoming('unmapped', ...COHERENT_STATES),
   'munmap elsewhere': {
     'coherent-shared': 'coherent-read',
+    'coherent-shared-protected': 'coherent-read-protected',
   },
   pin: {
     'coherent-read': 'coherent-read ram-write',
@@ -107,20 +130,28 @@ const COHERENT_TRANSITIONS: Transitions = {
   'pin elsewhere': {
     'coherent-shared': 'coherent-read',
   },
-  read: unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
+  read: {
+    ...unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
+    'coherent-read-exclusive-protected': 'coherent-read-exclusive-protected',
+    'other-coherent-read-exclusive-protected': 'other-coherent-read-exclusive-protected',
+  },
   'read-unlocked': unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
   release: {
     'coherent-read': 'ram-read',
     'coherent-shared': 'ram-shared',
     'coherent-write': 'ram-write',
     'other-coherent-write': 'other-coherent-write',
+    'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
   },
   'release elsewhere': {
     'coherent-read': 'ram-read',
     'coherent-shared': 'ram-shared',
     'coherent-write': 'ram-write',
   },
-  snapshot: unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
+  snapshot: {
+    ...unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
+    'coherent-read-protected': 'coherent-read-protected',
+  },
   write: {
     'coherent-read': 'coherent-read coherent-write',
     'coherent-read-exclusive': 'coherent-read-exclusive coherent-write',
@@ -130,10 +161,43 @@ const COHERENT_TRANSITIONS: Transitions = {
     'other-coherent-read-exclusive': 'other-coherent-read-exclusive other-coherent-write',
     'other-coherent-shared': 'other-coherent-shared ram-write',
     'other-coherent-write': 'other-coherent-write',
+    'coherent-shared-protected': 'coherent-shared-protected',
   },
   'write elsewhere': {
     'coherent-shared': 'coherent-read',
     'other-coherent-shared': 'other-coherent-read',
+  },
+  'uffd-copy': {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive-protected': 'coherent-read-exclusive-protected',
+    'coherent-shared': 'coherent-shared',
+    'coherent-shared-protected': 'coherent-shared-protected',
+    'coherent-write': 'coherent-write',
+  },
+  'uffd-protect': {
+    'coherent-read': 'coherent-read',
+    'coherent-read-protected': 'coherent-read-protected',
+    'coherent-write': 'coherent-write',
+  },
+  'uffd-register': {
+    'coherent-read': 'coherent-read',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-read-protected': 'coherent-read-protected',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+  },
+  'uffd-unprotect': {
+    'coherent-read': 'coherent-read',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+  },
+  'uffd-unregister': {
+    'coherent-read': 'coherent-read',
+    'coherent-shared': 'coherent-shared',
+    'coherent-write': 'coherent-write',
+  },
+  'uffd-zeropage': {
+    'coherent-write': 'coherent-write',
   },
 };
 
@@ -181,7 +245,7 @@ const COHERENT_TRANSITIONS_7_3: Transitions = {
     'device-exclusive': 'coherent-write',
   },
   'read-unlocked': {
-    'device-exclusive': 'coherent-write',
+    'device-exclusive': 'coherent-write other-coherent-write',
   },
   read: {
     'device-exclusive': 'coherent-write other-coherent-read-exclusive other-coherent-write',
@@ -196,11 +260,21 @@ const COHERENT_TRANSITIONS_6_12: Transitions = {
     'coherent-read': 'unmapped',
     'coherent-shared': 'unmapped',
     'coherent-write': 'unmapped',
+    'coherent-read-exclusive': 'unmapped',
   },
 };
 
 export const COHERENT: CoverageTables = {
-  states: [{ rows: COHERENT_STATES }],
+  states: [
+    {
+      rows: [
+        ...COHERENT_STATES,
+        'coherent-read-exclusive-protected',
+        'coherent-read-protected',
+        'coherent-shared-protected',
+      ],
+    },
+  ],
   transitions: [
     { rows: transitionRows(COHERENT_TRANSITIONS) },
     { softDirty: true, rows: transitionRows(COHERENT_TRANSITIONS_SOFT_DIRTY) },

@@ -11,7 +11,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
   },
   'cpu-read': {
     'huge-device-read': 'huge-ram-read ram-read',
-    'huge-device-read-exclusive': 'huge-ram-read-exclusive',
+    'huge-device-read-exclusive': 'huge-device-read-exclusive huge-ram-read-exclusive',
     'huge-device-shared': 'huge-device-shared huge-ram-shared',
     'huge-device-write': 'huge-device-write huge-ram-write ram-write',
   },
@@ -28,7 +28,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-zero': 'huge-ram-write',
   },
   'cpu-write elsewhere': {
-    'huge-device-read': 'ram-read ram-shared',
+    'huge-device-read': 'device-read ram-read ram-shared',
     'huge-device-shared': 'device-read device-shared huge-ram-read huge-ram-shared ram-read ram-shared',
     'huge-device-write': 'device-write',
   },
@@ -81,7 +81,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
   'migrate-to-dev': {
     ...unchanged(...HUGE_DEVICE_STATES, ...HUGE_OTHER_DEVICE_STATES),
     'device-exclusive': 'device-read-exclusive device-write ram-read-exclusive zero',
-    'huge-ram-read': 'huge-device-read',
+    'huge-ram-read': 'device-read-exclusive huge-device-read zero',
     'huge-ram-read-exclusive': 'huge-device-read-exclusive',
     'huge-ram-shared': 'huge-device-shared',
     'huge-ram-write': 'huge-device-write ram-write zero',
@@ -124,7 +124,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
   'mprotect elsewhere': {
     'huge-device-read': 'device-read',
     'huge-device-read-exclusive': 'device-read-exclusive',
-    'huge-device-shared': 'device-shared',
+    'huge-device-shared': 'device-read device-shared',
     'huge-device-write': 'device-write',
   },
   munmap: becoming('unmapped', ...HUGE_DEVICE_STATES),
@@ -139,6 +139,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-other-device-read': 'huge-ram-read',
     'huge-other-device-shared': 'huge-other-device-shared huge-ram-shared',
     'huge-other-device-write': 'huge-other-device-write huge-ram-write ram-write',
+    'huge-other-device-read-exclusive': 'huge-ram-read-exclusive',
   },
   'read elsewhere': {
     'huge-other-device-shared': 'huge-ram-shared other-device-read other-device-shared ram-shared',

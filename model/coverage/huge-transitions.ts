@@ -41,13 +41,13 @@ export const HUGE_TRANSITIONS: Transitions = {
   },
   madvise: {
     'huge-ram-read': 'huge-ram-read none none-no-access ram-read',
-    'huge-ram-read-exclusive': 'ram-read-exclusive',
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-shared none ram-read ram-shared',
     'huge-ram-write': 'huge-ram-write none ram-write',
     'huge-zero': 'huge-zero none none-read-only zero',
   },
   'madvise elsewhere': {
-    'huge-ram-read': 'ram-read',
+    'huge-ram-read': 'ram-read zero',
     'huge-ram-read-exclusive': 'ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-read ram-read ram-shared',
     'huge-ram-write': 'ram-write',

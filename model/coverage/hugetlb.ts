@@ -19,10 +19,12 @@ const TRANSITIONS: Transitions = {
     'huge-file-write': 'huge-file-write',
     'huge-ram-read-exclusive': 'huge-ram-write',
     'huge-ram-shared': 'huge-ram-write',
+    'huge-file-read': 'huge-file-read',
   },
   exclusive: unchanged(...HUGE_RAM_STATES, 'huge-file-read', 'huge-file-write'),
   'fork child': {
     'huge-file-write': 'file-none',
+    'huge-file-read': 'file-none-read-only',
   },
   madvise: {
     'huge-file-read': 'file-none-read-only',
@@ -46,6 +48,7 @@ const TRANSITIONS: Transitions = {
   },
   munmap: {
     'huge-file-write': 'unmapped',
+    'huge-file-read': 'unmapped',
   },
   read: {
     'file-none': 'huge-file-write huge-ram-read-exclusive',
@@ -65,6 +68,9 @@ const TRANSITIONS: Transitions = {
     'huge-file-write': 'huge-file-write',
     'huge-ram-read-exclusive': 'huge-ram-write',
     'huge-ram-shared': 'huge-ram-write',
+  },
+  release: {
+    'huge-file-write': 'huge-file-write',
   },
 };
 

@@ -4,9 +4,15 @@ import { type Transitions, transitionRows } from './transitions.ts';
 
 const TRANSITIONS: Transitions = {
   'cpu-read': { marker: 'marker zero-protected' },
-  'cpu-write': { marker: 'ram-read-exclusive-protected' },
+  'cpu-write': {
+    marker: 'marker ram-read-exclusive-protected',
+  },
   'fork child': { marker: 'none' },
-  madvise: { 'device-shared-protected': 'none', 'zero-protected': 'none' },
+  madvise: {
+    'device-shared-protected': 'none',
+    'zero-protected': 'none',
+    marker: 'marker none',
+  },
   'migrate-to-dev': { marker: 'marker' },
   'mremap moved': { marker: 'none', 'ram-shared-protected': 'ram-shared' },
   mremap: {
@@ -14,7 +20,9 @@ const TRANSITIONS: Transitions = {
     'ram-shared-protected': 'unmapped',
     'zero-protected': 'zero-protected',
   },
-  read: { marker: 'zero-protected' },
+  read: {
+    marker: 'marker zero-protected',
+  },
   snapshot: { marker: 'marker' },
   'uffd-copy': {
     marker: 'marker ram-read-exclusive-protected ram-write',
@@ -26,13 +34,22 @@ const TRANSITIONS: Transitions = {
   'uffd-zeropage': { marker: 'marker' },
   write: { marker: 'marker ram-read-exclusive-protected' },
   exclusive: {
-    marker: 'ram-read-exclusive-protected',
+    marker: 'marker ram-read-exclusive-protected',
   },
   munmap: {
     marker: 'unmapped',
   },
   pin: {
     marker: 'ram-read-exclusive-protected',
+  },
+  'migrate-to-sys': {
+    marker: 'marker',
+  },
+  mprotect: {
+    marker: 'marker',
+  },
+  release: {
+    marker: 'marker',
   },
 };
 

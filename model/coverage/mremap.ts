@@ -7,7 +7,7 @@ const MREMAP_TRANSITIONS: Transitions = {
   mremap: {
     'device-exclusive': 'device-exclusive none none-no-access none-read-only unmapped',
     'device-read': 'device-read none none-no-access none-read-only unmapped',
-    'device-read-exclusive': 'device-read-exclusive none none-read-only unmapped',
+    'device-read-exclusive': 'device-read-exclusive none none-no-access none-read-only unmapped',
     'device-shared': 'device-shared none none-no-access none-read-only unmapped',
     'device-write': 'device-write none unmapped',
     'huge-ram-read': 'huge-ram-read none ram-read unmapped',
@@ -47,7 +47,6 @@ const MREMAP_TRANSITIONS: Transitions = {
 
 const MREMAP_TRANSITIONS_7_3: Transitions = {
   mremap: {
-    'device-read-exclusive': 'none-no-access',
     'huge-device-read': 'device-read huge-device-read none unmapped',
     'huge-device-read-exclusive': 'unmapped',
     'huge-device-shared': 'device-shared huge-device-shared none none-no-access unmapped',
@@ -60,6 +59,7 @@ const MREMAP_TRANSITIONS_7_3: Transitions = {
     'huge-device-read-exclusive': 'device-read-exclusive',
     'huge-device-shared': 'device-read device-shared huge-device-read',
     'huge-device-write': 'device-write',
+    none: 'none-read-only ram-write',
   },
   'mremap moved': {
     'huge-device-read': 'device-read',

@@ -238,4 +238,10 @@ export const ORDER_0_TRANSITIONS_7_3: Transitions = {
     'device-shared': 'ram-shared',
     'other-device-shared': 'ram-shared',
   },
+  madvise: {
+    'device-exclusive': 'zero',
+  },
+  release: {
+    'device-exclusive': 'ram-read-exclusive',
+  },
 };

@@ -21,11 +21,14 @@ const SWAP_TRANSITIONS: Transitions = {
     'swap-exclusive': 'ram-write swap-exclusive',
     'swap-exclusive-protected': 'ram-read-exclusive-protected',
     'swap-shared': 'ram-write swap-shared',
+    'swap-cached-protected': 'swap-cached-protected',
+    'swap-shared-protected': 'swap-cached-protected',
   },
   exclusive: {
     'swap-cached': 'device-exclusive swap-cached',
     'swap-exclusive': 'device-exclusive swap-exclusive',
     'swap-shared': 'device-exclusive swap-shared',
+    'swap-shared-protected': 'swap-cached-protected',
   },
   fork: {
     'swap-exclusive': 'swap-shared',
@@ -36,6 +39,8 @@ const SWAP_TRANSITIONS: Transitions = {
     'swap-exclusive': 'swap-shared',
     'swap-exclusive-protected': 'swap-shared',
     'swap-shared': 'swap-shared',
+    'swap-cached-protected': 'swap-cached',
+    'swap-shared-protected': 'swap-shared',
   },
   madvise: {
     'huge-ram-read': 'zero',
@@ -47,19 +52,28 @@ const SWAP_TRANSITIONS: Transitions = {
     'swap-cached': 'none ram-read swap-cached swap-shared',
     'swap-exclusive': 'none none-no-access none-read-only swap-exclusive',
     'swap-shared': 'none none-no-access none-read-only swap-shared',
+    'swap-cached-protected': 'swap-cached-protected',
+    'swap-shared-protected': 'none swap-shared-protected',
   },
   'madvise elsewhere': {
     'huge-ram-write': 'zero',
     'ram-read-exclusive': 'zero',
     'ram-write': 'zero',
   },
-  'migrate-to-dev': unchanged(...SWAP_STATES),
-  'migrate-to-sys': unchanged(...SWAP_STATES),
+  'migrate-to-dev': {
+    ...unchanged(...SWAP_STATES),
+    'swap-exclusive-protected': 'swap-exclusive-protected',
+  },
+  'migrate-to-sys': {
+    ...unchanged(...SWAP_STATES),
+    'swap-exclusive-protected': 'swap-exclusive-protected',
+  },
   mlock: {
     'swap-cached': 'ram-write',
     'swap-exclusive': 'ram-write swap-exclusive',
     'swap-shared': 'ram-shared ram-write swap-cached swap-shared',
     'swap-shared-protected': 'swap-cached-protected',
+    'swap-cached-protected': 'swap-cached-protected',
   },
   'mlock elsewhere': {
     'swap-cached': 'ram-read ram-shared',
@@ -68,11 +82,15 @@ const SWAP_TRANSITIONS: Transitions = {
     'swap-cached': 'swap-cached',
     'swap-exclusive': 'swap-exclusive',
     'swap-shared': 'ram-write swap-shared',
+    'swap-exclusive-protected': 'swap-exclusive-protected',
+    'swap-shared-protected': 'swap-shared-protected',
   },
   mremap: {
     'swap-exclusive': 'none none-no-access none-read-only swap-exclusive unmapped',
     'swap-shared': 'none none-no-access swap-shared unmapped',
-    'swap-cached': 'unmapped',
+    'swap-cached': 'swap-cached unmapped',
+    'swap-cached-protected': 'swap-cached-protected',
+    'swap-shared-protected': 'swap-shared-protected',
   },
   'mremap moved': {
     'swap-exclusive': 'swap-exclusive',
@@ -84,9 +102,10 @@ const SWAP_TRANSITIONS: Transitions = {
     'swap-exclusive': 'unmapped',
     'swap-shared': 'unmapped',
     'swap-cached': 'unmapped',
+    'swap-cached-protected': 'unmapped',
   },
   pin: {
-    'swap-cached': 'ram-write',
+    'swap-cached': 'ram-write swap-cached',
     'swap-exclusive': 'ram-write swap-exclusive',
     'swap-shared': 'ram-write swap-shared',
   },
@@ -114,12 +133,26 @@ const SWAP_TRANSITIONS: Transitions = {
   },
   'uffd-unprotect': {
     'swap-exclusive-protected': 'swap-exclusive',
+    'swap-shared': 'swap-shared',
+    'swap-shared-protected': 'swap-shared',
   },
   write: {
     'swap-cached': 'ram-write swap-cached',
     'swap-exclusive': 'ram-write swap-exclusive',
     'swap-shared': 'ram-write swap-shared',
     'swap-shared-protected': 'swap-cached-protected',
+    'swap-cached-protected': 'swap-cached-protected',
+    'swap-exclusive-protected': 'ram-read-exclusive-protected',
+  },
+  'uffd-register': {
+    'swap-cached-protected': 'swap-cached-protected',
+    'swap-exclusive-protected': 'swap-exclusive-protected',
+  },
+  'uffd-unregister': {
+    'swap-shared-protected': 'swap-shared',
+  },
+  'uffd-zeropage': {
+    'swap-exclusive': 'swap-exclusive',
   },
 };
 
@@ -149,14 +182,26 @@ const SWAP_TRANSITIONS_7_3: Transitions = {
     'swap-cached': 'ram-read',
   },
   read: {
-    'swap-shared': 'ram-read',
+    'swap-shared': 'ram-read ram-shared',
   },
   'read-unlocked': {
     'swap-exclusive': 'ram-read-exclusive ram-write',
-    'swap-shared': 'ram-read swap-cached',
+    'swap-shared': 'ram-read ram-shared swap-cached',
   },
   'write elsewhere': {
     'swap-cached': 'ram-read ram-shared',
+  },
+  'cpu-write': {
+    'swap-shared-protected': 'ram-read-protected',
+  },
+  'exclusive elsewhere': {
+    'swap-cached': 'ram-read',
+  },
+  'read elsewhere': {
+    'swap-cached': 'ram-shared',
+  },
+  'read-unlocked elsewhere': {
+    'swap-cached': 'ram-shared',
   },
 };
 
@@ -173,6 +218,9 @@ const SWAP_TRANSITIONS_6_12: Transitions = {
   },
   read: {
     'swap-shared': 'ram-read-exclusive ram-write',
+  },
+  'cpu-write': {
+    'swap-shared-protected': 'ram-read-exclusive-protected',
   },
 };
 

@@ -14,6 +14,12 @@ export const USERFAULT_OPERATIONS: Transitions = {
       'ram-shared-protected',
     ),
     none: 'none ram-read-exclusive-protected ram-write',
+    'device-exclusive-protected': 'device-exclusive-protected',
+    'device-shared-protected': 'device-shared-protected',
+    'huge-ram-shared-protected': 'huge-ram-shared-protected',
+    'none-no-access': 'none-no-access ram-read-exclusive',
+    'none-read-only': 'none-read-only ram-read-exclusive',
+    'ram-read-protected': 'ram-read-protected',
   },
   'uffd-protect': {
     ...unchanged(
@@ -38,6 +44,7 @@ export const USERFAULT_OPERATIONS: Transitions = {
     'ram-shared': 'ram-shared ram-shared-protected',
     'ram-write': 'ram-read-exclusive-protected ram-write',
     zero: 'zero zero-protected',
+    'huge-ram-read-protected': 'ram-read-protected',
   },
   'uffd-register': {
     ...unchanged(
@@ -53,10 +60,15 @@ export const USERFAULT_OPERATIONS: Transitions = {
     'huge-ram-write': 'huge-ram-write ram-write',
     'huge-zero': 'huge-zero zero',
     'huge-ram-shared': 'huge-ram-shared',
+    'device-read-protected': 'device-read-protected',
+    'huge-ram-read-exclusive-protected': 'huge-ram-read-exclusive-protected',
+    'huge-ram-read-protected': 'ram-read-protected',
+    'huge-ram-shared-protected': 'huge-ram-shared-protected',
   },
   'uffd-register elsewhere': {
     'huge-ram-write': 'ram-write',
     'huge-zero': 'zero',
+    'huge-ram-read-protected': 'ram-read-protected',
   },
   'uffd-unprotect': {
     ...unchanged(...ORDER_0_STATES, 'device-exclusive-protected', 'huge-ram-write'),
@@ -65,6 +77,9 @@ export const USERFAULT_OPERATIONS: Transitions = {
     'ram-read-exclusive-protected': 'ram-read-exclusive ram-write',
     'ram-shared-protected': 'ram-shared',
     'zero-protected': 'zero',
+    'device-read-protected': 'device-read',
+    'device-shared-protected': 'device-shared',
+    'ram-read-protected': 'ram-read',
   },
   'uffd-unregister': {
     ...unchanged(...ORDER_0_STATES),
@@ -74,6 +89,8 @@ export const USERFAULT_OPERATIONS: Transitions = {
     'zero-protected': 'zero',
     'ram-read-exclusive-protected': 'ram-write',
     'huge-ram-write': 'huge-ram-write',
+    'device-read-exclusive-protected': 'device-read-exclusive',
+    'device-read-protected': 'device-read',
   },
   'uffd-zeropage': {
     ...unchanged(
@@ -85,9 +102,16 @@ export const USERFAULT_OPERATIONS: Transitions = {
     ),
     none: 'none zero',
     'huge-ram-shared': 'huge-ram-shared',
+    'device-read-protected': 'device-read-protected',
+    'device-shared-protected': 'device-shared-protected',
+    'huge-ram-read-protected': 'huge-ram-read-protected',
+    'huge-ram-shared-protected': 'huge-ram-shared-protected',
+    'ram-read-protected': 'ram-read-protected',
+    'ram-shared-protected': 'ram-shared-protected',
   },
   'uffd-protect elsewhere': {
     'huge-ram-write': 'ram-write',
+    'huge-ram-read-protected': 'ram-read-protected',
   },
 };
 
@@ -118,5 +142,6 @@ export const USERFAULT_OPERATIONS_7_3: Transitions = {
   },
   'uffd-copy': {
     'huge-device-read-exclusive': 'huge-device-read-exclusive',
+    'huge-device-write': 'huge-device-write',
   },
 };

@@ -1,12 +1,9 @@
 /** Rows of the model of userfaultfd: what is registered, what is protected, and what is refused. */
 import type { CoverageTables } from './tables.ts';
 import { transitionRows } from './transitions.ts';
+import { USERFAULT_TRANSITIONS_6_12, USERFAULT_TRANSITIONS_7_3 } from './userfault-by-kernel.ts';
 import { USERFAULT_OPERATIONS, USERFAULT_OPERATIONS_7_3 } from './userfault-operations.ts';
-import {
-  USERFAULT_TRANSITIONS,
-  USERFAULT_TRANSITIONS_6_12,
-  USERFAULT_TRANSITIONS_7_3,
-} from './userfault-transitions.ts';
+import { USERFAULT_TRANSITIONS } from './userfault-transitions.ts';
 
 export const USERFAULT: CoverageTables = {
   operations: [
@@ -50,6 +47,8 @@ export const USERFAULT: CoverageTables = {
         'device-read-protected',
         'device-shared-protected',
         'huge-ram-read-exclusive-protected',
+        'huge-ram-read-protected',
+        'huge-ram-shared-protected',
         'huge-zero-protected',
         'ram-read-exclusive-protected',
         'ram-read-protected',
@@ -59,11 +58,7 @@ export const USERFAULT: CoverageTables = {
     },
     {
       only: '7.3',
-      rows: [
-        'huge-device-read-exclusive-protected',
-        'huge-device-shared-protected',
-        'huge-ram-shared-protected',
-      ],
+      rows: ['huge-device-read-exclusive-protected', 'huge-device-shared-protected'],
     },
   ],
   transitions: [
