@@ -75,7 +75,8 @@ export function swapOutFolio(state: State, vma: Vma, first: number, head: Frame)
   if (!isZero) countVmEvent(state, 'thp_swpout');
   countVmEvent(state, isZero ? 'swpout_zero' : 'pswpout', PMD_PAGES);
   const ptes = vma.mm.ptes[vma.region]!;
-  for (const index of head.pages!.keys()) swapOutEntry(state, vma, first + index, ptes[first + index]!, isZero);
+  for (const index of head.pages!.keys())
+    swapOutEntry(state, vma, first + index, ptes[first + index]!, isZero);
   freeFrame(state, head);
 }
 
