@@ -19,7 +19,7 @@ export const LIMIT_AFTER_HANG_MS = 2000;
  * The agent calls a program hung after five quarters of its limit, and gives its processes the limit to die in; one that
  * spins in the kernel keeps the agent, which runs on the same processor, from saying so.
  */
-const SILENCE_FACTOR = 3;
+const SILENCE_FACTOR = 4;
 
 /** smaps_rollup is dearer than all else at a program's last step: of so many programs, one has it taken. */
 const ROLLUP_EVERY = 8;
@@ -219,7 +219,13 @@ function hasRollup({ steps }: Program): boolean {
   return steps.length % ROLLUP_EVERY === 0;
 }
 
-function describeEnd(transcript: RecordedTranscript): string {
-  const { end } = transcript;
-  return end.kind === 'hung' ? `hung in step ${end.step}\n${end.stacks.join('\n')}` : end.kind;
+/** What a process that cannot be killed waits in (qemu/guest/hung.c). */
+const WAITS = /, state D\b.*, in (\w+)/;
+
+/** How a program ended, in a line; where it hung, and the stacks behind it. */
+export function describeEnd({ end }: Pick<RecordedTranscript, 'end'>): string {
+  if (end.kind !== 'hung') return end.kind;
+  const stacks = end.stacks.join('\n');
+  const place = WAITS.exec(stacks)?.[1];
+  return `hung in step ${end.step}${place === undefined ? '' : `, in ${place}`}\n${stacks}`;
 }

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { loadLibrary } from '../../../harness/programs/load.ts';
 import { EndKind, StructSize } from '../../../harness/programs/protocol.ts';
 import type { Session } from '../../../harness/session/session.ts';
-import { LIMIT_AFTER_HANG_MS, runPrograms } from '../../../harness/suites/programs.ts';
+import { describeEnd, LIMIT_AFTER_HANG_MS, runPrograms } from '../../../harness/suites/programs.ts';
 import { makeProfile } from '../../../model/profile.ts';
 
 it('gives up an agent that says nothing, also when its channel never closes (a process in D state keeps it)', async () => {
@@ -77,4 +77,15 @@ it('waits less for programs that hang once one of them has', async () => {
   expect(results.every(({ comparison }) => comparison.divergences[0]?.field === 'end')).toBe(true);
   expect(limits[0]).toBe(15_000);
   expect(limits.at(-1)).toBe(3 * LIMIT_AFTER_HANG_MS);
+});
+
+it('says what a process that cannot be killed waits in: two hangs in other places are two bugs', () => {
+  const stacks = [
+    'process 1, pid 71, state S (sleeping), in futex_do_wait\n[<0>] futex_do_wait+0x1/0x2',
+    'process 0, pid 70, state D (disk sleep), in softleaf_entry_wait_on_locked\n[<0>] softleaf_entry_wait_on_locked+0x232/0x250',
+  ];
+  expect(describeEnd({ end: { kind: 'hung', step: 7, stacks } }).split('\n')[0]).toBe(
+    'hung in step 7, in softleaf_entry_wait_on_locked',
+  );
+  expect(describeEnd({ end: { kind: 'hung', step: 7, stacks: [] } })).toBe('hung in step 7\n');
 });
