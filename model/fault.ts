@@ -6,7 +6,7 @@ import { dropMapping } from './folio.ts';
 import { newRamFrame } from './frame.ts';
 import { hugeFault, reuseLargeFolio } from './huge-fault.ts';
 import { hugetlbFault } from './hugetlb.ts';
-import { addToLru, drainLru, heldReferences, mlockNew, settleOnLru } from './lru.ts';
+import { addToLru, drainFor, heldReferences, mlockNew } from './lru.ts';
 import { migrateToSystem } from './migrate.ts';
 import { invalidate } from './notifier.ts';
 import { setPte, setTable } from './page-table.ts';
@@ -147,11 +147,11 @@ export function copyPage(state: State, vma: Vma, page: number, pte: Pte): void {
 function reuseAnonFolio(state: State, frame: Frame, vma: Vma): boolean {
   if (frame.head.large) return reuseLargeFolio(state, frame.head);
   if (frame.ksm) return false;
-  if (frame.mapcount > 1) return false;
-  if (heldReferences(state, frame) > Number(!frame.onLru)) return false;
-  if (frame.kind === 'coherent' || (state.settles && !frame.onLru)) drainLru(state);
-  else settleOnLru(state, frame);
-  if (!freeSwap(frame)) return false;
+  const inSwapCache = Number(frame.cached !== null);
+  const most = state.profile.sharedPagesDrain ? 3 : 1 + Number(!frame.onLru) + inSwapCache;
+  if (frame.mapcount + heldReferences(state, frame) + inSwapCache > most) return false;
+  if (!frame.onLru) drainFor(state, frame);
+  if (frame.mapcount + heldReferences(state, frame) > 1 || !freeSwap(frame)) return false;
   // folio_move_anon_rmap()
   frame.anonVma = vma.anonVma;
   return true;

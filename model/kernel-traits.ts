@@ -28,6 +28,11 @@ export interface KernelTraits {
    * every anonymous page shows KSM.
    */
   readonly anonShowsKsm: boolean;
+  /**
+   * wp_can_reuse_anon_folio(): 6.12 drains the CPU's batches for a page of three references, so that one that two processes
+   * map, and that waits in lru_add, has other pages lose the references of the batches.
+   */
+  readonly sharedPagesDrain: boolean;
   /** Commands of test_hmm that are not there yet: FLAGS and READ_UNLOCKED came after 6.12. */
   readonly unknownCommands: readonly (DeviceOp | 'flags')[];
   /**
@@ -112,6 +117,7 @@ export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
     faultPieces: 32,
     deadMirrorFails: true,
     anonShowsKsm: false,
+    sharedPagesDrain: false,
     holeGetsWriteTag: false,
     devicePageFlagsCleared: true,
     unknownCommands: [],
@@ -144,6 +150,7 @@ export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
     faultPieces: 64,
     deadMirrorFails: false,
     anonShowsKsm: true,
+    sharedPagesDrain: true,
     holeGetsWriteTag: true,
     devicePageFlagsCleared: false,
     unknownCommands: ['read-unlocked', 'flags'],

@@ -68,6 +68,19 @@ export function settleOnLru(state: State, frame: Frame): void {
   }
 }
 
+/**
+ * lru_add_drain() for a page that is on no LRU list. Where it is not known which pages wait in lru_add, it is not known of
+ * those that came later either.
+ */
+export function drainFor(state: State, frame: Frame): void {
+  if (state.settles || frame.kind === 'coherent') {
+    drainLru(state);
+    return;
+  }
+  settleActivating(state);
+  settleOnLru(state, frame);
+}
+
 /** `frame` has PG_active: its place in the batch of activations was drained, or it never had one. */
 export function settleActive(state: State, frame: Frame): void {
   frame.active = true;

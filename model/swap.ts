@@ -9,7 +9,7 @@
 import { markDirty } from './access-flags.ts';
 import { addMapping, isMapped, removeMapping } from './folio.ts';
 import { freeFrame, newFrame, newRamFrame } from './frame.ts';
-import { addToLru, heldReferences, mlockFolio, settleOnLru } from './lru.ts';
+import { addToLru, drainFor, heldReferences, mlockFolio } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { setPte } from './page-table.ts';
@@ -109,7 +109,7 @@ export function swapIn(state: State, vma: Vma, page: number, old: Pte, write: bo
   let exclusive = old.readExclusive || direct;
   slot.mapcount--;
   if (profile.swapCacheIsSkipped && !direct) {
-    if (write) settleOnLru(state, frame);
+    if (write && !frame.onLru) drainFor(state, frame);
     const references = 1 + frame.mapcount + 1 + heldReferences(state, frame);
     if (vma.locked || frame.mlocked || (write && references === 2)) {
       if (freeSwap(frame) && references === 2) exclusive = true;

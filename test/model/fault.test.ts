@@ -58,6 +58,26 @@ describe('CPU faults (mm/memory.c)', () => {
     });
   });
 
+  it('drain the batches of 6.12 for a page of two processes, so that the next is reused: wp_can_reuse_anon_folio()', () => {
+    const steps = `
+      {mmap: a}
+      {open: 0}
+      {cpu-write: "a[1]"}
+      {madvise: "a[1]", advice: cold}
+      {exclusive: "a[1]", device: 0}
+      {exclusive: "a[1]", device: 0}
+      {cpu-write: "a[0..1]"}
+      {fork: p1}
+      {cpu-write: "a[1]", by: p1}`;
+    const isReused = (kernel: '7.3' | '6.12') => {
+      const profile = makeProfile({ kernel, design: 'pfn', arch: 'x86_64' });
+      const frame = (text: string) => pte(play(text, profile).state, 0, 1)!.frame.id;
+      return frame(steps) === frame(`${steps}\n{cpu-write: "a[0..1]"}`);
+    };
+    expect(isReused('6.12')).toBe(true);
+    expect(isReused('7.3')).toBe(false);
+  });
+
   it('are SIGSEGV at the first page that does not allow the access, after those before it', () => {
     const played = play(`
       {mmap: a}
