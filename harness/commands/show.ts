@@ -5,7 +5,7 @@ import type { Divergence } from '../compare/tally.ts';
 import { describeFingerprint, mostTelling } from '../divergence/fingerprint.ts';
 import { type Finding, readFinding } from '../divergence/keep.ts';
 import { inputError } from '../errors.ts';
-import { formatVerdict } from '../report/table.ts';
+import { formatFields, formatVerdict } from '../report/table.ts';
 import { type Verdict, verdictSchema } from '../report/verdict.ts';
 
 interface ShowOptions {
@@ -95,6 +95,7 @@ async function formatFinding(folder: string, finding: Finding): Promise<string> 
   if (lost !== null) lines.push('', `guest lost: ${lost}`);
   const drawing = await text('pages.txt').catch(() => undefined);
   if (drawing !== undefined) lines.push('', drawing.trimEnd());
+  else if (divergences.length > 0) lines.push('', 'in the run that found it:', ...formatFields(divergences));
   lines.push('', `again: hmmdiff repro ${folder}`);
   if (smallest) lines.push(`in C:  gcc -static -O2 -I LINUX/lib -o repro ${join(folder, 'repro.c')}`);
   return `${lines.join('\n')}\n`;

@@ -14,6 +14,8 @@ export interface Suspicion {
   programs: Program[];
   /** What the first of them showed, when it is a divergence. */
   shown?: Shown;
+  /** All of it, when the run showed it; a trial may not any more. */
+  divergences?: readonly Divergence[];
   /** A more frequent one, of another operation, that shows the same otherwise. */
   like?: Fingerprint;
 }
@@ -24,6 +26,7 @@ export interface Sighting {
   fingerprint: Fingerprint;
   /** Of a divergence. */
   shown?: Shown | undefined;
+  divergences?: readonly Divergence[];
 }
 
 export interface Investigation {
@@ -73,8 +76,13 @@ export function fold(all: readonly Sighting[]): Suspicion[] {
   }
   const suspicions = [...byId.values()].map((sightings): Suspicion => {
     sightings.sort((a, b) => weightOf(a.program) - weightOf(b.program));
-    const [{ fingerprint, shown }] = sightings as [Sighting];
-    return { fingerprint, programs: sightings.map(({ program }) => program), ...(shown ? { shown } : {}) };
+    const [{ fingerprint, shown, divergences }] = sightings as [Sighting];
+    return {
+      fingerprint,
+      programs: sightings.map(({ program }) => program),
+      ...(shown && { shown }),
+      ...(divergences && { divergences }),
+    };
   });
   suspicions.sort((a, b) => b.programs.length - a.programs.length);
   const likes: Suspicion[] = [];

@@ -68,7 +68,7 @@ export const findingSchema = z.strictObject({
   /** The smallest program that was found; null when the original did not show it again. */
   smallest: smallestSchema.nullable(),
   seconds: z.number(),
-  /** Of the smallest program, in the step that shows it. */
+  /** Of the smallest program, in the step that shows it; of the run, where no trial has shown it again. */
   divergences: z.array(divergence),
   /** What the kernel reported meanwhile. */
   splats: z.array(z.strictObject({ title: z.string(), lines: z.array(z.string()) })),
@@ -113,7 +113,7 @@ export async function keepFinding(
         }
       : null,
     seconds: Math.round(investigation.seconds * 100) / 100,
-    divergences: trial?.result?.comparison.divergences ?? [],
+    divergences: [...(trial?.result?.comparison.divergences ?? suspicion.divergences ?? [])],
     splats: (trial?.splats ?? []).map(({ title, lines }) => ({ title, lines })),
     lost: trial?.lost ?? null,
   } satisfies Finding);

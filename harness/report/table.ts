@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Divergence } from '../compare/tally.ts';
 import { type Colors, colorsFor } from './colors.ts';
 import { formatDuration } from './duration.ts';
 import { number } from './number.ts';
@@ -98,27 +99,30 @@ function findings(lane: LaneVerdict, folder: string, paint: Colors): string[] {
   return lines;
 }
 
-/** Where one program shows it, and how to see it again. */
-function formatFinding(finding: ProgramFinding, lane: LaneVerdict, run: string, paint: Colors): string[] {
-  const { id, example, smallest, rate, folder } = finding;
-  const times = (counted: { shown: number; runs: number }) => `${counted.shown} of ${counted.runs}`;
-  const lines = [`       ${paint.red(id)} ${example}`];
-  const shown = lane.suites.programs?.divergences.find(({ program }) => program === example)?.fields ?? [];
-  for (const field of shown.slice(0, 4)) {
+const MOST_FIELDS = 4;
+
+/** Where fields differ, and how. */
+export function formatFields(fields: readonly (Omit<Divergence, 'field'> & { field: string })[]): string[] {
+  const lines = fields.slice(0, MOST_FIELDS).flatMap((field) => {
     const where = [
       `step ${field.step}`,
       ...(field.process === undefined ? [] : [`p${field.process}`]),
       ...(field.page === undefined ? [] : [`region ${field.region} page ${field.page}`]),
       field.field,
     ].join(', ');
-    lines.push(
-      `         ${where}`,
-      `           expected ${field.expected}`,
-      `           seen     ${field.seen}`,
-      `           rule     ${field.rule}`,
-    );
-  }
-  if (shown.length > 4) lines.push(`         and ${shown.length - 4} more fields`);
+    return [where, `  expected ${field.expected}`, `  seen     ${field.seen}`, `  rule     ${field.rule}`];
+  });
+  if (fields.length > MOST_FIELDS) lines.push(`and ${fields.length - MOST_FIELDS} more fields`);
+  return lines;
+}
+
+/** Where one program shows it, and how to see it again. */
+function formatFinding(finding: ProgramFinding, lane: LaneVerdict, run: string, paint: Colors): string[] {
+  const { id, example, smallest, rate, folder } = finding;
+  const times = (counted: { shown: number; runs: number }) => `${counted.shown} of ${counted.runs}`;
+  const lines = [`       ${paint.red(id)} ${example}`];
+  const shown = lane.suites.programs?.divergences.find(({ program }) => program === example)?.fields ?? [];
+  lines.push(...formatFields(shown).map((line) => `         ${line}`));
   if (rate) lines.push(`         run again by itself, it showed this in ${times(rate)} runs`);
   if (smallest && folder !== null) {
     const cold = `${times(smallest.rate)} runs, ${times(smallest.coldRate)} on a machine that had just booted`;

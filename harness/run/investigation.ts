@@ -60,7 +60,7 @@ export async function investigateLane(
   const setting = { design, arch };
   const shown = suspects.diverged.flatMap(({ program, divergences }): Sighting[] => {
     const fingerprint = fingerprintOfDivergences(program, divergences, setting);
-    return fingerprint ? [{ program, fingerprint, shown: mostTelling(divergences) }] : [];
+    return fingerprint ? [{ program, fingerprint, shown: mostTelling(divergences), divergences }] : [];
   });
   if (lane.most === 0) {
     for (const { program, reason, step } of suspects.lost) {
