@@ -4,7 +4,10 @@ import type { CoverageTables } from './tables.ts';
 import { becoming, type Transitions, transitionRows, unchanged } from './transitions.ts';
 
 const COHERENT_TRANSITIONS: Transitions = {
-  'check-exclusive': unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
+  'check-exclusive': {
+    ...unchanged(...COHERENT_STATES, ...OTHER_COHERENT_STATES),
+    'other-coherent-read-protected': 'other-coherent-read-protected',
+  },
   close: {
     'coherent-read': 'ram-read',
     'coherent-read-exclusive': 'ram-read-exclusive',
@@ -46,10 +49,10 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared-protected',
   ),
   madvise: {
-    'coherent-read': 'coherent-read file-none none none-no-access',
+    'coherent-read': 'coherent-read file-none none none-no-access none-read-only',
     'coherent-read-exclusive':
-      'coherent-read-exclusive file-none-read-only none none-no-access none-read-only',
-    'coherent-shared': 'coherent-shared file-none none none-no-access',
+      'coherent-read-exclusive file-none file-none-read-only none none-no-access none-read-only',
+    'coherent-shared': 'coherent-shared file-none none none-no-access none-read-only',
     'coherent-write': 'coherent-write file-none none',
     'coherent-read-exclusive-protected': 'coherent-read-exclusive-protected none',
   },
@@ -101,6 +104,7 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'coherent-shared ram-write',
     'coherent-write': 'coherent-read-exclusive coherent-write',
     'coherent-read-protected': 'coherent-read-protected',
+    'coherent-shared-protected': 'coherent-shared-protected',
   },
   'mprotect elsewhere': {
     'coherent-shared': 'coherent-read',
@@ -108,8 +112,8 @@ const COHERENT_TRANSITIONS: Transitions = {
   mremap: {
     'coherent-read': 'coherent-read file-none none none-read-only unmapped',
     'coherent-read-exclusive': 'coherent-read-exclusive none none-no-access unmapped',
-    'coherent-shared': 'coherent-shared file-none none unmapped',
-    'coherent-write': 'coherent-write none unmapped',
+    'coherent-shared': 'coherent-shared file-none none none-read-only unmapped',
+    'coherent-write': 'coherent-write file-none none unmapped',
   },
   'mremap elsewhere': {
     'coherent-shared': 'coherent-read',
@@ -142,6 +146,8 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-write': 'ram-write',
     'other-coherent-write': 'other-coherent-write',
     'other-coherent-read-exclusive': 'other-coherent-read-exclusive',
+    'coherent-read-exclusive': 'ram-read-exclusive',
+    'other-coherent-shared': 'other-coherent-shared',
   },
   'release elsewhere': {
     'coherent-read': 'ram-read',
@@ -173,11 +179,14 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-shared': 'coherent-shared',
     'coherent-shared-protected': 'coherent-shared-protected',
     'coherent-write': 'coherent-write',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
   },
   'uffd-protect': {
     'coherent-read': 'coherent-read',
     'coherent-read-protected': 'coherent-read-protected',
     'coherent-write': 'coherent-write',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
+    'coherent-shared': 'coherent-shared coherent-shared-protected',
   },
   'uffd-register': {
     'coherent-read': 'coherent-read',
@@ -195,9 +204,11 @@ const COHERENT_TRANSITIONS: Transitions = {
     'coherent-read': 'coherent-read',
     'coherent-shared': 'coherent-shared',
     'coherent-write': 'coherent-write',
+    'coherent-read-exclusive': 'coherent-read-exclusive',
   },
   'uffd-zeropage': {
     'coherent-write': 'coherent-write',
+    'coherent-shared': 'coherent-shared',
   },
 };
 
@@ -252,6 +263,12 @@ const COHERENT_TRANSITIONS_7_3: Transitions = {
   },
   write: {
     'device-exclusive': 'coherent-write other-coherent-write',
+  },
+  'migrate-to-dev': {
+    'swap-cached': 'coherent-read',
+  },
+  'mremap elsewhere': {
+    'coherent-write': 'device-exclusive ram-read-exclusive',
   },
 };
 

@@ -39,7 +39,7 @@ export const FILE_TRANSITIONS: Transitions = {
   madvise: {
     'device-exclusive': 'file-none file-none-read-only',
     'device-read': 'file-none file-none-read-only',
-    'device-read-exclusive': 'file-none',
+    'device-read-exclusive': 'file-none file-none-no-access file-none-read-only',
     'device-shared': 'file-none file-none-no-access file-none-read-only',
     'device-write': 'file-none',
     'file-none': 'file-none',

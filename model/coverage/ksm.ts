@@ -42,7 +42,9 @@ const KSM_TRANSITIONS: Transitions = {
     'ram-merged': 'none ram-merged unmapped',
     'ram-merged-protected': 'ram-merged-protected',
   },
-  'mremap moved': { 'ram-merged': 'ram-read-exclusive' },
+  'mremap moved': {
+    'ram-merged': 'ram-merged ram-read-exclusive',
+  },
   munmap: {
     'ram-merged': 'unmapped',
     'ram-merged-protected': 'unmapped',
@@ -72,6 +74,9 @@ const KSM_TRANSITIONS: Transitions = {
   'uffd-unregister': {
     'ram-merged': 'ram-merged',
     'ram-merged-protected': 'ram-merged',
+  },
+  'read-unlocked': {
+    'ram-merged': 'ram-merged',
   },
 };
 

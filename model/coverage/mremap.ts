@@ -60,6 +60,8 @@ const MREMAP_TRANSITIONS_7_3: Transitions = {
     'huge-device-shared': 'device-read device-shared huge-device-read',
     'huge-device-write': 'device-write',
     none: 'none-read-only ram-write',
+    'ram-write': 'device-exclusive',
+    unmapped: 'ram-shared',
   },
   'mremap moved': {
     'huge-device-read': 'device-read',

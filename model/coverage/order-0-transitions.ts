@@ -102,7 +102,7 @@ export const ORDER_0_TRANSITIONS: Transitions = {
     'device-read-exclusive': 'device-read-exclusive none none-no-access none-read-only',
     'device-shared': 'device-shared none none-no-access none-read-only',
     'device-write': 'device-write none',
-    'ram-read': 'none none-no-access none-read-only ram-read',
+    'ram-read': 'none none-no-access none-read-only ram-read zero',
     'ram-read-exclusive': 'none none-no-access none-read-only ram-read-exclusive',
     'ram-shared': 'none none-no-access none-read-only ram-shared',
     'ram-write': 'none ram-write',
@@ -111,6 +111,7 @@ export const ORDER_0_TRANSITIONS: Transitions = {
   'madvise elsewhere': {
     'device-shared': 'device-read',
     'ram-shared': 'ram-read',
+    'ram-read': 'zero',
   },
   'migrate-to-dev': {
     ...unchanged(...DEVICE_STATES, ...OTHER_DEVICE_STATES, 'device-exclusive', 'none-no-access', 'unmapped'),
@@ -242,6 +243,9 @@ export const ORDER_0_TRANSITIONS_7_3: Transitions = {
     'device-exclusive': 'zero',
   },
   release: {
+    'device-exclusive': 'ram-read-exclusive',
+  },
+  'release elsewhere': {
     'device-exclusive': 'ram-read-exclusive',
   },
 };

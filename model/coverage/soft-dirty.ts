@@ -12,6 +12,9 @@ const SOFT_DIRTY_TRANSITIONS: Transitions = {
   'fork child': {
     'ram-read-exclusive': 'ram-write',
   },
+  'uffd-unregister': {
+    'ram-write': 'ram-read-exclusive',
+  },
 };
 
 const SOFT_DIRTY_TRANSITIONS_7_3: Transitions = {

@@ -69,8 +69,8 @@ const SWAP_TRANSITIONS: Transitions = {
     'swap-exclusive-protected': 'swap-exclusive-protected',
   },
   mlock: {
-    'swap-cached': 'ram-write',
-    'swap-exclusive': 'ram-write swap-exclusive',
+    'swap-cached': 'ram-write swap-cached',
+    'swap-exclusive': 'ram-read-exclusive ram-write swap-exclusive',
     'swap-shared': 'ram-shared ram-write swap-cached swap-shared',
     'swap-shared-protected': 'swap-cached-protected',
     'swap-cached-protected': 'swap-cached-protected',
@@ -88,7 +88,7 @@ const SWAP_TRANSITIONS: Transitions = {
   mremap: {
     'swap-exclusive': 'none none-no-access none-read-only swap-exclusive unmapped',
     'swap-shared': 'none none-no-access swap-shared unmapped',
-    'swap-cached': 'swap-cached unmapped',
+    'swap-cached': 'none swap-cached unmapped',
     'swap-cached-protected': 'swap-cached-protected',
     'swap-shared-protected': 'swap-shared-protected',
   },
@@ -215,6 +215,7 @@ const SWAP_TRANSITIONS_6_12: Transitions = {
   'mremap elsewhere': {
     'swap-exclusive': 'unmapped',
     'swap-shared': 'unmapped',
+    'swap-cached': 'unmapped',
   },
   read: {
     'swap-shared': 'ram-read-exclusive ram-write',

@@ -91,6 +91,7 @@ export const USERFAULT_OPERATIONS: Transitions = {
     'huge-ram-write': 'huge-ram-write',
     'device-read-exclusive-protected': 'device-read-exclusive',
     'device-read-protected': 'device-read',
+    'ram-write': 'ram-write',
   },
   'uffd-zeropage': {
     ...unchanged(

@@ -146,7 +146,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
   },
   mremap: {
     'device-read-exclusive-protected': 'device-read-exclusive-protected none unmapped',
-    'ram-read-exclusive-protected': 'none ram-read-exclusive-protected',
+    'ram-read-exclusive-protected': 'none ram-read-exclusive-protected unmapped',
     'ram-shared-protected': 'ram-shared-protected',
     'zero-protected': 'unmapped',
     'device-read-protected': 'device-read-protected',
@@ -256,5 +256,11 @@ export const USERFAULT_TRANSITIONS: Transitions = {
   },
   'mprotect elsewhere': {
     'huge-ram-read-protected': 'ram-read-protected',
+  },
+  exit: {
+    'ram-shared-protected': 'ram-read-protected',
+  },
+  release: {
+    'ram-read-protected': 'ram-read-protected',
   },
 };
