@@ -13,7 +13,7 @@ import type { Design } from '../kernels/registry.ts';
 export const fingerprintSchema = z.strictObject({
   /** `lost`: the program took its guest with it. `splat`: the kernel reported something and went on. */
   kind: z.enum(['divergence', 'splat', 'lost']),
-  /** Of the step that shows it; `end` behind the last step. */
+  /** Of the step that shows it; `end` behind the last step, `begin` before the first. */
   operation: z.string(),
   /** A field of the comparison (compare/tally.ts); `console` for what the kernel reported; `guest` for a lost one. */
   field: z.string(),
@@ -71,7 +71,10 @@ export function fingerprintOfSplat(
   };
 }
 
-/** Of a program that took its guest with it; `reason` is the panic's title, or how it hung. */
+/** Before the first step, when the agent makes the devices' memory anew for huge regions (qemu/guest/renew.c). */
+export const BEGIN = 'begin';
+
+/** Of a program that took its guest with it in `step`, -1 before the first; `reason` is the panic's title, or how it hung. */
 export function fingerprintOfLoss(
   program: Program,
   step: number | undefined,
@@ -140,7 +143,7 @@ function pick({ design, arch }: Setting): Setting {
 }
 
 function operationAt(program: Program, step: number): string {
-  return program.steps[step]?.op ?? 'end';
+  return step < 0 ? BEGIN : (program.steps[step]?.op ?? 'end');
 }
 
 const NUMBER = /^-?(?:0x[0-9a-f]+|\d+)$/;

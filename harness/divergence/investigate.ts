@@ -2,7 +2,7 @@
 import { MAX_STEPS, type Program } from '../../model/program.ts';
 import type { Divergence } from '../compare/tally.ts';
 import { endsGuest } from './aftermath.ts';
-import { type Fingerprint, identify, type Shown, sameFingerprint, sameKind } from './fingerprint.ts';
+import { BEGIN, type Fingerprint, identify, type Shown, sameFingerprint, sameKind } from './fingerprint.ts';
 import { cutAfter } from './reductions.ts';
 import { accepts, type Rate, runsFor, shrink } from './shrink.ts';
 import type { Trial, Trials } from './trials.ts';
@@ -84,7 +84,9 @@ export function fold(all: readonly Sighting[]): Suspicion[] {
       ...(divergences && { divergences }),
     };
   });
-  suspicions.sort((a, b) => b.programs.length - a.programs.length);
+  // What no step is needed for cannot be shrunk to any, and its C program would have nothing to show.
+  const hasBegun = ({ fingerprint }: Suspicion) => Number(fingerprint.operation !== BEGIN);
+  suspicions.sort((a, b) => hasBegun(b) - hasBegun(a) || b.programs.length - a.programs.length);
   const likes: Suspicion[] = [];
   const first: Suspicion[] = [];
   for (const suspicion of suspicions) {

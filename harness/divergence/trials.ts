@@ -126,7 +126,7 @@ export class Trials implements AsyncDisposable {
         program: loss.program,
         lost,
         splats: splats.filter((splat) => announced.at(splat.firstLine)?.program === index),
-        fingerprints: [fingerprintOfLoss(loss.program, step, lost, setting)],
+        fingerprints: [fingerprintOfLoss(loss.program, step ?? -1, lost, setting)],
         // One that ran to its end, and whose guest was lost behind it, has to keep all steps.
         ...(run.lost && step !== undefined ? { lostStep: step } : {}),
       });

@@ -134,7 +134,7 @@ export class LanePrograms {
       await this.#keep(program);
       const reason = agentLives ? run.lost.reason : await session.explainLoss(run.lost.reason);
       const said = announcements(session.guest.console.lines.slice(linesBefore));
-      const step = said.lastStepOf(this.#done + 1);
+      const step = announce ? (said.lastStepOf(this.#done + 1) ?? -1) : undefined;
       this.#lost.push({ program, reason, step });
       this.#done++;
       await this.journal.append({ type: 'lost', reason, ...(step === undefined ? {} : { step }) });

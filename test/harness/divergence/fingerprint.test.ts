@@ -56,6 +56,14 @@ describe('a fingerprint', () => {
     expect(fingerprint(1, 'kpageflags', 'ANON', 'none')).toMatchObject({ expected: 'ANON', seen: 'no ANON' });
   });
 
+  it('tells a guest that was lost before the first step from one that was lost behind the last, and puts it last', () => {
+    const lost = (step: number) =>
+      fingerprintOfLoss(program, step, 'its kernel panicked: oops in frob', setting);
+    expect([-1, 0, 3].map((step) => lost(step).operation)).toEqual(['begin', 'mmap', 'end']);
+    const folded = fold([-1, -1, 1].map((step) => ({ program, fingerprint: lost(step) })));
+    expect(folded.map(({ fingerprint: { operation } }) => operation)).toEqual(['cpu-write', 'begin']);
+  });
+
   it('knows an oops again on another architecture', () => {
     const on = (arch: Arch, title: string) =>
       fingerprintOfLoss(program, 2, `its kernel panicked: ${title}`, { design: 'offset', arch });
