@@ -133,7 +133,8 @@ export interface RollupObservation {
 /** One process, without its regions. */
 export interface ProcessObservation {
   process: ProcessId;
-  rss: Rss;
+  /** RssAnon after each step, the others not after each. */
+  rss: Pick<Rss, 'anon'> & Partial<Rss>;
   /** Mappings of regions, in ascending order; at chosen steps. */
   smaps?: MappingObservation[];
   /** At the last step. */

@@ -32,13 +32,15 @@ export function compareProcesses(
     const other = seen[index]!.rss;
     const place = { step, process };
     for (const [count, field, rule] of COUNTS) {
+      const kib = other[count];
+      if (kib === undefined) continue;
       tally.check(
-        other[count] - base[count] === rss[count],
+        kib - base[count] === rss[count],
         place,
         field,
         rule,
         () => `${rss[count]} KiB of the regions`,
-        () => `${other[count] - base[count]} KiB${beside(base[count])}`,
+        () => `${kib - base[count]} KiB${beside(base[count])}`,
       );
     }
   });

@@ -166,7 +166,7 @@ export const NO_VM_EVENT = 0xffff_ffff_ffff_ffffn;
 export const TranscriptFlag = { stuck: 1, 'vm-events': 2 } as const;
 export const OutcomeKind = { ok: 0, errno: 1, signal: 2 } as const;
 export const StepFlag = { counts: 1, data: 2, bytes: 4, parts: 8 } as const;
-export const ProcessFlag = { smaps: 1, rollup: 2 } as const;
+export const ProcessFlag = { 'has-smaps': 1, 'has-rollup': 2, 'anon-alone': 4 } as const;
 /** Bytes of the line VmFlags in a smaps_record. */
 export const VM_FLAGS_BYTES = 64;
 export const RegionFlag = { mincore: 1, scan: 2 } as const;

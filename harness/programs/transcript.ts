@@ -199,11 +199,17 @@ function decodeProcess(
   reader.u8('padding');
   const mappingCount = reader.u32('number of mappings', what);
   const where = `${what}, process ${process}`;
-  const rss = decodeRss(reader, where);
+  const { anon, ...others } = decodeRss(reader, where);
+  const rss = flags & ProcessFlag['anon-alone'] ? { anon } : { anon, ...others };
   const smaps = times(mappingCount, () => decodeMapping(reader, where));
-  const rollup = flags & ProcessFlag.rollup ? decodeRollup(reader, where) : undefined;
+  const rollup = flags & ProcessFlag['has-rollup'] ? decodeRollup(reader, where) : undefined;
   for (let index = 0; index < regionCount; index++) regions.push(decodeRegion(reader, what, last));
-  return { process, rss, ...(flags & ProcessFlag.smaps ? { smaps } : {}), ...(rollup ? { rollup } : {}) };
+  return {
+    process,
+    rss,
+    ...(flags & ProcessFlag['has-smaps'] ? { smaps } : {}),
+    ...(rollup ? { rollup } : {}),
+  };
 }
 
 function decodeMapping(reader: ByteReader, where: string): MappingObservation {

@@ -229,8 +229,14 @@ void observe_self(void)
 	*record = (struct process_record){ .process = self.number };
 	if (shared->control.settles)
 		drain_lru();
-	if (observe & OBSERVE_STATUS)
-		record->rss = read_rss();
+	if (observe & OBSERVE_STATUS) {
+		if (shared->control.anonymous && !dear_wanted()) {
+			record->rss.anon = read_rss_anon();
+			record->flags |= PROCESS_ANON_ALONE;
+		} else {
+			record->rss = read_rss();
+		}
+	}
 	/* Before the pages are read, which makes them young. */
 	if (smaps_wanted())
 		append_smaps(record);

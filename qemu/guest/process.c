@@ -80,6 +80,7 @@ static void become(unsigned int number)
 	self.userfault = -1;
 	self.pagemap = -1;
 	self.status = -1;
+	self.statm = -1;
 	self.smaps = -1;
 	self.rollup = -1;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
@@ -96,7 +97,9 @@ void become_first_process(void)
 void become_child(unsigned int number)
 {
 	/* What the parent pins is the parent's: its last descriptor of gup_test gives it up. So is its userfaultfd. */
-	const int parents[] = { self.pagemap, self.status, self.smaps, self.rollup, self.gup_test, self.userfault };
+	const int parents[] = {
+		self.pagemap, self.status, self.statm, self.smaps, self.rollup, self.gup_test, self.userfault,
+	};
 
 	for (unsigned int i = 0; i < sizeof(parents) / sizeof(parents[0]); i++)
 		if (parents[i] >= 0)

@@ -15,6 +15,7 @@ struct process {
 	unsigned int	number;
 	int		pagemap;		/* of this process; -1 until it is needed */
 	int		status;			/* as pagemap, and so are these */
+	int		statm;
 	int		smaps;
 	int		rollup;
 	int		device[MAX_DEVICES];	/* -1: not open */

@@ -10,7 +10,8 @@ enum observe_bit {
 	OBSERVE_WORDS		= 1 << 2,	/* first and last word of present pages */
 	OBSERVE_SNAPSHOT	= 1 << 3,	/* HMM_DMIRROR_SNAPSHOT through fds that the process opened itself */
 	OBSERVE_TRACE		= 1 << 4,
-	OBSERVE_STATUS		= 1 << 5,	/* RSS lines of /proc/PID/status */
+	/* RSS lines of /proc/PID/status; of programs without files and swap, all of them only where smaps are taken. */
+	OBSERVE_STATUS		= 1 << 5,
 	OBSERVE_MINCORE		= 1 << 6,
 	OBSERVE_SCAN		= 1 << 7,	/* PAGEMAP_SCAN */
 	OBSERVE_SMAPS		= 1 << 8,	/* at every `smaps_every`th step, and at the last */

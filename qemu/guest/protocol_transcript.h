@@ -92,6 +92,7 @@ struct page_record {
 enum process_flag {
 	PROCESS_HAS_SMAPS	= 1 << 0,
 	PROCESS_HAS_ROLLUP	= 1 << 1,
+	PROCESS_ANON_ALONE	= 1 << 2,	/* of `rss`, only `anon` was looked at */
 };
 
 struct process_record {

@@ -75,6 +75,7 @@ struct control {
 	uint32_t	released;	/* bit per device that was taken its memory by RELEASE */
 	uint32_t	settles;	/* the CPU's LRU batches are drained before anything is observed: after an mlock */
 	uint32_t	merges;		/* ksmd was asked to run */
+	uint32_t	anonymous;	/* all regions are, and nothing goes to swap: of the RSS lines, RssAnon alone changes */
 	uint32_t	leaving;	/* the process that is exiting because it should; else NOBODY */
 	pid_t		pid[MAX_PROCESSES];
 

@@ -20,13 +20,17 @@ static const char *const names[] = {
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == SMAPS_FIELDS, "the fields of struct smaps_fields");
 
-bool smaps_wanted(void)
+bool dear_wanted(void)
 {
 	const uint32_t every = program.header.smaps_every;
 	const uint32_t step = shared->control.step;
 
-	return program.header.observe & OBSERVE_SMAPS &&
-	       ((step + 1) % every == 0 || step + 1 == program.header.steps);
+	return !every || (step + 1) % every == 0 || step + 1 == program.header.steps;
+}
+
+bool smaps_wanted(void)
+{
+	return program.header.observe & OBSERVE_SMAPS && dear_wanted();
 }
 
 /* Returns the end of the line. */

@@ -7,6 +7,9 @@
 
 #include "protocol.h"
 
+/* Whether what is dear to look at is looked at after the current step: every smaps_every-th, and the last. */
+bool dear_wanted(void);
+
 /* Whether the program asks for smaps after the current step. */
 bool smaps_wanted(void);
 

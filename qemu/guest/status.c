@@ -59,3 +59,23 @@ struct rss read_rss(void)
 	rss.swap = take_line(&at, "\nVmSwap:");
 	return rss;
 }
+
+/* fs/proc/array.c, proc_pid_statm(): size, resident, shared (of files and shmem), in pages; it counts as task_mem() does. */
+uint32_t read_rss_anon(void)
+{
+	unsigned long resident, shared_pages;
+	char text[128];
+	ssize_t length;
+	char *at;
+
+	if (self.statm < 0)
+		self.statm = open_own("/proc/self/statm");
+	length = pread(self.statm, text, sizeof(text) - 1, 0);
+	if (length < 0)
+		fail("/proc/self/statm");
+	text[length] = '\0';
+	strtoul(text, &at, 10);
+	resident = strtoul(at, &at, 10);
+	shared_pages = strtoul(at, &at, 10);
+	return (resident - shared_pages) * (PAGE_BYTES / 1024);
+}

@@ -204,6 +204,24 @@ describe('the end of a run', () => {
     ]);
   });
 
+  it('does without the lines of status that were not looked at, and never without RssAnon', () => {
+    const transcript = predict(steps, x86!);
+    const processes = transcript.steps.flatMap((step) => step.processes);
+    for (const process of processes) process.rss = { anon: process.rss.anon };
+    const { divergences, fieldsCompared } = compare(steps, transcript, x86!);
+    expect(divergences).toEqual([]);
+    expect(fieldsCompared).toMatchObject({
+      'status.rss-anon': processes.length,
+      'status.rss-file': 0,
+      'status.swap': 0,
+    });
+    processes.at(-1)!.rss.anon += 4;
+    expect(compare(steps, transcript, x86!).divergences).toMatchObject([
+      { field: 'status.rss-anon' },
+      { field: 'invariant' },
+    ]);
+  });
+
   it('counts trace events of somebody else as slack', () => {
     const transcript = { ...predict(steps, x86!), strayEvents: 3 };
     expect(compare(steps, transcript, x86!)).toMatchObject({

@@ -70,7 +70,7 @@ describe('the protocol of host and agent', () => {
     ['TRANSCRIPT', protocol.TranscriptFlag],
     ['OUTCOME', protocol.OutcomeKind],
     ['STEP_HAS', protocol.StepFlag],
-    ['PROCESS_HAS', protocol.ProcessFlag],
+    ['PROCESS', protocol.ProcessFlag],
     ['REGION_HAS', protocol.RegionFlag],
   ])('has the same numbers for %s on both sides', (prefix, values) => {
     for (const [name, value] of Object.entries(values)) {
