@@ -34,6 +34,7 @@ export function newDeviceFrame(state: State, file: DeviceFile, word: number): Fr
   frame.positionKnown = freed?.known ?? renewed;
   frame.active = freed || !renewed ? freed?.active : false;
   frame.swapBacked = freed || !renewed ? freed?.swapBacked : false;
+  frame.unevictable = freed || !renewed ? freed?.unevictable : false;
   frame.generation = device.generation;
   frame.isOfLoad = device.generation === device.loadedGeneration && frame.position < CHUNK_PAGES;
   device.live.add(frame);
@@ -52,6 +53,7 @@ export function newDeviceFolio(state: State, file: DeviceFile, from: Frame | nul
   head.positionKnown = freed?.known ?? true;
   head.active = freed ? freed.active : false;
   head.swapBacked = freed ? freed.swapBacked : false;
+  head.unevictable = freed ? freed.unevictable : false;
   for (const page of head.pages!) page.generation = device.generation;
   device.live.add(head);
   return head;

@@ -64,8 +64,8 @@ export interface Frame {
   onLru: boolean;
   /** PG_mlocked */
   mlocked: boolean;
-  /** PG_unevictable. */
-  unevictable: boolean;
+  /** PG_unevictable; undefined where an earlier life of a device page may have left it. */
+  unevictable: boolean | undefined;
   /** folio->mlock_count of an unevictable page on the LRU. */
   mlockCount: number;
   /** Of a page in the swap cache: its slot. Of a slot: the page that the swap cache has of it. */
@@ -146,8 +146,8 @@ export function freeFrame(state: State, frame: Frame): void {
   if (frame.minor >= 0) {
     const device = state.devices[frame.minor]!;
     device.live.delete(frame);
-    const { position, positionKnown: known, active, swapBacked } = frame;
-    (frame.pages ? device.freeHuge : device.free).push({ position, known, active, swapBacked });
+    const { position, positionKnown: known, active, swapBacked, unevictable } = frame;
+    (frame.pages ? device.freeHuge : device.free).push({ position, known, active, swapBacked, unevictable });
   } else {
     state.batched.delete(frame);
     state.activating.delete(frame);

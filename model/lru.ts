@@ -99,7 +99,7 @@ export function markAccessed(state: State, frame: Frame): void {
     frame.referenced = true;
   } else if (frame.active !== true && !frame.unevictable) {
     // Where one of the two is not known, so is the other from now on.
-    const certain = frame.referenced === true && frame.active === false;
+    const certain = frame.referenced === true && frame.active === false && frame.unevictable === false;
     frame.referenced = certain ? false : undefined;
     const waits = state.batched.has(frame);
     if (!frame.onLru && !waits) return;

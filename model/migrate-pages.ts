@@ -55,6 +55,18 @@ export function migratePages(
   });
 }
 
+/**
+ * folio_migrate_flags(): PG_unevictable, which stays with a page that was munlocked off the LRU, and goes along only where
+ * PG_active does not. What it leaves on a device page is there in the page's next life, too.
+ */
+function moveUnevictable(from: Frame, to: Frame): void {
+  const { active, unevictable } = from;
+  if (active || unevictable === false) return;
+  const moves = active === false && unevictable;
+  to.unevictable ||= moves ? true : undefined;
+  from.unevictable = active === false ? false : undefined;
+}
+
 /** folio_migrate_mapping() and folio_migrate_flags() */
 export function migrateFlags(state: State, from: Frame, to: Frame): void {
   to.anonVma = from.anonVma;
@@ -65,11 +77,9 @@ export function migrateFlags(state: State, from: Frame, to: Frame): void {
   const stale = to.minor >= 0 && !state.profile.devicePageFlagsCleared;
   to.dirty = stale && !from.dirty ? undefined : from.dirty;
   to.referenced = stale && !from.referenced ? undefined : from.referenced;
+  moveUnevictable(from, to);
   to.active = from.active || (to.active === false ? from.active : to.active);
   from.active = false;
-  // PG_unevictable, which stays with a page that was munlocked off the LRU.
-  if (from.unevictable) to.unevictable = true;
-  from.unevictable = false;
   // folio_migrate_mapping()
   to.swapBacked = from.swapBacked || (to.minor >= 0 ? to.swapBacked : from.swapBacked);
 }

@@ -124,8 +124,8 @@ export function pageFlags(frame: Frame, { profile, activating }: State): Expecte
     81 * tristate(head.active) +
     243 * (Number(isActivating) + 2 * Number(profile.anonShowsKsm)) +
     972 * (Number(head.exclusive) + 2 * Number(head.onLru)) +
-    3888 * (Number(head.mlocked) + 2 * Number(head.unevictable)) +
-    15552 * (Number(head.file !== null) + 2 * Number(head.ksm) + 4 * Number(head.hugetlb));
+    3888 * (Number(head.mlocked) + 2 * tristate(head.unevictable)) +
+    23328 * (Number(head.file !== null) + 2 * Number(head.ksm) + 4 * Number(head.hugetlb));
   const known = MADE.get(key);
   if (known) return known;
   const made = mappedFlags(frame, isActivating, profile);
@@ -170,11 +170,11 @@ function mappedFlags(frame: Frame, isActivating: boolean, profile: Profile): Exp
   if ((profile.anonShowsKsm && !head.file) || head.ksm) set.push('KSM');
   if (head.exclusive) set.push('ANON_EXCLUSIVE');
   if (head.mlocked) set.push('MLOCKED');
-  if (head.unevictable) set.push('UNEVICTABLE');
   for (const [flag, isSet] of [
     ['DIRTY', head.dirty],
     ['REFERENCED', head.referenced],
     ['ACTIVE', head.active],
+    ['UNEVICTABLE', head.unevictable],
   ] as const) {
     if (isSet) set.push(flag);
     else if (isSet === undefined) free.push({ flag, slack: slackOf(head, flag, isActivating) });

@@ -169,7 +169,7 @@ export interface Process {
 }
 
 /** A page, or folio, that a device can hand out, with the flags that it keeps meanwhile. */
-type FreePage = Pick<Frame, 'position' | 'active' | 'swapBacked'> & { known: boolean };
+type FreePage = Pick<Frame, 'position' | 'active' | 'swapBacked' | 'unevictable'> & { known: boolean };
 
 /** The allocator of a minor (dmirror_devmem_alloc_page): a stack of free pages. */
 export interface Device {

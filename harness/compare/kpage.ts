@@ -71,6 +71,7 @@ function adopt({ state }: Context, frame: Frame, flag: PageFlag, set: boolean): 
   if (flag === 'DIRTY') frame.dirty = set;
   else if (flag === 'SWAPBACKED') frame.swapBacked = set;
   else if (flag === 'REFERENCED') frame.referenced = set;
+  else if (flag === 'UNEVICTABLE') frame.unevictable = set;
   else if (flag === 'LRU' && set) settleOnLru(state, frame);
   else if (flag === 'ACTIVE' && set) settleActive(state, frame);
   // Otherwise it still waits in a batch, unless it was never in one.

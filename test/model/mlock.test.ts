@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { apply } from '../../model/apply.ts';
+import { drainLru } from '../../model/lru.ts';
+import { pageFlags, STALE_SLACK } from '../../model/page-flags.ts';
 import { makeProfile } from '../../model/profile.ts';
 import type { Step } from '../../model/program.ts';
 import { hazardOf } from '../../model/safe.ts';
@@ -47,6 +49,20 @@ describe('mlock', () => {
     const back = `${shared}\n{migrate-to-dev: "a[0]", device: 0}\n{migrate-to-sys: a, device: 0}`;
     expect(locks(back)).toBe('0 2 2 2');
     expect(locks(`${back}\n{munlock: a}`)).toBe('no 1 1 1');
+  });
+
+  it('leaves PG_unevictable on a device page, which has it in its next life: folio_migrate_flags()', () => {
+    // The mapping of p1 goes when the page is isolated already.
+    const there = `${READY}\n{mprotect: a, protection: read}\n{fork: p1}\n{mlock: a, by: p1}\n{migrate-to-dev: "a[0]", device: 0}`;
+    const left = `${there}\n{munmap: a}\n{munmap: a, by: p1}`;
+    const { state } = play(`${left}\n{mmap: a}\n{migrate-to-dev: "a[0..1]", device: 0}`);
+    expect(pte(state, 0, 0)!.frame).toMatchObject({ kind: 'device', unevictable: true });
+    // What other programs have left is not known; an LRU list is.
+    const back = play('{mmap: a}\n{open: 0}\n{migrate-to-dev: "a[0]", device: 0}\n{cpu-read: "a[0]"}').state;
+    const { frame } = pte(back, 0, 0)!;
+    expect(pageFlags(frame, back)!.free).toContainEqual({ flag: 'UNEVICTABLE', slack: STALE_SLACK });
+    drainLru(back);
+    expect(frame.unevictable).toBe(false);
   });
 
   it('has a page that waits in lru_add lose PG_active, though its mapping goes at once: lru_add(), munlock_folio()', () => {
