@@ -2,7 +2,7 @@
 import { copyPage, handleFault } from './fault.ts';
 import { toSystemPhases } from './migrate.ts';
 import { type Expected, succeed } from './outcome.ts';
-import { entryAt } from './page-table.ts';
+import { entryAt, setTable } from './page-table.ts';
 import { HERE, overlap, type Play, phases, type Role, reading, type Stage } from './play.ts';
 import type { PageRange, Part, ProcessId, RegionId } from './program.ts';
 import { type Pte, processOf, type Vma } from './state.ts';
@@ -82,6 +82,7 @@ function* access(
   const { state } = stage;
   const { mm } = processOf(state, by);
   let pause = true;
+  let prepared = false;
   for (;;) {
     if (pause) yield HERE;
     // What comes between the fault for a load and the load is as if it came before both, or after; unless it is the fault
@@ -112,10 +113,20 @@ function* access(
       yield HERE;
       const same = entryAt(mm, region, page) === entry && entry.kind === 'present' && entry.frame === frame;
       if (same && !entry.write) copyPage(state, vma, page, entry);
+    } else if (!prepared && entry === null && write && needsAnonVma(vma)) {
+      // do_anonymous_page() has made the page table when vmf_anon_prepare() finds that it needs the lock of the whole mm.
+      setTable(mm, region, page);
+      prepared = true;
+      pause = true;
     } else {
       handleFault(state, vma, page, write);
     }
   }
+}
+
+/** vmf_anon_prepare() fails under the lock of the vma alone (VM_FAULT_RETRY). */
+function needsAnonVma({ anonVma, file, thp }: Vma): boolean {
+  return anonVma === null && file === null && thp !== 'hugepage';
 }
 
 /**

@@ -7,6 +7,7 @@ import { initialState } from '../../model/initial-state.ts';
 import { violations } from '../../model/invariants.ts';
 import type { Outcome } from '../../model/observation.ts';
 import { markObserved, observe } from '../../model/observe.ts';
+import { pmdOf } from '../../model/page-table.ts';
 import type { Program } from '../../model/program.ts';
 import { isTorn } from '../../model/torn.ts';
 import { STOCK } from './play.ts';
@@ -52,6 +53,13 @@ describe('steps together', () => {
       {together: [[{migrate-to-dev: a, device: 0}], [{cpu-write: a, by: p1}, {munmap: a, by: p1}]]}`);
     expect(all.length).toBeGreaterThan(1);
     for (const { state } of all) expect(violations(state)).toEqual([]);
+  });
+
+  it('leave a page table behind where mprotect comes before a first write has its anon_vma: do_anonymous_page()', () => {
+    const tables = endings('{mmap: a}\n{together: [[{mprotect: a, protection: read}], [{cpu-write: a}]]}')
+      .filter(({ parts }) => parts[1]!.outcome.kind === 'signal')
+      .map(({ state }) => pmdOf(state.processes[0]!.mm, 0, 0));
+    expect(new Set(tables)).toEqual(new Set([null, 'table']));
   });
 
   it('have a page stay that somebody else has at the moment (migrate_vma_collect_pmd, migrate_device_unmap)', () => {
