@@ -121,13 +121,14 @@ export function identify(fingerprint: Fingerprint): string {
     .slice(0, 8);
 }
 
-/** A line for people; in the words of a program that showed it, if there is one: a class has no numbers. */
-export function describeFingerprint(
-  fingerprint: Fingerprint,
-  { expected, seen }: Shown = fingerprint,
-): string {
+/**
+ * A line for people; in the words of a program that showed it, if there is one: a class has no numbers. But of a list, the
+ * class has what differs alone.
+ */
+export function describeFingerprint(fingerprint: Fingerprint, shown: Shown = fingerprint): string {
   const { kind, operation, field } = fingerprint;
   if (kind !== 'divergence') return `${operation}: ${field}: ${fingerprint.seen}`;
+  const { expected, seen } = LISTS.has(field) ? fingerprint : shown;
   return `${operation}: ${field}: expected ${firstLine(expected)}, seen ${firstLine(seen)}`;
 }
 

@@ -48,6 +48,8 @@ describe('a fingerprint', () => {
     const clean = fingerprint(1, 'kpageflags', 'UPTODATE MMAP ANON', 'UPTODATE MMAP ANON ANON_EXCLUSIVE');
     const dirty = fingerprint(1, 'kpageflags', 'UPTODATE DIRTY ANON', 'UPTODATE DIRTY ANON ANON_EXCLUSIVE');
     expect(clean).toMatchObject({ expected: 'no ANON_EXCLUSIVE', seen: 'ANON_EXCLUSIVE' });
+    const whole = { expected: 'UPTODATE MMAP ANON', seen: 'UPTODATE MMAP ANON ANON_EXCLUSIVE' };
+    expect(describeFingerprint(clean, whole)).toContain('expected no ANON_EXCLUSIVE, seen ANON_EXCLUSIVE');
     expect(identify(dirty)).toBe(identify(clean));
     expect(fingerprint(1, 'kpageflags', 'ANON DIRTY', 'ANON')).toMatchObject({
       expected: 'DIRTY',
