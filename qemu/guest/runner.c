@@ -219,14 +219,6 @@ static bool prepare(void)
 	return true;
 }
 
-static bool has_file(void)
-{
-	for (unsigned int r = 0; r < program.header.regions; r++)
-		if (program.header.backing[r] != BACKING_ANONYMOUS)
-			return true;
-	return false;
-}
-
 static bool has_huge_region(void)
 {
 	for (unsigned int r = 0; r < program.header.regions; r++)
@@ -278,7 +270,7 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 
 	*header = (struct transcript_header){ 0 };
 	shared_reset(sequence);
-	c->anonymous = !has_step(OP_SWAPON) && !has_file();
+	c->anonymous = !has_step(OP_SWAPON) && !has_files();
 	if (huge && !renewed && !renew(PRIVATE_DEVICES))
 		return;
 	renewed = renewed || huge;
