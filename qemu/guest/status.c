@@ -40,19 +40,26 @@ static uint32_t take_line(char **text, const char *name)
 	return strtoul(line + strlen(name), text, 10);
 }
 
+/* Reads a file of /proc/self, whose text one read gives; `*fd` stays open for the next time. */
+static void read_own(int *fd, const char *path, char *text, size_t size)
+{
+	ssize_t length;
+
+	if (*fd < 0)
+		*fd = open_own(path);
+	length = pread(*fd, text, size - 1, 0);
+	if (length < 0)
+		fail("%s", path);
+	text[length] = '\0';
+}
+
 struct rss read_rss(void)
 {
 	char text[4096];
 	char *at = text;
 	struct rss rss;
-	ssize_t length;
 
-	if (self.status < 0)
-		self.status = open_own("/proc/self/status");
-	length = pread(self.status, text, sizeof(text) - 1, 0);
-	if (length < 0)
-		fail("/proc/self/status");
-	text[length] = '\0';
+	read_own(&self.status, "/proc/self/status", text, sizeof(text));
 	rss.anon = take_line(&at, "\nRssAnon:");
 	rss.file = take_line(&at, "\nRssFile:");
 	rss.shmem = take_line(&at, "\nRssShmem:");
@@ -65,15 +72,9 @@ uint32_t read_rss_anon(void)
 {
 	unsigned long resident, shared_pages;
 	char text[128];
-	ssize_t length;
 	char *at;
 
-	if (self.statm < 0)
-		self.statm = open_own("/proc/self/statm");
-	length = pread(self.statm, text, sizeof(text) - 1, 0);
-	if (length < 0)
-		fail("/proc/self/statm");
-	text[length] = '\0';
+	read_own(&self.statm, "/proc/self/statm", text, sizeof(text));
 	strtoul(text, &at, 10);
 	resident = strtoul(at, &at, 10);
 	shared_pages = strtoul(at, &at, 10);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "io.h"
 #include "vm_events.h"
 
 /* With what is around them in the text: no name is then a part of another. */
@@ -25,18 +24,9 @@ static const char *const names[VM_EVENTS] = {
 int read_vm_events(uint64_t values[VM_EVENTS])
 {
 	static char text[16384];
-	static int vmstat = -1;
-	size_t length = 0;
-	ssize_t got;
 
-	if (vmstat < 0)
-		vmstat = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
-	/* A read gives a page at most. */
-	while ((got = pread(vmstat, text + length, sizeof(text) - 1 - length, length)) > 0)
-		length += got;
-	if (got < 0)
+	if (read_file("/proc/vmstat", text, sizeof(text)) < 0)
 		return -1;
-	text[length] = '\0';
 	for (unsigned int i = 0; i < VM_EVENTS; i++) {
 		const char *line = strstr(text, names[i]);
 
