@@ -10,6 +10,7 @@ import { PMD_PAGES, REGION_OFFSET_PAGES } from './program.ts';
 import { presentPte } from './pte.ts';
 import { anonVmaPrepare } from './rmap.ts';
 import type { Frame, PageCache, Pte, Rule, State, Vma } from './state.ts';
+import { cachedPage } from './swap-shmem.ts';
 
 /** fault_around_bytes, in pages. */
 const FAULT_AROUND = 16;
@@ -45,7 +46,7 @@ function readFault(state: State, vma: Vma, file: PageCache, page: number): void 
 function mapAround(state: State, vma: Vma, file: PageCache, page: number): void {
   const ptes = vma.mm.ptes[vma.region]!;
   for (const around of faultAround(vma, page)) {
-    const cached = file.pages[fileIndex(vma, around)];
+    const cached = cachedPage(file, fileIndex(vma, around));
     if (!cached || ptes[around]) continue;
     const young = around === page || !state.profile.prefaultsOld;
     mapFilePage(state, vma, around, cached, { write: false, young, rule: 'filemap_map_pages' });

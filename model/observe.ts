@@ -9,6 +9,7 @@ import { type DeviceMinor, PMD_PAGES, type ProcessId, type RegionId } from './pr
 import { snapshotBytes } from './snapshot.ts';
 import type { ExpectedFault, Frame, Process, Pte, Rule, State, Vma } from './state.ts';
 import { type ExpectedRss, expectRss } from './status.ts';
+import { isInSwap } from './swap-shmem.ts';
 import { findVma } from './vma.ts';
 
 /** One page of one process. */
@@ -33,6 +34,8 @@ export interface ExpectedPage {
   word: number | undefined;
   /** What mincore(2) says of it. */
   mincore: number;
+  /** There is no entry, and the file has the page in swap, which nothing tells from a hole but smaps. */
+  fileInSwap: boolean;
   /** What PAGEMAP_SCAN says of it; undefined where nothing is mapped. */
   categories: number | undefined;
   /** What made the page as it is. */
@@ -169,6 +172,7 @@ function observePage(state: State, vma: Vma | undefined, page: number, pte: Pte 
     // A process sees nothing of a page that it may not read.
     word: present && vma?.read ? present.word : undefined,
     mincore: mincore(vma, page, pte),
+    fileInSwap: vma !== undefined && pte === null && isInSwap(vma, page),
     categories: scanCategories(state.profile, vma, page, pte),
     rule: pte?.rule ?? (vma ? 'pte_to_pagemap_entry (pte_none)' : 'pagemap_pte_hole'),
   };
@@ -201,6 +205,7 @@ function observePmd(state: State, vma: Vma, pmd: Pte, pages: ExpectedPage[]): vo
       count,
       word: present && vma.read ? frame.word : undefined,
       mincore: resident,
+      fileInSwap: false,
       categories,
       rule,
     });

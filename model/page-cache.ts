@@ -6,6 +6,8 @@ import { newRamFrame } from './frame.ts';
 import { addToLru, markAccessed } from './lru.ts';
 import { fileWord, PMD_PAGES, type Region, type RegionId } from './program.ts';
 import type { Frame, PageCache, State, Vma } from './state.ts';
+import { ACTIVE_PAGES } from './swap.ts';
+import { swapIntoCache } from './swap-shmem.ts';
 
 /** The file of a region; null for anonymous memory. */
 export function newPageCache(
@@ -18,16 +20,20 @@ export function newPageCache(
   const isShared = backing.startsWith('shared');
   const length = kind === 'hugetlb' ? pages / PMD_PAGES : pages;
   const file: PageCache = { region, kind, isShared, pages: new Array(length).fill(null), mappings: [] };
-  if (kind === 'file') {
-    for (let index = 0; index < pages; index++) {
-      const page = addPage(state, file, index);
-      // write(2), by simple_write_end().
-      page.word = Number(fileWord(region, index));
-      page.dirty = true;
-      page.onLru = true;
-    }
-  }
+  if (kind === 'file' || backing === 'private-filled-shmem') fill(state, file);
   return file;
+}
+
+/** write(2), by simple_write_end() or shmem_write_end(). */
+function fill(state: State, file: PageCache): void {
+  for (const index of file.pages.keys()) {
+    const page = addPage(state, file, index);
+    page.word = Number(fileWord(file.region, index));
+    page.dirty = true;
+    // shmem_get_folio_gfp(SGP_WRITE)
+    page.referenced = file.kind === 'shmem';
+    page.onLru = true;
+  }
 }
 
 /** filemap_add_folio() and shmem_add_to_page_cache() */
@@ -42,9 +48,10 @@ function addPage(state: State, file: PageCache, index: number): Frame {
   return page;
 }
 
-/** vm_ops->fault: filemap_fault() finds the page, and shmem_fault() makes one of zeroes where there is a hole. */
+/** vm_ops->fault: filemap_fault() finds the page, and shmem_fault() has it back from swap, or makes one of zeroes in a hole. */
 export function pageOf(state: State, file: PageCache, index: number): Frame {
   const known = file.pages[index];
+  if (known?.kind === 'swap') return swapIntoCache(state, file, index, ACTIVE_PAGES);
   if (known) return known;
   const page = addPage(state, file, index);
   addToLru(state, page);

@@ -5,6 +5,7 @@ import { fileIndex } from './page-index.ts';
 import { pmdIndex, pmdOf } from './page-table.ts';
 import type { Profile } from './profile.ts';
 import type { Pte, Vma } from './state.ts';
+import { cachedPage } from './swap-shmem.ts';
 
 /** PAGE_IS_* of include/uapi/linux/fs.h. */
 export const SCAN_CATEGORIES = {
@@ -80,5 +81,6 @@ export function mincore(vma: Vma | undefined, page: number, pte: Pte | null): nu
     // mincore_hugetlb(), where there is a table.
     return !vma.mm.hugetlbTables[vma.region] && vma.file!.pages[pmdIndex(fileIndex(vma, page))] ? 1 : 0;
   }
-  return vma.file?.pages[fileIndex(vma, page)] ? 1 : 0;
+  // A page of shmem that is in swap is not in the swap cache.
+  return vma.file && cachedPage(vma.file, fileIndex(vma, page)) ? 1 : 0;
 }

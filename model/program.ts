@@ -221,8 +221,8 @@ export interface Together {
 /**
  * What a region maps: private anonymous memory; or a file of its own, which has as many pages and is the same for all
  * processes. Pages of a `file` (ramfs) are in the page cache from the start, with {@link fileWord}s; those of `shmem` (a
- * memfd) come into being when they are first needed, and are zero; so are those of `hugetlb`, of 2 MiB each, which is for
- * huge regions.
+ * memfd) come into being when they are first needed, and are zero, unless it is filled with {@link fileWord}s as well; so are
+ * those of `hugetlb`, of 2 MiB each, which is for huge regions.
  */
 export const BACKINGS = [
   'anonymous',
@@ -230,6 +230,7 @@ export const BACKINGS = [
   'shared-file',
   'private-shmem',
   'shared-shmem',
+  'private-filled-shmem',
   'private-hugetlb',
   'shared-hugetlb',
 ] as const;

@@ -6,11 +6,12 @@ import { invalidate } from './notifier.ts';
 import { fileIndex } from './page-index.ts';
 import { rmapWalk } from './rmap.ts';
 import type { PageCache, Pte, State, Vma } from './state.ts';
+import { swapOutOfCache } from './swap-shmem.ts';
 
 /**
- * shrink_folio_list(): a page of shmem is unmapped, and would then be written to swap, which there is none of
- * (shmem_writeout), so that it is kept, and active; one that nothing was ever written to goes. Pages of ramfs are put back
- * at once, since they are unevictable.
+ * shrink_folio_list(): a page of shmem is unmapped, and then written to swap; without swap (shmem_writeout), or pinned, it is
+ * kept, and active. One that nothing was ever written to goes. Pages of ramfs are put back at once, since they are
+ * unevictable.
  */
 export function pageOutOfFile(state: State, vma: Vma, page: number, pte: Pte, file: PageCache): void {
   const { frame } = pte;
@@ -21,6 +22,10 @@ export function pageOutOfFile(state: State, vma: Vma, page: number, pte: Pte, fi
       // __remove_mapping()
       file.pages[fileIndex(vma, page)] = null;
       freeFrame(state, frame);
+      return;
+    }
+    if (state.swap && !frame.pinned) {
+      swapOutOfCache(state, file, frame);
       return;
     }
     frame.active = true;

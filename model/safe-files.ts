@@ -13,6 +13,8 @@ const MODELLED: ReadonlySet<Step['op']> = new Set([
   'mremap',
   'pin',
   'unpin',
+  'swapon',
+  'swapoff',
   'cpu-read',
   'cpu-write',
   'fork',

@@ -7,6 +7,7 @@ import { hugeEntry } from './page-table.ts';
 import type { Profile } from './profile.ts';
 import { isHugeRegion, PAGE_SIZE, PMD_PAGES, type RegionId } from './program.ts';
 import type { Frame, Process, Pte, State, Vma } from './state.ts';
+import { isInSwap } from './swap-shmem.ts';
 
 /** KiB. The two differ where a page flag is one that a kernel may show either way (Frame.dirty, Frame.referenced). */
 export interface Bounds {
@@ -164,6 +165,21 @@ function hugetlbFields({ mm, region, first, end }: Vma): ExpectedMapping['fields
   };
 }
 
+/**
+ * smap_gather_stats(): pages of shmem in swap, of a private writable mapping those that it has no entry of (smaps_pte_hole).
+ * They have no part in SwapPss.
+ */
+function swappedOfFile(vma: Vma): number {
+  if (vma.file?.kind !== 'shmem') return 0;
+  const ptes = vma.mm.ptes[vma.region]!;
+  const all = vma.shared || !vma.write;
+  let swapped = 0;
+  for (let page = vma.first; page < vma.end; page++) {
+    if (isInSwap(vma, page) && (all || ptes[page] === null)) swapped++;
+  }
+  return swapped;
+}
+
 /** smaps_pte_entry(): vm_normal_page() finds none behind the zero page. */
 function expectFields(state: State, vma: Vma): ExpectedMapping['fields'] {
   if (isHugetlb(vma)) return hugetlbFields(vma);
@@ -199,7 +215,7 @@ function expectFields(state: State, vma: Vma): ExpectedMapping['fields'] {
     Anonymous: inKib(exactly(sums.anonymous)),
     KSM: inKib(exactly(sums.ksm)),
     LazyFree: inKib(lazyFree),
-    Swap: inKib(exactly(sums.swapped)),
+    Swap: inKib(exactly(sums.swapped + swappedOfFile(vma))),
     SwapPss: pssInKib(exactly(sums.swapPss)),
     AnonHugePages: inKib(exactly(sums.hugePages)),
     Locked: pssInKib(exactly(locked ? pss : 0)),

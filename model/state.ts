@@ -34,7 +34,7 @@ export interface PageCache {
   readonly kind: 'file' | 'shmem' | 'hugetlb';
   /** Whether mmap() of the region is MAP_SHARED. */
   readonly isShared: boolean;
-  /** By index, of hugetlb by PMD, the heads. As many as the file is long. */
+  /** By index, of hugetlb by PMD, the heads; of shmem in swap, the slots. As many as the file is long. */
   pages: (Frame | null)[];
   /** i_mmap: all mappings of it, in the order of a reverse-mapping walk. */
   mappings: Vma[];

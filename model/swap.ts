@@ -18,6 +18,7 @@ import { tracksWrites } from './protect.ts';
 import { inherit, newPte, presentPte } from './pte.ts';
 import { addNewAnonRmap, rmapWalk } from './rmap.ts';
 import type { Frame, Pte, State, Vma } from './state.ts';
+import { swapFilesIn } from './swap-shmem.ts';
 import { isWriteProtected } from './userfault.ts';
 import { countVmEvent } from './vm-events.ts';
 
@@ -29,12 +30,13 @@ export function swapOn(state: State): Expected {
 }
 
 /**
- * swapoff(2): every entry of the device becomes a page, in one process after the other (try_to_unuse); then what is left in
- * the swap cache leaves it. Entries of devices have a type of their own and are passed over.
+ * swapoff(2): every entry of the device becomes a page, those of shmem first, then in one process after the other
+ * (try_to_unuse); then what is left in the swap cache leaves it. Entries of devices have a type of their own and are passed over.
  */
 export function swapOff(state: State): Expected {
   if (!state.swap) return failWith('EINVAL', 'swapoff');
   state.swap = false;
+  swapFilesIn(state);
   const vmas = state.processes.flatMap((process) => process?.mm.vmas.flat() ?? []);
   for (const vma of vmas) {
     const ptes = vma.mm.ptes[vma.region]!;
@@ -82,17 +84,30 @@ export function swapOutFolio(state: State, vma: Vma, first: number, head: Frame)
 
 function swapOutEntry(state: State, vma: Vma, page: number, pte: Pte, isZero: boolean): void {
   const { frame } = pte;
-  const slot = frame.cached ?? newFrame(state.nextId++, 'swap', -1);
-  slot.word = frame.word;
-  slot.inZeromap = isZero;
+  const slot = writeSlot(state, frame, isZero);
   slot.mapcount++;
-  // workingset_eviction()
-  slot.evictedAt = state.nonresidentAge++;
   leaveCache(frame);
   const entry = inherit(newPte('swap', slot, false, 'ttu_anon_swapbacked_folio'), pte);
   entry.readExclusive = frame.exclusive;
   setPte(vma.mm, vma.region, page, entry);
   removeMapping(state, frame, vma);
+}
+
+/** The slot that a page is written to, and which has it from now on. */
+function writeSlot(state: State, frame: Frame, isZero: boolean): Frame {
+  const slot = frame.cached ?? newFrame(state.nextId++, 'swap', -1);
+  slot.word = frame.word;
+  slot.inZeromap = isZero;
+  // workingset_eviction()
+  slot.evictedAt = state.nonresidentAge++;
+  return slot;
+}
+
+/** The slot of a page that was in no swap cache. */
+export function newSlot(state: State, frame: Frame): Frame {
+  const isZero = frame.word === 0;
+  countVmEvent(state, isZero ? 'swpout_zero' : 'pswpout');
+  return writeSlot(state, frame, isZero);
 }
 
 /**
@@ -138,7 +153,7 @@ function unuse(state: State, vma: Vma, page: number, old: Pte): void {
 }
 
 /** At least so many pages of the guest's own programs are active. */
-const ACTIVE_PAGES = 900;
+export const ACTIVE_PAGES = 900;
 
 /**
  * swapin_sync(): a new page with what is in the slot, in the swap cache unless that is skipped. It is active at once, if it was
@@ -146,7 +161,7 @@ const ACTIVE_PAGES = 900;
  *
  * @param least how long that list is at least; what is away longer may be active, or not
  */
-function readSlot(state: State, slot: Frame, direct: boolean, least: number): Frame {
+export function readSlot(state: State, slot: Frame, direct: boolean, least: number): Frame {
   countVmEvent(state, slot.inZeromap ? 'swpin_zero' : 'pswpin');
   const frame = newRamFrame(state, slot.word);
   const recent = state.nonresidentAge - slot.evictedAt <= least;

@@ -147,12 +147,13 @@ function withoutPages(program: Program, region: number, from: number, to: number
   return settled({ ...program, regions }, steps);
 }
 
-/** A region that maps a file becomes anonymous, or its mapping private. */
+/** A region that maps a file becomes anonymous, or its mapping private, or the file has no pages at first. */
 function* anonymized(program: Program): Generator<Program> {
   for (const [index, { backing, ...plain }] of program.regions.entries()) {
     if (backing === undefined) continue;
     const simpler: Region[] = [plain];
     if (backing.startsWith('shared')) simpler.push({ ...plain, backing: privateOf(backing) });
+    if (backing === 'private-filled-shmem') simpler.push({ ...plain, backing: 'private-shmem' });
     for (const region of simpler) yield { ...program, regions: program.regions.with(index, region) };
   }
 }

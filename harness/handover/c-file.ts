@@ -24,6 +24,7 @@ import {
 } from './c-concurrent.ts';
 import { mainText } from './c-main.ts';
 import { codeOnly, mentions, partsFor } from './c-parts.ts';
+import { filesOf } from './c-region-files.ts';
 import { bufferPages, regionPlace } from './c-steps.ts';
 import { comment, indent, regionMacro } from './c-text.ts';
 import { bodies, MAIN, type Turn } from './c-turns.ts';
@@ -291,18 +292,6 @@ function globals({ program, concurrent }: FileParts, code: string): string[] {
     ...(mentions(code, 'device') ? ['static int device[4];\t/* files of /dev/hmm_dmirrorN */'] : []),
     ...(concurrent || mentions(code, 'buffer') ? buffer : []),
   ];
-}
-
-/** What makes the files that regions map, on the LRU lists where they are looked for. */
-function filesOf(program: Program): string[] {
-  const lines = program.regions.flatMap(({ backing }, index) => {
-    if (backing === undefined) return [];
-    const pages = `${regionMacro(program, index)}_PAGES`;
-    const kind = backing.slice(backing.indexOf('-') + 1);
-    const call = kind === 'file' ? `ramfs_file(${index}, ${pages})` : `${kind}_file(${pages})`;
-    return [`region_file[${index}] = ${call};`];
-  });
-  return lines.length > 0 ? [...lines, 'drain_lru();'] : [];
 }
 
 function processFunction(process: ProcessId, body: readonly string[], prepare: readonly string[]): string {

@@ -70,6 +70,7 @@ const SYMBOLS: Readonly<Record<string, string>> = {
   X: 'device-exclusive entry',
   '=': 'behind one of these: protected by userfaultfd',
   w: 'swap entry',
+  o: 'mapped, no page here, and that of the file is in swap, which is not seen',
   m: 'migration entry',
   u: 'no page, and protected by userfaultfd',
   '?': 'another entry',
@@ -181,8 +182,8 @@ function lettersOf(symbol: PageSymbol): string[] {
   return [symbol[0]!, ...(symbol.endsWith(PROTECTED) ? [PROTECTED] : [])];
 }
 
-function modelSymbol({ pte, categories }: ExpectedPage): PageSymbol {
-  if (pte === null) return categories === undefined ? '-' : '.';
+function modelSymbol({ pte, categories, fileInSwap }: ExpectedPage): PageSymbol {
+  if (pte === null) return categories === undefined ? '-' : fileInSwap ? 'o' : '.';
   return `${entrySymbol(pte)}${pte.uffdWp ? PROTECTED : ''}`;
 }
 
@@ -227,7 +228,8 @@ function seenSymbol(
 ): PageSymbol {
   switch (kind) {
     case 'none':
-      return seen?.mincore?.[page] === MINCORE_UNMAPPED ? '-' : '.';
+      if (seen?.mincore?.[page] === MINCORE_UNMAPPED) return '-';
+      return model === 'o' && seen?.mincore?.[page] === 0 ? 'o' : '.';
     case 'present':
       return presentSymbol(environment, seen, page, model, file);
     case 'device-write':

@@ -91,7 +91,7 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
 
 /** Such as "f (shared file)". */
 function describeRegion({ name, backing }: Region): string {
-  return backing ? `${name} (${backing.replace('-', ' ')})` : name;
+  return backing ? `${name} (${backing.replaceAll('-', ' ')})` : name;
 }
 
 function remapInWords(

@@ -30,7 +30,7 @@ export interface GenerateOptions {
   weights?: Readonly<Record<OrdinaryStep['op'], number>>;
   /** Share of programs with a huge region, 0..1. @default 0.02: a step of one costs as much as a small program */
   huge?: number;
-  /** Share of programs with regions that map files, 0..1; none has a huge region as well. @default 0.15 */
+  /** Share of programs with regions that map files, 0..1; none has a huge region as well. @default 0.15, or what a theme has (weights.ts) */
   files?: number;
   /** Share of programs with a coherent device, 0..1. @default 0.15 */
   coherent?: number;
@@ -54,7 +54,7 @@ export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Pr
       maxLength: length * 2,
       size: 'max',
     });
-    const files = theme.begin.length > 0 ? 0 : (options.files ?? 0.15);
+    const files = options.files ?? theme.files ?? 0.15;
     return fc
       .record({
         regions: regionsArbitrary(options.huge ?? 0.02, files),

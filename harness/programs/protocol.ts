@@ -158,6 +158,7 @@ export const BACKINGS: Readonly<Record<Backing, number>> = {
   'shared-shmem': 4,
   'private-hugetlb': 5,
   'shared-hugetlb': 6,
+  'private-filled-shmem': 7,
 };
 
 export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;

@@ -48,6 +48,8 @@ export interface Theme {
   weights: Readonly<Partial<Record<OrdinaryStep['op'], number>>>;
   /** Behind the first mmap. */
   begin: readonly Step[];
+  /** Share of those of them that have regions which map files, 0..1, instead of {@link GenerateOptions.files}. */
+  files?: number;
 }
 
 export const THEMES: readonly Theme[] = [
@@ -70,5 +72,6 @@ export const THEMES: readonly Theme[] = [
     share: 10,
     weights: { swapon: 2, swapoff: 2, madvise: 30 },
     begin: [{ op: 'swapon', by: 0 }],
+    files: 0.3,
   },
 ];

@@ -128,10 +128,10 @@ function statesOfMm(mm: Mm, spare: Uint8Array[]): Uint8Array[] {
         const pmd = hugeEntry(mm, region, page);
         if (pmd) {
           const end = pmdEnd(page, vma.end);
-          codes.fill(stateCode(vma, pmd), page, end);
+          codes.fill(stateCode(vma, page, pmd), page, end);
           page = end;
         } else {
-          codes[page] = stateCode(vma, table[page]!);
+          codes[page] = stateCode(vma, page, table[page]!);
           page++;
         }
       }

@@ -2,6 +2,7 @@
 import { mapcountOf } from '../folio.ts';
 import { type DeviceMinor, isCoherent } from '../program.ts';
 import type { Pte, Vma } from '../state.ts';
+import { isInSwap } from '../swap-shmem.ts';
 
 /** Of pages that nobody else maps, those with PageAnonExclusive may be read-only even so; others are `shared`. */
 const ACCESSES = ['shared', 'write', 'read-exclusive', 'read'] as const;
@@ -26,6 +27,8 @@ const OF_FILES = [
   'file-none-no-access',
   'file-read',
   'file-write',
+  /** No entry, and the page cache has the page in swap. */
+  'file-swapped',
 ] as const;
 const RAM = WITHOUT_PAGE.length;
 const DEVICE = RAM + ACCESSES.length;
@@ -43,8 +46,9 @@ const COHERENT_NAMES = names('coherent');
 const OTHER_COHERENT_NAMES = names('other-coherent');
 
 /** What a page of one process is, by its mapping and its entry. */
-export function stateCode(vma: Vma, pte: Pte | null): number {
+export function stateCode(vma: Vma, page: number, pte: Pte | null): number {
   if (pte === null) {
+    if (isInSwap(vma, page)) return FILE + 5;
     const access = vma.write ? 0 : vma.read ? 1 : 2;
     return vma.file ? FILE + access : 1 + access;
   }

@@ -13,6 +13,7 @@ import { ORDER_0 } from './order-0.ts';
 import { PIN } from './pin.ts';
 import { SOFT_DIRTY } from './soft-dirty.ts';
 import { SWAP } from './swap.ts';
+import { SWAP_FILES } from './swap-files.ts';
 import { USERFAULT } from './userfault.ts';
 
 /** Rows of a table; those of some kernels alone say so. */
@@ -44,6 +45,7 @@ const PARTS: readonly CoverageTables[] = [
   KSM,
   MARKERS,
   SWAP,
+  SWAP_FILES,
 ];
 
 export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {

@@ -32,6 +32,7 @@ int map_flags(unsigned int region)
 		return MAP_PRIVATE | MAP_ANONYMOUS;
 	case BACKING_PRIVATE_FILE:
 	case BACKING_PRIVATE_SHMEM:
+	case BACKING_PRIVATE_FILLED_SHMEM:
 	case BACKING_PRIVATE_HUGETLB:
 		return MAP_PRIVATE;
 	case BACKING_SHARED_FILE:
@@ -130,6 +131,8 @@ static int make(unsigned int region)
 		file = memfd_create("hmmdiff", MFD_CLOEXEC | (is_hugetlb(backing) ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
 		if (file < 0 || ftruncate(file, program.header.pages[region] * PAGE_BYTES))
 			fail("memfd of region %u", region);
+		if (backing == BACKING_PRIVATE_FILLED_SHMEM)
+			fill(file, region);
 	}
 	return keep_out_of_the_way(file);
 }

@@ -44,7 +44,7 @@ static const char *check_header(size_t length)
 			return wrong("region %u has %u pages, not 1..%u or 1..%u times %u", r, h->pages[r],
 				     MAX_REGION_PAGES, MAX_REGION_PMDS, PMD_PAGES);
 	for (unsigned int r = 0; r < MAX_REGIONS; r++)
-		if (h->backing[r] > BACKING_SHARED_HUGETLB ||
+		if (h->backing[r] > BACKING_PRIVATE_FILLED_SHMEM ||
 		    (h->backing[r] && (r >= h->regions || is_huge(h->pages[r]) != is_hugetlb(h->backing[r]))))
 			return wrong("region %u cannot have backing %u", r, h->backing[r]);
 	if (h->steps == 0 || h->steps > MAX_STEPS)

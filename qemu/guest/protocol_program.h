@@ -34,6 +34,7 @@ enum region_backing {
 	BACKING_SHARED_SHMEM	= 4,
 	BACKING_PRIVATE_HUGETLB	= 5,
 	BACKING_SHARED_HUGETLB	= 6,
+	BACKING_PRIVATE_FILLED_SHMEM = 7,
 };
 
 struct program_header {

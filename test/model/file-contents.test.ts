@@ -28,15 +28,15 @@ class Contents {
   readonly #files: Map<number, number>[];
   /** By process, region and page. */
   readonly #own = new Map<string, number>();
-  /** Pages of files that the kernel knows to be written to, by region and page: without swap they stay. */
+  /** Pages of files that the kernel knows to be written to, by region and page: they stay, or go to swap. */
   readonly #saved = new Set<string>();
 
   constructor(readonly regions: readonly Region[]) {
     this.#files = regions.map(({ pages, backing = 'anonymous' }, region) => {
-      const isFile = backing.endsWith('file');
-      return new Map(
-        Array.from({ length: pages }, (_, page) => [page, isFile ? Number(fileWord(region, page)) : 0]),
-      );
+      const isFilled = backing.endsWith('file') || backing === 'private-filled-shmem';
+      const all = Array.from({ length: pages }, (_, page) => page);
+      if (isFilled) for (const page of all) this.save(region, page);
+      return new Map(all.map((page) => [page, isFilled ? Number(fileWord(region, page)) : 0]));
     });
   }
 
@@ -177,7 +177,7 @@ describe.each(profiles)('generated programs that map files, kernel $kernel', (pr
       files: 1,
       huge: 0,
       steps: 25,
-      weights: { ...WEIGHTS, mremap: 0 },
+      weights: { ...WEIGHTS, mremap: 0, madvise: 16, swapon: 2, swapoff: 1 },
     });
     fc.assert(
       fc.property(programs, (program) => {

@@ -8,11 +8,24 @@ static int region_file[4];
 /* The word that fills a page of a file at first. */
 #define FILE_WORD(region, page)	(((region) + 1ull) << 16 | ((page) + 1))
 
+static int filled(int file, int region, unsigned int pages)
+{
+	uint64_t words[PAGE / 8];
+
+	for (unsigned int i = 0; i < pages; i++) {
+		for (unsigned int w = 0; w < PAGE / 8; w++)
+			words[w] = FILE_WORD(region, i);
+		if (write(file, words, PAGE) != PAGE)
+			cannot("write: %s", strerror(errno));
+	}
+	return file;
+}
+
+//---
 /* A file of ramfs that has no name, on a mount that has no place; all of its pages are in the page cache. */
 static int ramfs_file(int region, unsigned int pages)
 {
 	const int fs = syscall(SYS_fsopen, "ramfs", FSOPEN_CLOEXEC);
-	uint64_t words[PAGE / 8];
 	int mount, file;
 
 	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
@@ -23,13 +36,7 @@ static int ramfs_file(int region, unsigned int pages)
 		cannot("file on ramfs: %s", strerror(errno));
 	close(mount);
 	close(fs);
-	for (unsigned int i = 0; i < pages; i++) {
-		for (unsigned int w = 0; w < PAGE / 8; w++)
-			words[w] = FILE_WORD(region, i);
-		if (write(file, words, PAGE) != PAGE)
-			cannot("write: %s", strerror(errno));
-	}
-	return file;
+	return filled(file, region, pages);
 }
 
 //---
@@ -41,6 +48,13 @@ static int shmem_file(unsigned int pages)
 	if (file < 0 || ftruncate(file, pages * PAGE))
 		cannot("memfd: %s", strerror(errno));
 	return file;
+}
+
+//---
+/* A memfd that has all of its pages. */
+static int filled_shmem_file(int region, unsigned int pages)
+{
+	return filled(shmem_file(pages), region, pages);
 }
 
 //---
