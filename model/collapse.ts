@@ -1,5 +1,5 @@
 /**
- * madvise(2) with MADV_COLLAPSE, of private anonymous memory (mm/khugepaged.c): what a page table of PTEs maps is copied to
+ * madvise(2) with MADV_COLLAPSE (mm/khugepaged.c), which takes private anonymous memory: what a page table of PTEs maps is copied to
  * a folio of order 9, which a PMD maps then. What devices have of it comes back first.
  */
 import { handleFault } from './fault.ts';
@@ -62,8 +62,12 @@ function collapseVma(
   return last === 'page-count' ? 'EAGAIN' : last === 'hole' ? 'EBUSY' : 'EINVAL';
 }
 
-/** thp_vma_allowable_orders() for TVA_FORCED_COLLAPSE: whatever sysfs says. */
-function isPossible({ thp, anonVma, first, end }: Vma): boolean {
+/**
+ * thp_vma_allowable_orders() for TVA_FORCED_COLLAPSE: whatever sysfs says. No mapping of a file can have a PMD but those of
+ * hugetlb, which has them already (VM_NO_KHUGEPAGED): others are not long enough, or not aligned as their file.
+ */
+function isPossible({ file, thp, anonVma, first, end }: Vma): boolean {
+  if (file) return false;
   return thp !== 'nohugepage' && anonVma !== null && end >= PMD_PAGES && pmdStart(end - PMD_PAGES) >= first;
 }
 

@@ -69,7 +69,8 @@ function scanVma(
   const { mm, region } = vma;
   for (let page = vma.first; page < vma.end; page++) {
     const pte = mm.ptes[region]![page]!;
-    if (pte?.kind !== 'present' || pte.frame.kind !== 'ram') continue;
+    // ksm_next_page_pmd_entry(): in a private mapping of a file, what was copied.
+    if (pte?.kind !== 'present' || pte.frame.kind !== 'ram' || pte.frame.file) continue;
     const key = keyOf(region, page);
     const item = before.get(key) ?? { checksum: null, stable: false };
     mm.rmapItems.set(key, item);

@@ -1,5 +1,6 @@
 /** madvise(2) (mm/madvise.c). The agent drains the LRU batches after each. */
 import { collapse } from './collapse.ts';
+import { isHugetlb } from './hugetlb.ts';
 import { breakKsm, enterKsm } from './ksm.ts';
 import { drainLru } from './lru.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
@@ -40,8 +41,12 @@ function isReclaimAdvice(advice: Advice): advice is ReclaimAdvice {
   return (RECLAIM_ADVICE as readonly Advice[]).includes(advice);
 }
 
-/** ksm_madvise(): an mm is known to ksmd since the first mergeable vma; what was merged is broken up at once. */
+/**
+ * ksm_madvise(): an mm is known to ksmd since the first mergeable vma; what was merged is broken up at once. Advice on what is
+ * shared or of hugetlb is ignored (vma_ksm_compatible).
+ */
 function ksm(state: State, vma: Vma, first: number, end: number, advice: MergeAdvice): Partial<VmaFlags> {
+  if (vma.shared || isHugetlb(vma)) return {};
   const mergeable = advice === 'mergeable';
   if (mergeable) enterKsm(state, vma.mm);
   else if (vma.mergeable) breakKsm(state, vma, first, end);

@@ -15,8 +15,10 @@ export function ksmHazard(state: State, step: OrdinaryStep): string | undefined 
   if (step.op === 'ksmd') return scanHazard(state);
   if (!('at' in step)) return undefined;
   const { mm } = processOf(state, step.by);
-  if (step.op === 'madvise' && step.advice === 'mergeable' && isHugeRegion(state.regions[step.at.region]!)) {
-    return 'KSM of large folios is not modelled';
+  const { region } = step.at;
+  if (step.op === 'madvise' && step.advice === 'mergeable' && isHugeRegion(state.regions[region]!)) {
+    // Advice on hugetlb is ignored.
+    if (!state.files[region]) return 'KSM of large folios is not modelled';
   }
   if (step.op === 'mlock' && merged(mm, step.at)) return 'mlock of pages of KSM is not modelled';
   if (step.op === 'madvise' && ['free', 'cold', 'pageout'].includes(step.advice) && merged(mm, step.at)) {

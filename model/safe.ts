@@ -49,7 +49,7 @@ import { findVma } from './vma.ts';
  * - `migrate-to-dev` must not find a page that can leave the swap cache, on 6.12: its device page would never be free again
  *   (Profile.uncachedPagesMigrate), and RELEASE wait for it for ever.
  * - `ksmd` is left out while there is a swap device, and `swapon` while there are pages of KSM.
- * - madvise with COLLAPSE is left out while there is a swap device: the model does not swap in for it.
+ * - madvise with COLLAPSE of huge regions is left out while there is a swap device: the model does not swap in for it.
  * - `swapoff` is left out where mlocked memory has swap entries that others share: the order in which processes get their
  *   pages back decides whether they are mlocked (try_to_unuse), and is not modelled.
  * - `exclusive` on huge regions of 6.12 is left out, since the model does not have it: page_make_device_exclusive_one()
@@ -89,7 +89,7 @@ export function hazardOf(state: State, step: Step): string | undefined {
   ) {
     return 'a device page would get a reference of the swap cache, and never be free again';
   }
-  if (step.op === 'madvise' && step.advice === 'collapse' && state.swap) {
+  if (step.op === 'madvise' && step.advice === 'collapse' && state.swap && isHuge(state, step.at.region)) {
     return 'collapse of swapped pages is not modelled';
   }
   if (step.op === 'ksmd' && state.swap) return 'ksmd with swapped pages is not modelled';

@@ -40,6 +40,11 @@ function* vmasIn(
   }
 }
 
+/** vma_can_userfault(): no file of its own fills pages for it but shmem and hugetlb. */
+function canUserfault({ file }: Vma): boolean {
+  return file?.kind !== 'file';
+}
+
 /**
  * UFFDIO_REGISTER of all vmas in the range, holes or not. One that is registered for as much already stays as it is, and
  * one that is registered for writes does not lose that (7.3).
@@ -49,9 +54,11 @@ export function register(state: State, { mm }: Process, at: PageRange, kind: Use
   const rule = 'userfaultfd_register';
   const missing = kind !== 'wp';
   const wp = kind !== 'missing';
-  const vmas = [...vmasIn(mm, at)];
-  if (vmas.length === 0) return failWith('EINVAL', rule);
-  if (!wp && vmas.some(([vma]) => vma.uffdWp)) return failWith('EBUSY', rule);
+  if (vmasIn(mm, at).next().done) return failWith('EINVAL', rule);
+  for (const [vma] of vmasIn(mm, at)) {
+    if (!canUserfault(vma)) return failWith('EINVAL', rule);
+    if (!wp && vma.uffdWp) return failWith('EBUSY', rule);
+  }
   for (const [vma, from, to] of vmasIn(mm, at)) {
     if ((vma.uffdMissing || !missing) && (vma.uffdWp || !wp)) continue;
     modifyVma(state, vma, from, to, { ...flagsOf(vma), uffdMissing: missing, uffdWp: wp });
@@ -63,7 +70,8 @@ export function register(state: State, { mm }: Process, at: PageRange, kind: Use
 export function unregister(state: State, { mm }: Process, at: PageRange): Expected {
   if (!mm.userfault) return failWith('EBADF', NOT_OPEN);
   const rule = 'userfaultfd_unregister';
-  if (vmasIn(mm, at).next().done) return failWith('EINVAL', rule);
+  const vmas = [...vmasIn(mm, at)];
+  if (vmas.length === 0 || vmas.some(([vma]) => !canUserfault(vma))) return failWith('EINVAL', rule);
   for (const [vma, from, to] of vmasIn(mm, at)) {
     if (!isRegistered(vma)) continue;
     if (vma.uffdWp) changeProtection(state, vma, from, to, 'unprotect');
@@ -132,7 +140,8 @@ function fill(
 ): Expected {
   if (!mm.userfault) return failWith('EBADF', NOT_OPEN);
   const vma = findVma(mm, region, first);
-  if (vma) anonVmaPrepare(state, vma);
+  // uffd_lock_vma()
+  if (vma && !vma.shared) anonVmaPrepare(state, vma);
   if (!vma || first + count > vma.end || !isRegistered(vma)) return failWith('ENOENT', 'uffd_mfill_lock');
   if (isInvalid(vma)) return failWith('EINVAL', 'mfill_get_vma');
   for (let page = first; page < first + count; page++) {

@@ -67,7 +67,7 @@ export const THEMES: readonly Theme[] = [
     begin: [],
   },
   // Dear: ksmd takes some 10 ms for each step. Pages of zeroes that a pin brought are those that are alike.
-  { share: 2, weights: { ksmd: 12, madvise: 20, pin: 3, unpin: 14, mlock: 0 }, begin: [] },
+  { share: 2, weights: { ksmd: 12, madvise: 20, pin: 3, unpin: 14, mlock: 0 }, begin: [], files: 0.3 },
   {
     share: 10,
     weights: { swapon: 2, swapoff: 2, madvise: 30 },

@@ -123,6 +123,20 @@ export const FILE_TRANSITIONS: Transitions = {
   },
 };
 
+/** Userfaultfd takes no pages of ramfs (vma_can_userfault), and anonymous memory beside them fails with them. */
+const NOT_FOR_USERFAULTFD = unchanged('file-none', 'file-read', 'file-write');
+export const FILE_TRANSITIONS_USERFAULT: Transitions = {
+  'uffd-copy': NOT_FOR_USERFAULTFD,
+  'uffd-protect': NOT_FOR_USERFAULTFD,
+  'uffd-register': NOT_FOR_USERFAULTFD,
+  'uffd-unprotect': NOT_FOR_USERFAULTFD,
+  'uffd-unregister': {
+    ...NOT_FOR_USERFAULTFD,
+    ...unchanged('ram-read-exclusive-protected'),
+  },
+  'uffd-zeropage': NOT_FOR_USERFAULTFD,
+};
+
 /**
  * Where writes are not tracked, entries of shared shmem are writable from the start (vma_wants_writenotify: it has no
  * page_mkwrite), and shared pages of other files are not pinned.

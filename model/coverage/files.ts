@@ -4,6 +4,7 @@ import {
   FILE_TRANSITIONS_6_12,
   FILE_TRANSITIONS_7_3,
   FILE_TRANSITIONS_SOFT_DIRTY,
+  FILE_TRANSITIONS_USERFAULT,
 } from './file-transitions.ts';
 import { FILE_STATES } from './states.ts';
 import type { CoverageTables } from './tables.ts';
@@ -14,6 +15,7 @@ export const FILES: CoverageTables = {
   states: [{ rows: FILE_STATES }],
   transitions: [
     { rows: transitionRows(FILE_TRANSITIONS) },
+    { rows: transitionRows(FILE_TRANSITIONS_USERFAULT) },
     { softDirty: true, rows: transitionRows(FILE_TRANSITIONS_SOFT_DIRTY) },
     { only: '7.3', rows: transitionRows(FILE_TRANSITIONS_7_3) },
     { only: '6.12', rows: transitionRows(FILE_TRANSITIONS_6_12) },

@@ -27,7 +27,7 @@ const KSM_TRANSITIONS: Transitions = {
     'ram-write': 'ram-merged',
   },
   madvise: {
-    'ram-merged': 'none ram-merged ram-read-exclusive',
+    'ram-merged': 'file-none none ram-merged ram-read-exclusive',
     'ram-merged-protected': 'none ram-merged-protected ram-read-exclusive-protected',
   },
   'migrate-to-sys': {
@@ -39,7 +39,7 @@ const KSM_TRANSITIONS: Transitions = {
     'ram-merged-protected': 'ram-merged-protected',
   },
   mremap: {
-    'ram-merged': 'none ram-merged unmapped',
+    'ram-merged': 'file-none none ram-merged unmapped',
     'ram-merged-protected': 'ram-merged-protected',
   },
   'mremap moved': {

@@ -4,13 +4,14 @@ import { becoming, type Transitions, transitionRows, unchanged } from './transit
 
 /** Whoever faults maps pages around as well; what others did to the page cache shows in all mappings. */
 const BACK_IN_THE_CACHE = { 'file-swapped': 'file-none' };
+const BACK_WHATEVER_THE_ACCESS = { 'file-swapped': 'file-none file-none-no-access file-none-read-only' };
 
 const SWAP_FILE_TRANSITIONS: Transitions = {
   'check-exclusive': unchanged('file-swapped'),
   'cpu-read': { 'file-swapped': 'file-read file-swapped file-write' },
-  'cpu-read elsewhere': BACK_IN_THE_CACHE,
+  'cpu-read elsewhere': BACK_WHATEVER_THE_ACCESS,
   'cpu-write': { 'file-swapped': 'file-swapped file-write ram-write' },
-  'cpu-write elsewhere': BACK_IN_THE_CACHE,
+  'cpu-write elsewhere': BACK_WHATEVER_THE_ACCESS,
   exclusive: { 'file-swapped': 'device-exclusive file-swapped file-write' },
   'exclusive elsewhere': BACK_IN_THE_CACHE,
   'fork child': unchanged('file-swapped'),
@@ -21,7 +22,7 @@ const SWAP_FILE_TRANSITIONS: Transitions = {
     'swap-exclusive': 'file-none',
     'swap-shared': 'file-none',
   },
-  'madvise elsewhere': { 'file-none': 'file-swapped' },
+  'madvise elsewhere': becoming('file-swapped', 'file-none', 'file-none-no-access', 'file-none-read-only'),
   'migrate-to-dev': unchanged('file-swapped'),
   'migrate-to-sys': unchanged('file-swapped'),
   mlock: { 'file-swapped': 'file-read file-swapped file-write ram-write' },
@@ -41,7 +42,7 @@ const SWAP_FILE_TRANSITIONS: Transitions = {
   'read elsewhere': BACK_IN_THE_CACHE,
   'read-unlocked': unchanged('file-swapped'),
   snapshot: unchanged('file-swapped'),
-  swapoff: BACK_IN_THE_CACHE,
+  swapoff: BACK_WHATEVER_THE_ACCESS,
   write: { 'file-swapped': 'file-swapped file-write ram-write' },
   'write elsewhere': BACK_IN_THE_CACHE,
 };

@@ -91,3 +91,15 @@ it('wants a writable entry on 6.12 (SCAN_PAGE_RO), and a border of a PMD in the 
     expect(results).toEqual(['success', 'EINVAL']);
   }
 });
+
+it('is EINVAL for mappings of files, whatever they map, and in small regions: thp_vma_allowable_orders()', () => {
+  const regions =
+    '{f: {pages: 2, backing: private-file}, s: {pages: 2, backing: shared-shmem}, h: {pmds: 1, backing: shared-hugetlb}, a: 2}';
+  for (const region of ['f', 's', 'h', 'a']) {
+    const steps = `{mmap: ${region}}\n{cpu-write: ${region}}\n{madvise: ${region}, advice: collapse}`;
+    expect([STOCK, older].map((profile) => outcomes(play(steps, profile, regions)).at(-1))).toEqual([
+      'EINVAL',
+      'EINVAL',
+    ]);
+  }
+});

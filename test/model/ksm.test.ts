@@ -96,3 +96,23 @@ describe('ksmd', () => {
     expect(hazardOf(huge, { op: 'madvise', by: 0, at: at(512), advice: 'mergeable' })).toContain('large');
   });
 });
+
+describe('ksmd, of mappings of files', () => {
+  const regions = '{p: {pages: 3, backing: private-shmem}, s: {pages: 2, backing: shared-shmem}}';
+
+  it('merges what was copied, and not pages of the file, though they are alike: ksm_next_page_pmd_entry()', () => {
+    const { state } = play(
+      '{mmap: p}\n{pin: "p[0..1]"}\n{unpin: p0}\n{cpu-read: "p[2]"}\n{madvise: p, advice: mergeable}\n{ksmd: p0}',
+      STOCK,
+      regions,
+    );
+    expect(frames(state)).toBe('0k 0k 1');
+    expect(pte(state, 0, 2)!.frame.file).not.toBeNull();
+  });
+
+  it('does not heed advice on shared ones: vma_ksm_compatible()', () => {
+    const { state } = play('{mmap: s}\n{madvise: s, advice: mergeable}', STOCK, regions);
+    expect(expectSmaps(state, state.processes[0]!)[0]!.vmFlags).not.toContain('mg');
+    expect(state.ksmMms).toEqual([]);
+  });
+});

@@ -269,3 +269,41 @@ describe('pages that are not there and are protected', () => {
     ]);
   });
 });
+
+describe('userfaultfd in programs with files', () => {
+  const FILES = '{f: {pages: 2, backing: private-file}, s: {pages: 2, backing: shared-shmem}, a: 4}';
+  const MAPPED = '{mmap: f}\n{mmap: s}\n{mmap: a}\n{uffd-open: p0}';
+
+  it('does not take pages of ramfs, nor a range that has some: vma_can_userfault()', () => {
+    const steps = `${MAPPED}
+      {uffd-register: f, for: wp}
+      {uffd-unregister: f}
+      {mremap: "f[1]", to: "a[2]"}
+      {uffd-register: a, for: missing}
+      {uffd-register: "a[0..1]", for: missing}
+      {cpu-read: "a[0]"}`;
+    for (const profile of [STOCK, old]) {
+      expect(outcomes(play(steps, profile, FILES)).slice(4)).toEqual([
+        'EINVAL',
+        'EINVAL',
+        'success',
+        'EINVAL',
+        'success',
+        'SIGBUS at page 0',
+      ]);
+    }
+  });
+
+  it('is not asked for shmem, wherever that is mapped: the model has no rules for it', () => {
+    const { state } = play(`${MAPPED}\n{mremap: "s[1]", to: "a[3]"}`, STOCK, FILES);
+    const register = (region: number, first: number, count: number): Step => ({
+      op: 'uffd-register',
+      by: 0,
+      at: { region, first, count },
+      kind: 'wp',
+    });
+    expect(hazardOf(state, register(1, 0, 1))).toContain('shmem');
+    expect(hazardOf(state, register(2, 2, 2))).toContain('shmem');
+    expect(hazardOf(state, register(2, 0, 3))).toBeUndefined();
+  });
+});
