@@ -45,14 +45,14 @@ export async function observationCost(
   for (let pair = 0; pair < pairs; pair++) {
     const bare = await inGuest(session, programs, []);
     const full = await inGuest(session, programs, withoutSmaps);
-    const fullWithSmaps = await inGuest(session, programs, withSmaps);
+    const fullWithSmaps = await inGuest(session, programs, withSmaps, 1);
     // Around the measured ones: the host's speed drifts.
     const against = (bare + (await inGuest(session, programs, []))) / 2;
     plain.push({ measured: full, against });
     smaps.push({ measured: fullWithSmaps, against });
     const run = await onHost(session, programs, profile);
     host.push(run);
-    beside.push({ measured: run.against, against: await inGuest(session, programs, IN_A_RUN, SMAPS_EVERY) });
+    beside.push({ measured: run.against, against: await inGuest(session, programs, IN_A_RUN) });
     progress(pair + 1);
   }
   return [
@@ -73,7 +73,7 @@ async function inGuest(
   session: Session,
   programs: readonly Program[],
   observe: readonly ObservationKind[],
-  smapsEvery = 1,
+  smapsEvery = SMAPS_EVERY,
 ): Promise<number> {
   const frames = programs.map((program, index) =>
     encodeProgram(program, { sequence: index + 1, limitMs: LIMIT_MS, observe, smapsEvery }),

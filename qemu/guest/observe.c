@@ -202,8 +202,6 @@ static void observe_region(unsigned int region)
 			append_masked(record, pages);
 		}
 	}
-	if (observe & OBSERVE_SCAN)
-		scan_region(self.pagemap, region, pages);
 	if (observe & OBSERVE_MINCORE) {
 		append_mincore(region, pages);
 		record->flags |= REGION_HAS_MINCORE;
@@ -242,6 +240,8 @@ void observe_self(void)
 		append_smaps(record);
 	if (observe & (OBSERVE_PAGEMAP | OBSERVE_SCAN) && self.pagemap < 0)
 		self.pagemap = open_own("/proc/self/pagemap");
+	if (observe & OBSERVE_SCAN)
+		scan_regions(self.pagemap);
 	for (unsigned int r = 0; r < program.header.regions; r++) {
 		observe_region(r);
 		record->regions++;

@@ -47,52 +47,68 @@ void scan_probe(void)
 	close(pagemap);
 }
 
-void scan_region(int pagemap, unsigned int region, unsigned int pages)
+static uint64_t region_end(unsigned int region)
 {
-	const uint64_t start = region_address(region, 0);
+	return region_address(region, program.header.pages[region]);
+}
+
+void scan_regions(int pagemap)
+{
 	struct scan_argument argument = {
 		.size = sizeof(argument),
-		.start = start,
-		.end = start + pages * PAGE_BYTES,
-		.vec = (uintptr_t)shared->pages.ranges,
-		/* The kernel makes a buffer of this size. */
-		.vec_len = pages,
+		.start = region_address(0, 0),
+		/* Nothing else is mapped between them. */
+		.end = region_end(program.header.regions - 1),
+		.vec = (uintptr_t)shared->scan.ranges,
+		/* The kernel makes a buffer of this size, or of 512 if that is less. */
+		.vec_len = sizeof(shared->scan.ranges) / sizeof(shared->scan.ranges[0]),
 		.return_mask = scan_categories,
 	};
 	const int count = ioctl(pagemap, SCAN_REQUEST, &argument);
 
 	if (count < 0)
-		fail("PAGEMAP_SCAN of region %u", region);
-	shared->pages.range_count = count;
+		fail("PAGEMAP_SCAN");
+	shared->scan.count = count;
+}
+
+/* The first range that ends behind `address`, or the end of all. */
+static const struct scan_range *range_from(uint64_t address)
+{
+	const struct scan_range *range = shared->scan.ranges;
+
+	while (range < shared->scan.ranges + shared->scan.count && range->end <= address)
+		range++;
+	return range;
 }
 
 unsigned int append_scan(unsigned int region)
 {
-	const struct pages *p = &shared->pages;
+	const struct scan_range *first = range_from(region_address(region, 0));
+	const unsigned int count = range_from(region_end(region)) - first;
 	const uint64_t start = region_address(region, 0);
-	struct scan_record *records = transcript_append(p->range_count * sizeof(*records));
+	struct scan_record *records = transcript_append(count * sizeof(*records));
 
-	for (unsigned int i = 0; i < p->range_count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		records[i] = (struct scan_record){
-			.first = (p->ranges[i].start - start) / PAGE_BYTES,
-			.count = (p->ranges[i].end - p->ranges[i].start) / PAGE_BYTES,
-			.categories = p->ranges[i].categories,
+			.first = (first[i].start - start) / PAGE_BYTES,
+			.count = (first[i].end - first[i].start) / PAGE_BYTES,
+			.categories = first[i].categories,
 		};
-	return p->range_count;
+	return count;
 }
 
 /* The first page from `page` on that PAGEMAP_SCAN found in a mapping: `page` itself where it was not asked. */
 static unsigned int next_mapped(unsigned int region, unsigned int page, unsigned int pages)
 {
-	const struct pages *p = &shared->pages;
 	const uint64_t address = region_address(region, page);
+	const struct scan_range *range;
 
 	if (!(program.header.observe & OBSERVE_SCAN))
 		return page;
-	for (unsigned int i = 0; i < p->range_count; i++)
-		if (p->ranges[i].end > address)
-			return p->ranges[i].start > address ? page + (p->ranges[i].start - address) / PAGE_BYTES : page;
-	return pages;
+	range = range_from(address);
+	if (range == shared->scan.ranges + shared->scan.count || range->start >= region_end(region))
+		return pages;
+	return range->start > address ? page + (range->start - address) / PAGE_BYTES : page;
 }
 
 void append_mincore(unsigned int region, unsigned int pages)

@@ -10,14 +10,14 @@ void scan_probe(void);
 /* The categories that PAGEMAP_SCAN knows (PAGE_IS_* of linux/fs.h); 0: there is no PAGEMAP_SCAN. */
 extern uint64_t scan_categories;
 
-/* Asks PAGEMAP_SCAN for the ranges of equal pages of a region, into shared->pages. */
-void scan_region(int pagemap, unsigned int region, unsigned int pages);
+/* Asks PAGEMAP_SCAN for the ranges of equal pages of all regions at once, into shared->scan. */
+void scan_regions(int pagemap);
 
-/* Appends what it said. Returns how many ranges. */
+/* Appends what it said of a region. Returns how many ranges. */
 unsigned int append_scan(unsigned int region);
 
 /*
- * Appends what mincore(2) says of each page, MINCORE_UNMAPPED where it fails. Of pages that scan_region() found in no
+ * Appends what mincore(2) says of each page, MINCORE_UNMAPPED where it fails. Of pages that scan_regions() found in no
  * mapping it is asked for the first of each hole only: a huge region without a mapping would cost a call a page.
  */
 void append_mincore(unsigned int region, unsigned int pages);

@@ -22,6 +22,7 @@ int shared_init(void)
 		return -1;
 	/* A system call of a step must not be the first to need these pages. */
 	memset(shared->bounce, 0, sizeof(shared->bounce));
+	memset(&shared->scan, 0, sizeof(shared->scan));
 	memset(&shared->pages, 0, sizeof(shared->pages));
 	memset(shared->trace_page, 0, sizeof(shared->trace_page));
 	memset(shared->parts, 0, sizeof(shared->parts));

@@ -111,10 +111,14 @@ struct scan_range {
 	uint64_t	categories;
 };
 
+/* What PAGEMAP_SCAN says of all regions, in ascending order. */
+struct scan {
+	struct scan_range ranges[MAX_REGIONS * MAX_HUGE_PAGES];
+	unsigned int	count;
+};
+
 /* What is seen of the pages of one region. */
 struct pages {
-	struct scan_range ranges[MAX_HUGE_PAGES];
-	unsigned int	range_count;
 	uint64_t	pagemap[MAX_HUGE_PAGES];
 	uint64_t	kpageflags[MAX_HUGE_PAGES];
 	uint64_t	kpagecount[MAX_HUGE_PAGES];
@@ -129,6 +133,7 @@ struct pages {
 struct shared {
 	struct control	control __attribute__((aligned(PAGE_BYTES)));
 	uint8_t		trace_page[TRACE_PAGE_MAX] __attribute__((aligned(PAGE_BYTES)));
+	struct scan	scan;
 	struct pages	pages;
 	/* The text of two files; each page of a region may be a mapping, of a thousand characters. */
 	char		smaps[SMAPS_TEXT_MAX] __attribute__((aligned(PAGE_BYTES)));
