@@ -225,10 +225,11 @@ void observe_self(void)
 	struct process_record *record = transcript_append(sizeof(*record));
 
 	*record = (struct process_record){ .process = self.number };
-	if (shared->control.settles)
+	/* The first does it for all, which run on the same CPU. */
+	if (shared->control.settles && self.number == next_alive(0))
 		drain_lru();
 	if (observe & OBSERVE_STATUS) {
-		if (shared->control.anonymous && !dear_wanted()) {
+		if (!status_wanted()) {
 			record->rss.anon = read_rss_anon();
 			record->flags |= PROCESS_ANON_ALONE;
 		} else {

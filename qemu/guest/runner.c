@@ -246,16 +246,12 @@ static bool has_devices(void)
 	return !access("/dev/hmm_dmirror0", F_OK) && !access("/dev/hmm_dmirror1", F_OK);
 }
 
-static void append_vm_events(const uint64_t before[VM_EVENTS], struct transcript_header *header)
+/* Whether the agent itself may move counters for this program, before or behind it: with swap, huge pages, KSM or RELEASE. */
+static bool agent_moves_counters(void)
 {
-	uint64_t *moved = transcript_append(VM_EVENTS * sizeof(*moved));
-	uint64_t now[VM_EVENTS];
+	const struct control *c = &shared->control;
 
-	if (read_vm_events(now))
-		note_failure("/proc/vmstat");
-	for (unsigned int i = 0; i < VM_EVENTS; i++)
-		moved[i] = now[i] == NO_VM_EVENT ? NO_VM_EVENT : now[i] - before[i];
-	header->flags |= TRANSCRIPT_VM_EVENTS;
+	return has_step(OP_SWAPON) || has_huge_region() || c->merges || c->released;
 }
 
 void run_program(uint32_t sequence, struct transcript_header *header)
@@ -264,12 +260,13 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	struct control *c = &shared->control;
 	const bool huge = has_huge_region() && has_devices();
 	const bool counts = program.header.observe & OBSERVE_VMSTAT;
-	uint64_t events[VM_EVENTS];
 	uint32_t left;
 	pid_t pid;
 
 	*header = (struct transcript_header){ 0 };
 	shared_reset(sequence);
+	if (agent_moves_counters())
+		forget_vm_events();
 	c->anonymous = !has_step(OP_SWAPON) && !has_files();
 	if (huge && !renewed && !renew(PRIVATE_DEVICES))
 		return;
@@ -277,7 +274,7 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	if (!prepare())
 		return;
 
-	if (counts && read_vm_events(events)) {
+	if (counts && begin_vm_events()) {
 		note_failure("/proc/vmstat");
 		return;
 	}
@@ -308,7 +305,7 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	if (program.header.observe & OBSERVE_TRACE)
 		header->final_events = trace_append_all();
 	if (counts)
-		append_vm_events(events, header);
+		append_vm_events(header);
 	header->steps = c->steps;
 	header->stray_events = c->stray_events;
 	header->lost_events = c->lost_events;
@@ -321,4 +318,6 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	left = c->released | (huge ? c->opened & PRIVATE_DEVICES : 0);
 	if (left && !(header->flags & TRANSCRIPT_STUCK))
 		renew(left);
+	if (!counts || agent_moves_counters() || header->flags & TRANSCRIPT_STUCK)
+		forget_vm_events();
 }

@@ -5,8 +5,13 @@
 #include <unistd.h>
 
 #include "process.h"
+#include "program.h"
 #include "shared.h"
+#include "smaps.h"
 #include "status.h"
+
+/* It costs five times what statm does. */
+#define STATUS_PER_PROGRAM	8
 
 /* More than the deepest calls of this agent need. */
 #define STACK_BYTES	(128 * 1024)
@@ -27,6 +32,14 @@ void touch_own_memory(void)
 
 	touch((uintptr_t)stack, (uintptr_t)stack + sizeof(stack));
 	touch((uintptr_t)__data_start, (uintptr_t)_end);
+}
+
+bool status_wanted(void)
+{
+	const struct control *c = &shared->control;
+	const unsigned int every = program.header.steps / STATUS_PER_PROGRAM + 1;
+
+	return dear_wanted() || (!c->anonymous && (c->steps + 1) % every == 0);
 }
 
 /* The number of the line `name`, which must be in `*text`; moves `*text` behind it. */

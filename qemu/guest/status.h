@@ -2,6 +2,8 @@
 #ifndef HMMDIFF_STATUS_H
 #define HMMDIFF_STATUS_H
 
+#include <stdbool.h>
+
 #include "protocol.h"
 
 /*
@@ -9,6 +11,12 @@
  * RssAnon changes by the pages of the regions alone.
  */
 void touch_own_memory(void);
+
+/*
+ * Whether all RSS lines are read after the current step: with smaps; where files or swap are in play, at eight steps or
+ * more of a program, at each of a short one. RssAnon is read after each step.
+ */
+bool status_wanted(void);
 
 /* The RSS lines of this process. A failure ends it. */
 struct rss read_rss(void);
