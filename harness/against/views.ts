@@ -46,7 +46,7 @@ export function* seenViews(profile: Profile, transcript: ProgramTranscript): Gen
         data: step.data?.map(({ word, uniform }) => (uniform ? word : 'mixed')),
       }),
       status: lines(step.processes, ({ process, rss }) =>
-        // Where it was not looked at, nothing goes to swap.
+        // It is looked at, or not, at the same steps on all lanes.
         rssText(process, rss.anon - base.anon, (rss.swap ?? base.swap) - base.swap),
       ),
       ...viewsOf(seenRegions(profile, step), seenEvents(profile, step.events)),
