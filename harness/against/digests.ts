@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Profile } from '../../model/profile.ts';
+import type { Program } from '../../model/program.ts';
 import { AgentStream } from '../programs/agent-stream.ts';
 import type { RecordedTranscript } from '../programs/transcript.ts';
 import { seenViews, VIEWS } from './views.ts';
@@ -12,9 +13,9 @@ export type Digests = Float64Array;
 /** 2^48 of them: that two of some million views have the same by chance happens once in many runs. */
 const DIGEST_BYTES = 6;
 
-export function digestOf(profile: Profile, transcript: RecordedTranscript): Digests {
+export function digestOf(profile: Profile, program: Program, transcript: RecordedTranscript): Digests {
   const digests: number[] = [];
-  for (const views of seenViews(profile, transcript)) {
+  for (const views of seenViews(profile, program, transcript)) {
     for (const view of VIEWS) {
       digests.push(createHash('md5').update(views[view]).digest().readUIntBE(0, DIGEST_BYTES));
     }
@@ -43,10 +44,15 @@ export async function* readTranscripts(
   }
 }
 
-export async function readDigests(profile: Profile, files: readonly string[]): Promise<Map<number, Digests>> {
+/** @param programs of the lane */
+export async function readDigests(
+  profile: Profile,
+  programs: readonly Program[],
+  files: readonly string[],
+): Promise<Map<number, Digests>> {
   const digests = new Map<number, Digests>();
   for await (const { index, transcript } of readTranscripts(files)) {
-    digests.set(index, digestOf(profile, transcript));
+    digests.set(index, digestOf(profile, programs[index]!, transcript));
   }
   return digests;
 }

@@ -10,7 +10,7 @@ import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
 import { decodePagemap, decodePte, type PagemapEntry, type TraceEntry } from '../../model/pagemap.ts';
 import type { Profile } from '../../model/profile.ts';
-import { type Program, pageAddress } from '../../model/program.ts';
+import { type Program, pageAddress, type Step } from '../../model/program.ts';
 import type { ExpectedEvent, State } from '../../model/state.ts';
 import { faultCode, traceKind } from '../compare/events.ts';
 import { describeBytes, describeOutcome } from '../compare/outcome.ts';
@@ -37,9 +37,13 @@ const UNSETTLED: readonly PageFlag[] = ['LRU', 'ACTIVE', 'REFERENCED', 'DIRTY', 
 const SETTLED_MASK = ~maskOf(UNSETTLED);
 
 /** The steps of a run, and as the last one its end. */
-export function* seenViews(profile: Profile, transcript: ProgramTranscript): Generator<Views> {
+export function* seenViews(
+  profile: Profile,
+  program: Program,
+  transcript: ProgramTranscript,
+): Generator<Views> {
   const { base, end } = transcript;
-  for (const step of transcript.steps) {
+  for (const [index, step] of transcript.steps.entries()) {
     yield {
       result: resultText({
         ...step,
@@ -49,10 +53,13 @@ export function* seenViews(profile: Profile, transcript: ProgramTranscript): Gen
         // It is looked at, or not, at the same steps on all lanes.
         rssText(process, rss.anon - base.anon, (rss.swap ?? base.swap) - base.swap),
       ),
-      ...viewsOf(seenRegions(profile, step), seenEvents(profile, step.events)),
+      ...viewsOf(
+        seenRegions(profile, step),
+        eventsOf(program.steps[index], seenEvents(profile, step.events)),
+      ),
     };
   }
-  const last = viewsOf([], seenEvents(profile, transcript.finalEvents));
+  const last = viewsOf([], eventsOf(undefined, seenEvents(profile, transcript.finalEvents)));
   yield { result: end.kind, status: '', ...last };
 }
 
@@ -65,11 +72,12 @@ export function* expectedViews(program: Program, profile: Profile): Generator<Vi
     yield {
       result: resultText({ ...expected, data: expected.data?.map(BigInt) }),
       status: lines(observeProcesses(state), ({ process, rss }) => rssText(process, rss.anon, rss.swap)),
-      ...viewsOf(expectedRegions(state), expectedEvents(state, events)),
+      ...viewsOf(expectedRegions(state), eventsOf(step, expectedEvents(state, events))),
     };
     markObserved(state);
   }
-  yield { result: 'done', status: '', ...viewsOf([], expectedEvents(state, applyEnd(state))) };
+  const last = eventsOf(undefined, expectedEvents(state, applyEnd(state)));
+  yield { result: 'done', status: '', ...viewsOf([], last) };
 }
 
 function lines<T>(list: readonly T[], text: (item: T) => string): string {
@@ -169,6 +177,18 @@ function expectedRegions(state: State): RegionView[] {
 
 function maskOf(flags: readonly PageFlag[]): bigint {
   return flags.reduce((mask, flag) => mask | (1n << BigInt(PAGE_FLAG_BITS[flag])), 0n);
+}
+
+const EVICTING: readonly Step['op'][] = ['close', 'exit', 'release'];
+
+/**
+ * A device's pages are evicted in the order of their numbers (migrate_device_range), which follow from the stack of free
+ * pages that the programs before have left: there, and at the end of the program, events have no order.
+ */
+function eventsOf(step: Step | undefined, events: EventView[]): EventView[] {
+  if (step && !EVICTING.includes(step.op)) return events;
+  const key = ({ text, softDirty }: EventView) => `${text} ${softDirty}`;
+  return events.toSorted((a, b) => (key(a) < key(b) ? -1 : Number(key(a) > key(b))));
 }
 
 /** An event of either side; its soft-dirty bit stands in a view of its own. */

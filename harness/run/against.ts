@@ -43,7 +43,7 @@ export async function compareLanes(
       profile,
       programs,
       files,
-      digests: await readDigests(profile, files),
+      digests: await readDigests(profile, programs, files),
     });
   }
   const results: Against = [];
@@ -101,11 +101,12 @@ async function writeDifferences(
 
 async function viewText(lane: Recorded, { program, step, view }: Difference): Promise<string> {
   const wanted = lane.programs.findIndex(({ name }) => name === program);
+  const steps = lane.programs[wanted]!;
   let text = '';
   // A program that was run again has two; the last counts, as in the digests.
   for await (const { index, transcript } of readTranscripts(lane.files)) {
     if (index === wanted)
-      text = [...seenViews(lane.profile, transcript)][step]?.[view] ?? 'did not come so far';
+      text = [...seenViews(lane.profile, steps, transcript)][step]?.[view] ?? 'did not come so far';
   }
   return text || 'nothing';
 }

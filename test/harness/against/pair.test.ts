@@ -4,7 +4,9 @@ import { digestOf } from '../../../harness/against/digests.ts';
 import { comparePair, type LaneDigests } from '../../../harness/against/pair.ts';
 import { expectedViews, seenViews, VIEWS } from '../../../harness/against/views.ts';
 import { listPages } from '../../../harness/programs/page-runs.ts';
-import type { RegionObservation } from '../../../model/observation.ts';
+import type { RecordedTranscript } from '../../../harness/programs/transcript.ts';
+import type { RegionObservation, TraceEvent } from '../../../model/observation.ts';
+import type { Program } from '../../../model/program.ts';
 import { loadRun, type Run } from '../compare/recorded-runs.ts';
 
 const runs = Object.fromEntries(
@@ -17,7 +19,9 @@ function laneOf(name: string, run: Run): LaneDigests {
     name,
     profile,
     programs: run.programs.map(({ program }) => program),
-    digests: new Map(run.programs.map(({ transcript }, index) => [index, digestOf(profile, transcript)])),
+    digests: new Map(
+      run.programs.map(({ program, transcript }, index) => [index, digestOf(profile, program, transcript)]),
+    ),
   };
 }
 
@@ -26,7 +30,7 @@ describe.each(Object.entries(runs))(
   (_name, { environment, programs }) => {
     it('are those of the model', () => {
       for (const { program, transcript } of programs) {
-        const seen = [...seenViews(environment.profile, transcript)];
+        const seen = [...seenViews(environment.profile, program, transcript)];
         expect(seen, program.name).toEqual([...expectedViews(program, environment.profile)]);
       }
     });
@@ -35,6 +39,15 @@ describe.each(Object.entries(runs))(
 
 describe('two lanes', () => {
   const stock = laneOf('stock', runs['run-pfn-x86_64']!);
+  const series = runs['run-offset-x86_64']!;
+
+  /** When the series shows `transcript` of one of the programs. */
+  function differencesWith(index: number, transcript: RecordedTranscript) {
+    const lane = laneOf('series', series);
+    const { program } = series.programs[index]!;
+    const digests = new Map(lane.digests).set(index, digestOf(lane.profile, program, transcript));
+    return comparePair(stock, { ...lane, digests }).differences;
+  }
 
   it('show the same in both designs, but for the types of entries and the numbers', () => {
     const pair = comparePair(stock, laneOf('series', runs['run-offset-x86_64']!));
@@ -54,7 +67,7 @@ describe('two lanes', () => {
   });
 
   it('differ for no reason when one shows another word in a page', () => {
-    const run = runs['run-offset-x86_64']!;
+    const run = series;
     const hasWords = ({ pages }: RegionObservation) => pages.at(0)?.words !== undefined;
     const program = run.programs.findIndex(({ transcript }) =>
       transcript.steps.some(({ regions }) => regions.some(hasWords)),
@@ -68,11 +81,29 @@ describe('two lanes', () => {
       return { ...region, pages: [{ ...first!, words: [7n, 7n] as const }, ...rest] };
     });
     transcript.steps = transcript.steps.map((seen, index) => (index === step ? { ...seen, regions } : seen));
-    const lane = laneOf('series', run);
-    const digests = new Map(lane.digests).set(program, digestOf(lane.profile, transcript));
-    expect(comparePair(stock, { ...lane, digests }).differences).toEqual([
+    expect(differencesWith(program, transcript)).toEqual([
       { program: run.programs[program]!.program.name, step, view: 'content' },
     ]);
+  });
+
+  it.each([
+    ['differ when the pages of a migration come in another order', 'migrate-to-dev', 'trace'],
+    ['do not when those of a closed device do, which follow from what ran before', 'close', undefined],
+  ] as const)('%s', (_title, op, view) => {
+    const isTurned = ({ steps }: Program, index: number, events: readonly TraceEvent[]) =>
+      steps[index]!.op === op && events.length > 1 && events[0]!.addr !== events[1]!.addr;
+    const program = series.programs.findIndex(({ program, transcript }) =>
+      transcript.steps.some(({ events }, index) => isTurned(program, index, events)),
+    );
+    const { program: turned, transcript } = series.programs[program]!;
+    const step = transcript.steps.findIndex(({ events }, index) => isTurned(turned, index, events));
+    const steps = transcript.steps.map((seen, index) => {
+      const [first, second, ...rest] = seen.events;
+      return index === step ? { ...seen, events: [second!, first!, ...rest] } : seen;
+    });
+    expect(differencesWith(program, { ...transcript, steps })).toEqual(
+      view === undefined ? [] : [{ program: turned.name, step, view }],
+    );
   });
 
   it('have nothing in common where their programs are different ones', () => {
