@@ -61,6 +61,7 @@ export function apply(state: State, step: Step, index: number): StepExpectation 
 export function applyEnd(state: State): ExpectedEvent[] {
   state.events = [];
   for (const process of state.processes) if (process) exit(state, process);
+  if (state.settles) drainLru(state);
   return state.events;
 }
 

@@ -119,6 +119,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
     ...state,
     zero: frameOf(state.zero),
     vmEvents: { ...state.vmEvents },
+    mlocked: { ...state.mlocked },
     freeHugetlb: [...state.freeHugetlb],
     files: state.files.map((file) => file && cacheOf(file)),
     hugeZero: state.hugeZero && frameOf(state.hugeZero),

@@ -35,6 +35,7 @@ export function newDeviceFrame(state: State, file: DeviceFile, word: number): Fr
   frame.active = freed || !renewed ? freed?.active : false;
   frame.swapBacked = freed || !renewed ? freed?.swapBacked : false;
   frame.unevictable = freed || !renewed ? freed?.unevictable : false;
+  frame.mlocked = freed || !renewed ? freed?.mlocked : false;
   frame.generation = device.generation;
   frame.isOfLoad = device.generation === device.loadedGeneration && frame.position < CHUNK_PAGES;
   device.live.add(frame);
@@ -54,6 +55,7 @@ export function newDeviceFolio(state: State, file: DeviceFile, from: Frame | nul
   head.active = freed ? freed.active : false;
   head.swapBacked = freed ? freed.swapBacked : false;
   head.unevictable = freed ? freed.unevictable : false;
+  head.mlocked = freed ? freed.mlocked : false;
   for (const page of head.pages!) page.generation = device.generation;
   device.live.add(head);
   return head;

@@ -62,8 +62,8 @@ export interface Frame {
   inZeromap: boolean;
   /** PG_lru: certainly set, or still in a per-CPU batch of mm/folio.c that may be drained at any time. */
   onLru: boolean;
-  /** PG_mlocked */
-  mlocked: boolean;
+  /** PG_mlocked; undefined where an earlier life of a device page may have left it. */
+  mlocked: boolean | undefined;
   /** PG_unevictable; undefined where an earlier life of a device page may have left it. */
   unevictable: boolean | undefined;
   /** folio->mlock_count of an unevictable page on the LRU. */
@@ -141,16 +141,35 @@ export function newRamFrame(state: State, word: number): Frame {
   return frame;
 }
 
-/** The last reference is gone: dmirror_devmem_free() pushes a device page back to its stack. */
+/**
+ * The last reference is gone: dmirror_devmem_free() pushes a device page back to its stack. A page of RAM is mlocked no more
+ * (__free_pages_prepare); a device page stays so, and is counted for ever (free_zone_device_folio).
+ */
 export function freeFrame(state: State, frame: Frame): void {
   if (frame.minor >= 0) {
     const device = state.devices[frame.minor]!;
     device.live.delete(frame);
-    const { position, positionKnown: known, active, swapBacked, unevictable } = frame;
-    (frame.pages ? device.freeHuge : device.free).push({ position, known, active, swapBacked, unevictable });
+    const { position, positionKnown: known, active, swapBacked, unevictable, mlocked } = frame;
+    const free = frame.pages ? device.freeHuge : device.free;
+    free.push({ position, known, active, swapBacked, unevictable, mlocked });
   } else {
     state.batched.delete(frame);
     state.activating.delete(frame);
+    clearMlocked(state, frame);
     if (frame.hugetlb) state.freeHugetlb.push(frame.dirty === true);
   }
+}
+
+/** folio_test_set_mlocked(), and NR_MLOCK if it was clear. */
+export function setMlocked({ mlocked }: State, frame: Frame): void {
+  if (frame.mlocked === false) mlocked.least++;
+  if (!frame.mlocked) mlocked.most++;
+  frame.mlocked = true;
+}
+
+/** folio_test_clear_mlocked(), and NR_MLOCK if it was set. */
+export function clearMlocked({ mlocked }: State, frame: Frame): void {
+  if (frame.mlocked !== false) mlocked.least--;
+  if (frame.mlocked) mlocked.most--;
+  frame.mlocked = false;
 }

@@ -30,6 +30,7 @@ export function initialState(profile: Profile, regions: readonly Pick<Region, 'p
     hugeZero: null,
     nextId: 1,
     vmEvents: noVmEvents(),
+    mlocked: { least: 0, most: 0 },
     events: [],
     messages: 0,
     ksmMms: [],

@@ -100,6 +100,8 @@ export interface KernelTraits {
    * are written to; 7.3 reads through the cache, and empties it as soon as it can.
    */
   readonly swapCacheIsSkipped: boolean;
+  /** mm/swap_slots.c: 6.12 takes slots of the swap device for each CPU in advance, by 64, and gives them back so. */
+  readonly swapSlotsAreCached: boolean;
   /**
    * __migrate_device_pages(): a page may leave the swap cache for a migration. 6.12 then migrates it as if it were still there:
    * folio_migrate_mapping() puts the device page into the swap cache, with a reference that nobody drops.
@@ -142,6 +144,7 @@ export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
     collapseIsStrict: false,
     ksmKeepsChecksum: false,
     swapCacheIsSkipped: false,
+    swapSlotsAreCached: false,
     uncachedPagesMigrate: true,
     chainCopiedReversed: true,
   },
@@ -175,6 +178,7 @@ export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
     collapseIsStrict: true,
     ksmKeepsChecksum: true,
     swapCacheIsSkipped: true,
+    swapSlotsAreCached: true,
     uncachedPagesMigrate: false,
     chainCopiedReversed: false,
   },

@@ -3,7 +3,7 @@
  * of each kind.
  */
 import { markCoherentAccessed } from './coherent.ts';
-import { freeFrame } from './frame.ts';
+import { clearMlocked, freeFrame, setMlocked } from './frame.ts';
 import type { Frame, MlockDrain, State } from './state.ts';
 
 /** lru_add_drain(): the pages of lru_add get PG_lru, those of lru_activate get PG_active; then mlock_drain_local(). */
@@ -116,13 +116,13 @@ export function markAccessed(state: State, frame: Frame): void {
 
 /** mlock_new_folio(): a page that is born in an mlocked vma, and comes to no LRU list before the batch is drained. */
 export function mlockNew(state: State, frame: Frame): void {
-  frame.mlocked = true;
+  setMlocked(state, frame);
   hold(state, frame, 'new');
 }
 
 /** mlock_folio(), by a mapping in an mlocked vma: PG_mlocked at once, PG_unevictable when the batch is drained. */
 export function mlockFolio(state: State, frame: Frame): void {
-  frame.mlocked = true;
+  setMlocked(state, frame);
   hold(state, frame, 'mlock');
 }
 
@@ -141,7 +141,7 @@ function hold(state: State, frame: Frame, drain: MlockDrain): void {
 export function drainMlock(state: State): void {
   const { mlocking } = state;
   state.mlocking = [];
-  for (const { frame, drain } of mlocking) drains[drain](frame);
+  for (const { frame, drain } of mlocking) drains[drain](frame, state);
   if (state.freeing.size === 0) return;
   for (const [index, { frame }] of mlocking.entries()) {
     if (!state.freeing.has(frame) || mlocking.findLastIndex((held) => held.frame === frame) > index) continue;
@@ -150,7 +150,7 @@ export function drainMlock(state: State): void {
   }
 }
 
-const drains: Readonly<Record<MlockDrain, (frame: Frame) => void>> = {
+const drains: Readonly<Record<MlockDrain, (frame: Frame, state: State) => void>> = {
   /** __mlock_folio(). While the page is off the LRU, it is only marked, so that several mappings are counted as one. */
   mlock(frame) {
     if (!frame.onLru) return;
@@ -169,12 +169,12 @@ const drains: Readonly<Record<MlockDrain, (frame: Frame) => void>> = {
     if (!isEvictable(frame)) cull(frame);
   },
   /** __munlock_folio(). While the page is off the LRU, it is no longer mlocked, however many other vmas have it so. */
-  munlock(frame) {
+  munlock(frame, state) {
     if (frame.onLru && frame.unevictable) {
       frame.mlockCount = Math.max(0, frame.mlockCount - 1);
       if (frame.mlockCount > 0) return;
     }
-    frame.mlocked = false;
+    clearMlocked(state, frame);
     if (frame.onLru && isEvictable(frame)) frame.unevictable = false;
   },
 };

@@ -2,6 +2,7 @@
  * What a run of a program on a real kernel yields, as numbers that the kernel handed out: nothing is interpreted
  * here. The agent's binary form is described in qemu/guest/protocol.h and decoded by harness/programs/transcript.ts.
  */
+import type { Gauges } from './meminfo.ts';
 import type { DeviceMinor, ProcessId, RegionId } from './program.ts';
 import type { VmEvents } from './vm-events.ts';
 
@@ -76,6 +77,7 @@ export interface RegionObservation {
 export interface Rss {
   anon: number;
   file: number;
+  /** Without what is mapped of the agent's own memory and program. */
   shmem: number;
   swap: number;
 }
@@ -186,6 +188,8 @@ export interface StepObservation {
   events: TraceEvent[];
   /** Every living process, in ascending order. */
   processes: ProcessObservation[];
+  /** By how much lines of /proc/meminfo differ from before the first process; those that this kernel has, at chosen steps. */
+  meminfo?: Partial<Gauges>;
   /** Every living process in ascending order, each with its regions in ascending order. */
   regions: RegionObservation[];
 }
@@ -211,4 +215,6 @@ export interface ProgramTranscript {
   base: Rss;
   /** By how much counters of /proc/vmstat went up until all processes had ended; those that this kernel has. */
   vmEvents?: Partial<VmEvents>;
+  /** As that of a step, when all processes have ended. */
+  meminfo?: Partial<Gauges>;
 }

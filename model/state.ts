@@ -169,7 +169,9 @@ export interface Process {
 }
 
 /** A page, or folio, that a device can hand out, with the flags that it keeps meanwhile. */
-type FreePage = Pick<Frame, 'position' | 'active' | 'swapBacked' | 'unevictable'> & { known: boolean };
+type FreePage = Pick<Frame, 'position' | 'active' | 'swapBacked' | 'unevictable' | 'mlocked'> & {
+  known: boolean;
+};
 
 /** The allocator of a minor (dmirror_devmem_alloc_page): a stack of free pages. */
 export interface Device {
@@ -241,6 +243,11 @@ export interface State {
   nextId: number;
   /** By how much counters of /proc/vmstat have gone up since the program began. */
   vmEvents: VmEvents;
+  /**
+   * NR_MLOCK: by how many pages more are mlocked than before the program began. The two differ where it is not known what an
+   * earlier life of a device page has left.
+   */
+  mlocked: { least: number; most: number };
   /** Trace events of the step that is being applied. */
   events: ExpectedEvent[];
   /** What userfaultfds were asked in the step that is being applied. */

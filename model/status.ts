@@ -5,8 +5,9 @@ import type { Frame, Process } from './state.ts';
 export interface ExpectedRss {
   /** KiB. */
   anon: number;
-  /** Pages of ramfs. Those of shmem count for RssShmem, and so does memory that the agent shares with its processes. */
+  /** Pages of ramfs. */
   file: number;
+  shmem: number;
   swap: number;
 }
 
@@ -20,14 +21,15 @@ const PAGE_KIB = PAGE_SIZE / 1024;
 /**
  * MM_ANONPAGES counts each entry, a PMD 512 times, of an anonymous page in RAM or on a device (mm/memory.c, copy_nonpresent_pte and
  * zap_nonpresent_ptes; mm/migrate_device.c, migrate_vma_insert_page), the zero page not; mm_counter_file() is for pages of
- * files, and MM_SWAPENTS counts swap entries.
+ * files, those of shmem by themselves, and MM_SWAPENTS counts swap entries.
  */
 export function expectRss({ mm }: Process): ExpectedRss {
-  let [anon, file, swap] = [0, 0, 0];
+  let [anon, file, shmem, swap] = [0, 0, 0, 0];
   for (const ptes of mm.ptes) {
     for (const pte of ptes) {
       if (pte?.kind === 'swap') swap++;
-      else if (pte?.frame.file) file += Number(pte.frame.file.kind === 'file');
+      else if (pte?.frame.file?.kind === 'shmem') shmem++;
+      else if (pte?.frame.file) file++;
       else if (pte && isCounted(pte.frame)) anon++;
     }
   }
@@ -38,5 +40,10 @@ export function expectRss({ mm }: Process): ExpectedRss {
       }
     }
   }
-  return { anon: anon * PAGE_KIB, file: file * PAGE_KIB, swap: swap * PAGE_KIB };
+  return {
+    anon: anon * PAGE_KIB,
+    file: file * PAGE_KIB,
+    shmem: shmem * PAGE_KIB,
+    swap: swap * PAGE_KIB,
+  };
 }

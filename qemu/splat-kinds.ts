@@ -16,6 +16,7 @@ export type SplatKind =
   | 'hard-lockup'
   | 'bad-page'
   | 'bad-rss-counter'
+  | 'negative-counter'
   | 'bad-swap-entry'
   | 'slab'
   | 'memory-leak'
@@ -208,6 +209,12 @@ export const SPLAT_FORMS: readonly SplatForm[] = [
     head: /^BUG: non-zero pgtables_bytes on freeing mm/,
     end: 'content',
     title: (match) => match[0],
+  },
+  {
+    kind: 'negative-counter', // mm/vmstat.c vmstat_refresh, which the agent has look before it reads /proc/meminfo
+    head: /^vmstat_refresh: (\w+) -\d+$/,
+    end: 'content',
+    title: (match) => `vmstat_refresh: ${match[1]} < 0`,
   },
   {
     kind: 'bad-swap-entry', // mm/memory.c zap_nonpresent_ptes, mm/swapfile.c

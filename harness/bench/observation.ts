@@ -31,8 +31,8 @@ export async function observationCost(
 ): Promise<Measurement[]> {
   const { arch } = profile;
   const programs = generatePrograms(SEED, PROGRAMS, { profile });
-  const withoutSmaps = ALL_OBSERVATIONS.filter((kind) => kind !== 'smaps' && kind !== 'rollup');
-  const withSmaps: ObservationKind[] = [...withoutSmaps, 'smaps'];
+  const withoutSmaps = ALL_OBSERVATIONS.filter((kind) => !WITH_SMAPS.includes(kind) && kind !== 'rollup');
+  const withSmaps: ObservationKind[] = [...withoutSmaps, ...WITH_SMAPS];
   const plain: Pair[] = [];
   const smaps: Pair[] = [];
   const host: Pair[] = [];
@@ -63,6 +63,9 @@ export async function observationCost(
     summarize('a run / the agent alone, its answers thrown away', arch, undefined, beside),
   ];
 }
+
+/** What is taken at the steps where smaps are. */
+const WITH_SMAPS: readonly ObservationKind[] = ['smaps', 'meminfo'];
 
 const HOST = 'processor time of orchestrator, model and comparison';
 /** What a run observes of most programs. */

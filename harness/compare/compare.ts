@@ -19,6 +19,7 @@ import type { Environment } from './environment.ts';
 import { compareEvents } from './events.ts';
 import { InvariantTally } from './invariant-tally.ts';
 import { InvariantChecker } from './invariants.ts';
+import { compareMeminfo } from './meminfo.ts';
 import { compareOutcome } from './outcome.ts';
 import { compareProcesses } from './processes.ts';
 import { compareRegions } from './regions.ts';
@@ -181,6 +182,7 @@ function compareStep(
   compareProcesses(context, index, observeProcesses(state), seen.processes, base);
   compareRegions(context, index, regions, seenRegions);
   compareSmaps(context, index, seen.processes);
+  compareMeminfo(tally, { step: index }, state, seen.meminfo);
   if (parts) {
     compareParts(tally, index, parts, seen.parts);
     if (seen.events.length > 0) tally.note(TOGETHER_EVENT_SLACK, seen.events.length);
@@ -240,6 +242,7 @@ function compareEnd(
     const context = { ...world, tally: own, environment };
     compareEvents(context, program.steps.length, applyEnd(world.state), transcript.finalEvents);
     compareVmEvents(own, place, world.state.vmEvents, transcript.vmEvents ?? {});
+    compareMeminfo(own, place, world.state, transcript.meminfo);
     return { future: world, own };
   });
   const [fitting] = choose(tried);

@@ -7,6 +7,7 @@ import type { Context } from './compare.ts';
 const COUNTS = [
   ['anon', 'status.rss-anon', 'task_mem (MM_ANONPAGES)'],
   ['file', 'status.rss-file', 'task_mem (MM_FILEPAGES)'],
+  ['shmem', 'status.rss-shmem', 'task_mem (MM_SHMEMPAGES)'],
   ['swap', 'status.swap', 'task_mem (MM_SWAPENTS)'],
 ] as const;
 

@@ -1,4 +1,5 @@
 /** What was compared, where freedom was used, and what differed. */
+import { GAUGES } from '../../model/meminfo.ts';
 import { SMAPS_FIELDS } from '../../model/observation.ts';
 import type { ProcessId, RegionId } from '../../model/program.ts';
 import { VM_EVENT_NAMES } from '../../model/vm-events.ts';
@@ -31,6 +32,7 @@ export const FIELDS = [
   'scan.ranges',
   'status.rss-anon',
   'status.rss-file',
+  'status.rss-shmem',
   'status.swap',
   'smaps.mappings',
   'smaps.VmFlags',
@@ -44,6 +46,7 @@ export const FIELDS = [
   'trace.bits',
   'trace.fault',
   ...VM_EVENT_NAMES.map((name) => `vmstat.${name}` as const),
+  ...GAUGES.map((name) => `meminfo.${name}` as const),
   /** Counted by {@link Comparison.invariants}. */
   'invariant',
 ] as const;

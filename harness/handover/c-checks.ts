@@ -1,4 +1,5 @@
 /** What a stand-alone program checks, for every field that a comparison compares (harness/compare). */
+import { GAUGES, type Gauge } from '../../model/meminfo.ts';
 import type { ExpectedPage } from '../../model/observe.ts';
 import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES, scanRanges } from '../../model/page-scan.ts';
@@ -11,7 +12,16 @@ import { frameChecks } from './c-check-frames.ts';
 import { traceCheck } from './c-check-trace.ts';
 import type { Context } from './c-context.ts';
 import { hasHandler } from './c-steps.ts';
-import { addressOf, call, indent, quote, regionMacro, vmstatVariable, wordCode } from './c-text.ts';
+import {
+  addressOf,
+  call,
+  indent,
+  meminfoVariable,
+  quote,
+  regionMacro,
+  vmstatVariable,
+  wordCode,
+} from './c-text.ts';
 import { placeInWords } from './words.ts';
 
 /** When a check is made: with the step's result, when a process has its turn, when all had theirs, at the end of
@@ -67,6 +77,7 @@ const CHECKERS: Readonly<Record<Exclude<FieldName, Unchecked>, Checker>> = {
   'status.rss-anon': rssCheck('anon', 'RssAnon'),
   // What else counts depends on the file system that the program is on.
   'status.rss-file': () => [],
+  'status.rss-shmem': () => [],
   'status.swap': rssCheck('swap', 'VmSwap'),
   'snapshot.outcome': snapshotCheck,
   'snapshot.bytes': snapshotCheck,
@@ -77,6 +88,7 @@ const CHECKERS: Readonly<Record<Exclude<FieldName, Unchecked>, Checker>> = {
   'trace.bits': traceCheck,
   'trace.fault': traceCheck,
   ...vmEventChecks(),
+  ...meminfoChecks(),
 };
 
 /** The checks of one field that differs; none where the model has no such thing. */
@@ -114,6 +126,23 @@ function vmEventChecks(): Record<`vmstat.${VmEvent}`, Checker> {
       return [{ phase: 'end', lines: [`check_vmstat("${name}", ${vmstatVariable(name)}, ${count});`] }];
     };
     return [`vmstat.${name}`, checker];
+  });
+  return Object.fromEntries(checkers);
+}
+
+/** What a stand-alone program changes itself: it has a pool of huge pages made for it, and memory that its processes share. */
+const OWN_GAUGES: readonly Gauge[] = ['HugePages_Free', 'Shmem'];
+
+/** After a step, or when main() has seen all processes end; it has noted what the line said before the first. */
+function meminfoChecks(): Record<`meminfo.${Gauge}`, Checker> {
+  const checkers = GAUGES.map((name) => {
+    const checker: Checker = ({ views, program }, { step }) => {
+      const { least, most } = views[step]?.meminfo[name] ?? {};
+      if (least === undefined || least !== most || OWN_GAUGES.includes(name)) return [];
+      const line = `check_meminfo("${name}", ${meminfoVariable(name)}, ${least});`;
+      return [{ phase: step === program.steps.length ? 'end' : 'frames', lines: [line] }];
+    };
+    return [`meminfo.${name}`, checker];
   });
   return Object.fromEntries(checkers);
 }

@@ -1,4 +1,5 @@
 /** The frame of a stand-alone program: head, definitions, the functions that it uses, its processes, and main(). */
+import { GAUGES } from '../../model/meminfo.ts';
 import { MINCORE_UNMAPPED } from '../../model/observation.ts';
 import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
 import type { Profile } from '../../model/profile.ts';
@@ -26,7 +27,7 @@ import { mainText } from './c-main.ts';
 import { codeOnly, mentions, partsFor } from './c-parts.ts';
 import { filesOf } from './c-region-files.ts';
 import { bufferPages, regionPlace } from './c-steps.ts';
-import { comment, indent, regionMacro } from './c-text.ts';
+import { comment, indent, meminfoVariable, regionMacro } from './c-text.ts';
 import { bodies, MAIN, type Turn } from './c-turns.ts';
 import type { EmitOptions } from './emit-c.ts';
 import { profileOn } from './expectation.ts';
@@ -289,6 +290,9 @@ function globals({ program, concurrent }: FileParts, code: string): string[] {
     ? concurrentBuffers(size)
     : [`static char buffer[${size}] __attribute__((aligned(PAGE)));`];
   return [
+    ...GAUGES.filter((name) => mentions(code, meminfoVariable(name))).map(
+      (name) => `static uint64_t ${meminfoVariable(name)};\t/* of /proc/meminfo */`,
+    ),
     ...(mentions(code, 'device') ? ['static int device[4];\t/* files of /dev/hmm_dmirrorN */'] : []),
     ...(concurrent || mentions(code, 'buffer') ? buffer : []),
   ];

@@ -1,8 +1,10 @@
 /** main() of a stand-alone program: it starts the first process, sees every end, and judges. */
+
+import { GAUGES } from '../../model/meminfo.ts';
 import type { ProcessId } from '../../model/program.ts';
 import { VM_EVENT_NAMES } from '../../model/vm-events.ts';
 import { mentions } from './c-parts.ts';
-import { indent, vmstatVariable } from './c-text.ts';
+import { indent, meminfoVariable, vmstatVariable } from './c-text.ts';
 
 export interface MainOptions {
   processes: readonly ProcessId[];
@@ -30,6 +32,7 @@ export function mainText(options: MainOptions): string {
   const { turns, devices, code, log, huge, slots, checks, attempts, judged = false } = options;
   const traces = mentions([code, ...checks].join('\n'), 'check_trace');
   const counters = VM_EVENT_NAMES.filter((name) => mentions(checks.join('\n'), vmstatVariable(name)));
+  const gauges = GAUGES.filter((name) => mentions([code, ...checks].join('\n'), meminfoVariable(name)));
   return [
     attempts === undefined ? 'int main(void)' : 'int main(int argc, char **argv)',
     '{',
@@ -60,6 +63,7 @@ export function mainText(options: MainOptions): string {
     ...(log ? ['\topen_log();'] : []),
     ...(turns ? ['\tmake_turns();'] : []),
     ...counters.map((name) => `\t${vmstatVariable(name)} = vmstat("${name}");`),
+    ...gauges.map((name) => `\t${meminfoVariable(name)} = meminfo("${name}");`),
     '\tsignal(SIGALRM, on_alarm);',
     ...(attempts === undefined ? once(options) : repeated(options, judged)),
     '}',

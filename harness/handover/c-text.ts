@@ -1,4 +1,5 @@
 /** How things are written in C: names, addresses, constants, comments. Indented with tabs, as the kernel has it. */
+import type { Gauge } from '../../model/meminfo.ts';
 import type { Outcome } from '../../model/observation.ts';
 import type { PageRange, Program, RegionId } from '../../model/program.ts';
 import type { VmEvent } from '../../model/vm-events.ts';
@@ -16,6 +17,11 @@ export function regionMacro(program: Program, region: RegionId): string {
 
 /** What main() calls the counter of /proc/vmstat that was noted. */
 export function vmstatVariable(name: VmEvent): string {
+  return `${name}_before`;
+}
+
+/** What main() notes a line of /proc/meminfo in. */
+export function meminfoVariable(name: Gauge): string {
   return `${name}_before`;
 }
 

@@ -1,6 +1,7 @@
 /** What the model expects of a program that is run by itself, without an agent that observes it after each step. */
 import { apply, applyEnd, type StepExpectation } from '../../model/apply.ts';
 import { initialState } from '../../model/initial-state.ts';
+import { type ExpectedGauges, expectMeminfo } from '../../model/meminfo.ts';
 import {
   type ExpectedPage,
   type ExpectedProcess,
@@ -20,6 +21,8 @@ export interface StepView {
   expected: StepExpectation;
   regions: readonly ExpectedRegion[];
   processes: readonly ExpectedProcess[];
+  /** By how much lines of /proc/meminfo differ from before the program. */
+  meminfo: ExpectedGauges;
   /** Of the whole program, after its end. */
   vmEvents?: VmEvents;
 }
@@ -53,6 +56,7 @@ export function walkModel(
       expected: { ...expected, events: expected.events.map(copyEvent) },
       regions: regions.map(copyRegion),
       processes: observeProcesses(state),
+      meminfo: expectMeminfo(state),
     });
     if (options.observed) markObserved(state);
     else if (options.reads) markRead(state, index, regions, options.reads);
@@ -63,6 +67,7 @@ export function walkModel(
       expected: { outcome: { kind: 'ok' }, rule: 'do_exit', events },
       regions: [],
       processes: [],
+      meminfo: expectMeminfo(state),
       vmEvents: state.vmEvents,
     });
   }

@@ -54,6 +54,7 @@ export const OBSERVATIONS = {
   smaps: 256,
   rollup: 512,
   vmstat: 1024,
+  meminfo: 2048,
 } as const;
 export type ObservationKind = keyof typeof OBSERVATIONS;
 
@@ -164,10 +165,12 @@ export const BACKINGS: Readonly<Record<Backing, number>> = {
 export const EndKind = { done: 0, crashed: 1, hung: 2 } as const;
 /** In the place of a counter that the kernel does not have. */
 export const NO_VM_EVENT = 0xffff_ffff_ffff_ffffn;
-export const TranscriptFlag = { stuck: 1, 'vm-events': 2 } as const;
+/** In the place of a line that /proc/meminfo does not have. */
+export const NO_GAUGE = -(2 ** 31);
+export const TranscriptFlag = { stuck: 1, 'vm-events': 2, meminfo: 4 } as const;
 export const OutcomeKind = { ok: 0, errno: 1, signal: 2 } as const;
-export const StepFlag = { counts: 1, data: 2, bytes: 4, parts: 8 } as const;
-export const ProcessFlag = { 'has-smaps': 1, 'has-rollup': 2, 'anon-alone': 4 } as const;
+export const StepFlag = { counts: 1, data: 2, bytes: 4, parts: 8, meminfo: 16 } as const;
+export const ProcessFlag = { 'has-smaps': 1, 'has-rollup': 2, 'anon-alone': 4, 'has-shmem': 8 } as const;
 /** Bytes of the line VmFlags in a smaps_record. */
 export const VM_FLAGS_BYTES = 64;
 export const RegionFlag = { mincore: 1, scan: 2 } as const;

@@ -1,3 +1,4 @@
+import { GAUGES, type Gauges } from '../../model/meminfo.ts';
 import type {
   MappingObservation,
   Outcome,
@@ -23,6 +24,7 @@ import { decodePageRuns } from './page-runs.ts';
 import { decodePageTable, Mask } from './page-table.ts';
 import {
   EndKind,
+  NO_GAUGE,
   NO_VM_EVENT,
   OutcomeKind,
   ProcessFlag,
@@ -65,6 +67,7 @@ export function decodeTranscript(payload: Buffer, offset: number): RecordedTrans
   const stacks = times(stackCount, (index) => decodeText(reader, `stack ${index}`));
   const finalEvents = times(finalCount, () => decodeEvent(reader));
   const vmEvents = flags & TranscriptFlag['vm-events'] ? decodeVmEvents(reader) : undefined;
+  const meminfo = flags & TranscriptFlag.meminfo ? decodeGauges(reader, 'the end') : undefined;
   reader.end('the transcript');
 
   return {
@@ -73,6 +76,7 @@ export function decodeTranscript(payload: Buffer, offset: number): RecordedTrans
     finalEvents,
     base,
     ...(vmEvents && { vmEvents }),
+    ...(meminfo && { meminfo }),
     strayEvents,
     lostEvents,
     stuck: (flags & TranscriptFlag.stuck) !== 0,
@@ -85,6 +89,13 @@ function decodeVmEvents(reader: ByteReader): Partial<VmEvents> {
   return Object.fromEntries(
     all.filter(([, value]) => value !== NO_VM_EVENT).map(([n, value]) => [n, Number(value)]),
   );
+}
+
+/** Those that the kernel has, in the order of {@link GAUGES}. */
+function decodeGauges(reader: ByteReader, what: string): Partial<Gauges> {
+  const all = GAUGES.map((name) => [name, reader.i32(name, what)] as const);
+  if (GAUGES.length % 2 === 1) reader.u32('padding');
+  return Object.fromEntries(all.filter(([, value]) => value !== NO_GAUGE));
 }
 
 function times<T>(count: number, make: (index: number) => T): T[] {
@@ -140,6 +151,7 @@ function decodeStep(reader: ByteReader, index: number, last: LastRegions): StepO
     flags & StepFlag.parts ? times(dataCount, (part) => decodePart(reader, what, part)) : undefined;
   const regions: RegionObservation[] = [];
   const processes = times(processCount, () => decodeProcess(reader, what, regions, last));
+  const meminfo = flags & StepFlag.meminfo ? decodeGauges(reader, what) : undefined;
   const events = times(eventCount, () => decodeEvent(reader));
   return {
     step,
@@ -151,6 +163,7 @@ function decodeStep(reader: ByteReader, index: number, last: LastRegions): StepO
     messages,
     events,
     processes,
+    ...(meminfo ? { meminfo } : {}),
     regions,
   };
 }
@@ -199,8 +212,11 @@ function decodeProcess(
   reader.u8('padding');
   const mappingCount = reader.u32('number of mappings', what);
   const where = `${what}, process ${process}`;
-  const { anon, ...others } = decodeRss(reader, where);
-  const rss = flags & ProcessFlag['anon-alone'] ? { anon } : { anon, ...others };
+  const { anon, file, shmem, swap } = decodeRss(reader, where);
+  const rss =
+    flags & ProcessFlag['anon-alone']
+      ? { anon }
+      : { anon, file, swap, ...(flags & ProcessFlag['has-shmem'] ? { shmem } : {}) };
   const smaps = times(mappingCount, () => decodeMapping(reader, where));
   const rollup = flags & ProcessFlag['has-rollup'] ? decodeRollup(reader, where) : undefined;
   for (let index = 0; index < regionCount; index++) regions.push(decodeRegion(reader, what, last));

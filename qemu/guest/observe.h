@@ -3,7 +3,7 @@
 #define HMMDIFF_OBSERVE_H
 
 /* The part of program.header.observe for which each process must look at itself. */
-#define OBSERVE_IN_PROCESS	(OBSERVE_ALL & ~OBSERVE_TRACE)
+#define OBSERVE_IN_PROCESS	(OBSERVE_ALL & ~(OBSERVE_TRACE | OBSERVE_VMSTAT | OBSERVE_MEMINFO))
 
 /* Opens /proc/kpageflags and /proc/kpagecount, for all processes that will be forked. Returns 0, -1 with errno. */
 int observe_init(void);

@@ -30,6 +30,8 @@ struct scan_argument {
 #define SCAN_REQUEST	_IOWR('f', 16, struct scan_argument)
 /* PAGE_IS_WPALLOWED (bit 0) to PAGE_IS_ACCESSED (bit 9, since 7.3). */
 #define MOST_CATEGORIES	((1 << 10) - 1)
+#define IS_FILE		(1 << 2)
+#define IS_PRESENT	(1 << 3)
 
 uint64_t scan_categories;
 
@@ -45,6 +47,32 @@ void scan_probe(void)
 			break;
 	}
 	close(pagemap);
+}
+
+uint32_t count_file_pages(int pagemap, uintptr_t start, uintptr_t end)
+{
+	struct scan_range ranges[32];
+	struct scan_argument argument = {
+		.size = sizeof(argument),
+		.start = start & ~(PAGE_BYTES - 1),
+		.end = (end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1),
+		.vec = (uintptr_t)ranges,
+		.vec_len = sizeof(ranges) / sizeof(ranges[0]),
+		.category_mask = IS_FILE | IS_PRESENT,
+		.return_mask = IS_FILE | IS_PRESENT,
+	};
+	uint32_t pages = 0;
+
+	while (argument.start < argument.end) {
+		const int count = ioctl(pagemap, SCAN_REQUEST, &argument);
+
+		if (count < 0)
+			fail("PAGEMAP_SCAN of the agent's own memory");
+		for (int i = 0; i < count; i++)
+			pages += (ranges[i].end - ranges[i].start) / PAGE_BYTES;
+		argument.start = argument.walk_end;
+	}
+	return pages;
 }
 
 static uint64_t region_end(unsigned int region)

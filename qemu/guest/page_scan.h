@@ -10,6 +10,9 @@ void scan_probe(void);
 /* The categories that PAGEMAP_SCAN knows (PAGE_IS_* of linux/fs.h); 0: there is no PAGEMAP_SCAN. */
 extern uint64_t scan_categories;
 
+/* How many pages from `start` to `end` are mapped that are not anonymous. A failure ends the process. */
+uint32_t count_file_pages(int pagemap, uintptr_t start, uintptr_t end);
+
 /* Asks PAGEMAP_SCAN for the ranges of equal pages of all regions at once, into shared->scan. */
 void scan_regions(int pagemap);
 

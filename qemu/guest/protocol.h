@@ -20,7 +20,8 @@
  *		`stacks` times a text: u64 length, bytes, padding,
  *		`final_events` times struct event_record: since the last step, and while the processes ended,
  *		if TRANSCRIPT_VM_EVENTS: u64 for each enum vm_event, by how much it went up from before the first
- *		process to after the end of the last.
+ *		process to after the end of the last,
+ *		if TRANSCRIPT_MEMINFO: i32 for each enum gauge, by how much it differs then from before.
  * ERROR	payload: text. The program with this sequence number was not run, or the agent itself failed on it.
  *		Sequence 0: the stream made no sense; the agent ends with status 2.
  *
@@ -30,6 +31,7 @@
  *	if STEP_HAS_BYTES: `data` bytes and padding (what SNAPSHOT returned)
  *	if STEP_HAS_PARTS: `data` times a part: struct step_record, and `data` times struct page_record if STEP_HAS_DATA
  *	`processes` times a process observation, in ascending order
+ *	if STEP_HAS_MEMINFO: i32 for each enum gauge and padding, by how much it differs from before the first process
  *	`events` times struct event_record
  *
  * A process observation is

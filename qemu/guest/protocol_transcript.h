@@ -13,6 +13,7 @@ enum transcript_flag {
 	/* Some process of the program could not be killed: this guest is not to be trusted with more programs. */
 	TRANSCRIPT_STUCK	= 1 << 0,
 	TRANSCRIPT_VM_EVENTS = 1 << 1,
+	TRANSCRIPT_MEMINFO = 1 << 2,
 };
 
 /* Counters of /proc/vmstat that nothing but programs moves, as model/vm-events.ts has them. */
@@ -34,7 +35,22 @@ enum vm_event {
 /* In the place of a counter that the kernel does not have. */
 #define NO_VM_EVENT	UINT64_MAX
 
-/* KiB, as /proc/PID/status has them. */
+/* Lines of /proc/meminfo that nothing but programs moves, as model/meminfo.ts has them. */
+enum gauge {
+	GAUGE_SWAP_CACHED		= 0,
+	GAUGE_UNEVICTABLE		= 1,
+	GAUGE_MLOCKED			= 2,
+	GAUGE_SWAP_FREE			= 3,
+	GAUGE_SHMEM			= 4,
+	GAUGE_ANON_HUGE_PAGES		= 5,
+	GAUGE_HUGE_PAGES_FREE		= 6,
+	GAUGES,
+};
+
+/* In the place of a line that the file does not have. */
+#define NO_GAUGE	INT32_MIN
+
+/* KiB, as /proc/PID/status has them; of `shmem`, without what is mapped of the agent's own memory and program. */
 struct rss {
 	uint32_t	anon;
 	uint32_t	file;
@@ -67,6 +83,7 @@ enum step_flag {
 	STEP_HAS_DATA	= 1 << 1,
 	STEP_HAS_BYTES	= 1 << 2,
 	STEP_HAS_PARTS	= 1 << 3,
+	STEP_HAS_MEMINFO = 1 << 4,
 };
 
 struct step_record {
@@ -93,6 +110,7 @@ enum process_flag {
 	PROCESS_HAS_SMAPS	= 1 << 0,
 	PROCESS_HAS_ROLLUP	= 1 << 1,
 	PROCESS_ANON_ALONE	= 1 << 2,	/* of `rss`, only `anon` was looked at */
+	PROCESS_HAS_SHMEM	= 1 << 3,	/* `rss.shmem` is as it is described there */
 };
 
 struct process_record {

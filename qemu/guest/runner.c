@@ -14,6 +14,7 @@
 #include "files.h"
 #include "hung.h"
 #include "ksm.h"
+#include "meminfo.h"
 #include "page_scan.h"
 #include "process.h"
 #include "program.h"
@@ -254,19 +255,26 @@ static bool agent_moves_counters(void)
 	return has_step(OP_SWAPON) || has_huge_region() || c->merges || c->released;
 }
 
+static void forget_counters(void)
+{
+	forget_vm_events();
+	forget_gauges();
+}
+
 void run_program(uint32_t sequence, struct transcript_header *header)
 {
 	static bool renewed;
 	struct control *c = &shared->control;
 	const bool huge = has_huge_region() && has_devices();
 	const bool counts = program.header.observe & OBSERVE_VMSTAT;
+	const bool gauges = program.header.observe & OBSERVE_MEMINFO;
 	uint32_t left;
 	pid_t pid;
 
 	*header = (struct transcript_header){ 0 };
 	shared_reset(sequence);
 	if (agent_moves_counters())
-		forget_vm_events();
+		forget_counters();
 	c->anonymous = !has_step(OP_SWAPON) && !has_files();
 	if (huge && !renewed && !renew(PRIVATE_DEVICES))
 		return;
@@ -276,6 +284,10 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 
 	if (counts && begin_vm_events()) {
 		note_failure("/proc/vmstat");
+		return;
+	}
+	if (gauges && begin_gauges(c->gauges)) {
+		note_failure("/proc/meminfo");
 		return;
 	}
 	sequence_start(test_cpu);
@@ -299,13 +311,18 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 		header->stacks = append_stacks();
 	if (!kill_processes())
 		header->flags |= TRANSCRIPT_STUCK;
-	errno = 0;
-	if (return_huge_pages())
-		note_failure("giving huge pages back");
 	if (program.header.observe & OBSERVE_TRACE)
 		header->final_events = trace_append_all();
 	if (counts)
 		append_vm_events(header);
+	if (gauges && header->end == END_DONE) {
+		if (end_gauges(c->gauges))
+			note_failure("/proc/meminfo");
+		header->flags |= TRANSCRIPT_MEMINFO;
+	}
+	errno = 0;
+	if (return_huge_pages())
+		note_failure("giving huge pages back");
 	header->steps = c->steps;
 	header->stray_events = c->stray_events;
 	header->lost_events = c->lost_events;
@@ -318,6 +335,10 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 	left = c->released | (huge ? c->opened & PRIVATE_DEVICES : 0);
 	if (left && !(header->flags & TRANSCRIPT_STUCK))
 		renew(left);
-	if (!counts || agent_moves_counters() || header->flags & TRANSCRIPT_STUCK)
+	if (agent_moves_counters() || header->end != END_DONE || header->flags & TRANSCRIPT_STUCK)
+		forget_counters();
+	if (!counts)
 		forget_vm_events();
+	if (!gauges)
+		forget_gauges();
 }

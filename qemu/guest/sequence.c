@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "announce.h"
+#include "meminfo.h"
 #include "observe.h"
 #include "ops.h"
 #include "process.h"
 #include "program.h"
 #include "sequence.h"
 #include "shared.h"
+#include "smaps.h"
 #include "together.h"
 #include "trace.h"
 
@@ -35,6 +37,11 @@ static void end_record(void)
 	const uint8_t op = program.steps[c->step].op;
 
 	current_record()->messages = atomic_load(&c->messages);
+	if (program.header.observe & OBSERVE_MEMINFO && dear_wanted()) {
+		if (append_gauges(c->gauges))
+			note_failure("/proc/meminfo");
+		current_record()->flags |= STEP_HAS_MEMINFO;
+	}
 	if (program.header.observe & OBSERVE_TRACE)
 		current_record()->events = op == OP_TOGETHER ? trace_append_all() : trace_append(traced_cpu);
 	c->committed = c->used;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "process.h"
 #include "shared.h"
 
 /* Pages of the transcript beyond this many bytes are given back after a program that needed them. */
@@ -13,13 +16,20 @@
 
 struct shared *shared;
 
+/* Of the shared memory. */
+static int file = -1;
+
 int shared_init(void)
 {
+	const int low = memfd_create("hmmdiff-shared", MFD_CLOEXEC);
+
+	if (low < 0 || ftruncate(low, sizeof(*shared)))
+		return -1;
 	/* NORESERVE: the transcript's most is far more than a program uses. */
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, low, 0);
 	if (shared == MAP_FAILED)
 		return -1;
+	file = keep_out_of_the_way(low);
 	/* A system call of a step must not be the first to need these pages. */
 	memset(shared->bounce, 0, sizeof(shared->bounce));
 	memset(&shared->scan, 0, sizeof(shared->scan));
@@ -27,6 +37,17 @@ int shared_init(void)
 	memset(shared->trace_page, 0, sizeof(shared->trace_page));
 	memset(shared->parts, 0, sizeof(shared->parts));
 	return 0;
+}
+
+unsigned int shared_pages(void)
+{
+	struct stat status;
+
+	if (fstat(file, &status)) {
+		note_failure("the shared memory");
+		return 0;
+	}
+	return status.st_blocks / (PAGE_BYTES / 512);
 }
 
 void shared_reset(uint32_t sequence)

@@ -28,11 +28,12 @@
 	(sizeof(struct step_record) + MAX_HUGE_PAGES * sizeof(struct page_record) +	\
 	 MAX_PROCESSES * (sizeof(struct process_record) + 2 * sizeof(struct smaps_fields) +	\
 			  MAX_REGIONS * (REGION_BYTES_MAX + MAX_HUGE_PAGES * sizeof(struct smaps_record))) +	\
-	 MAX_STEP_EVENTS * sizeof(struct event_record) + VM_EVENTS * sizeof(uint64_t))
+	 MAX_STEP_EVENTS * sizeof(struct event_record) + (GAUGES + 1) * sizeof(int32_t))
 #define STACK_BYTES_MAX		16384
 #define TRANSCRIPT_BYTES_MAX							\
 	(MAX_STEPS * STEP_BYTES_MAX + MAX_PROCESSES * (STACK_BYTES_MAX + 8) +	\
-	 MAX_STEP_EVENTS * sizeof(struct event_record) + VM_EVENTS * sizeof(uint64_t))
+	 MAX_STEP_EVENTS * sizeof(struct event_record) + VM_EVENTS * sizeof(uint64_t) +	\
+	 (GAUGES + 1) * sizeof(int32_t))
 
 enum phase {
 	PHASE_ACT,		/* `turn` runs the step */
@@ -87,6 +88,8 @@ struct control {
 	uint32_t	stray_events;
 	uint32_t	lost_events;
 	struct rss	base;
+	/* Before the first process, with OBSERVE_MEMINFO. */
+	int32_t		gauges[GAUGES];
 	/* The last whole observation that each process has made of each region. */
 	struct stretch	observed[MAX_PROCESSES][MAX_REGIONS];
 
@@ -150,6 +153,9 @@ extern _Thread_local struct part *own_part;
 
 /* Maps the shared memory. Returns 0, -1 with errno. */
 int shared_init(void);
+
+/* How many pages of it there are, whoever has touched them. A failure is noted. */
+unsigned int shared_pages(void);
 
 /* Makes it ready for a new program. */
 void shared_reset(uint32_t sequence);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
+#include "page_scan.h"
 #include "process.h"
 #include "program.h"
 #include "shared.h"
@@ -16,8 +19,8 @@
 /* More than the deepest calls of this agent need. */
 #define STACK_BYTES	(128 * 1024)
 
-/* The program's data and bss, as the linker names them. */
-extern char __data_start[], _end[];
+/* The program, and of it what is data and bss, as the linker names them. */
+extern char __executable_start[], __data_start[], _end[];
 
 static void touch(uintptr_t start, uintptr_t end)
 {
@@ -66,16 +69,55 @@ static void read_own(int *fd, const char *path, char *text, size_t size)
 	text[length] = '\0';
 }
 
+/*
+ * Pages of the program's file that this process maps: more and more of them, as it comes to need them. Between its segments the
+ * kernel may have put the vDSO.
+ */
+static uint32_t pages_of_program(void)
+{
+	const Elf64_Phdr *segment = (const Elf64_Phdr *)getauxval(AT_PHDR);
+	const unsigned long segments = getauxval(AT_PHNUM);
+	uint32_t pages = 0;
+
+	if (self.pagemap < 0)
+		self.pagemap = open_own("/proc/self/pagemap");
+	for (unsigned long i = 0; i < segments; i++) {
+		/* A static PIE is linked to address 0. */
+		const uintptr_t start = (uintptr_t)__executable_start + segment[i].p_vaddr;
+
+		if (segment[i].p_type == PT_LOAD)
+			pages += count_file_pages(self.pagemap, start, start + segment[i].p_memsz);
+	}
+	return pages;
+}
+
+/* Reads /proc/self/status. Returns how many pages of RssShmem are the agent's own: its program lies in a tmpfs. */
+static uint32_t read_status(char *text, size_t size)
+{
+	uint32_t pages;
+
+	if (!scan_categories) {
+		read_own(&self.status, "/proc/self/status", text, size);
+		return 0;
+	}
+	do {
+		pages = pages_of_program();
+		read_own(&self.status, "/proc/self/status", text, size);
+	} while (pages_of_program() != pages);
+	/* Nothing of the shared memory was touched since. */
+	return pages + count_file_pages(self.pagemap, (uintptr_t)shared, (uintptr_t)(shared + 1));
+}
+
 struct rss read_rss(void)
 {
 	char text[4096];
+	const uint32_t own = read_status(text, sizeof(text));
 	char *at = text;
 	struct rss rss;
 
-	read_own(&self.status, "/proc/self/status", text, sizeof(text));
 	rss.anon = take_line(&at, "\nRssAnon:");
 	rss.file = take_line(&at, "\nRssFile:");
-	rss.shmem = take_line(&at, "\nRssShmem:");
+	rss.shmem = take_line(&at, "\nRssShmem:") - own * (PAGE_BYTES / 1024);
 	rss.swap = take_line(&at, "\nVmSwap:");
 	return rss;
 }

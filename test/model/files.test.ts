@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { makeProfile } from '../../model/profile.ts';
 import { fileWord } from '../../model/program.ts';
 import { expectSmaps } from '../../model/smaps.ts';
+import { expectRss } from '../../model/status.ts';
 import { tokenNumber } from '../../model/token.ts';
 import { last, migrations, outcomes, type Played, pages, play, pte, STOCK } from './play.ts';
 
@@ -148,6 +149,14 @@ describe('other operations on files', () => {
     );
     expect(state.files[SHMEM]!.pages.map((page) => page?.active ?? null)).toEqual([null, true, null, null]);
     expect(pte(state, 0, 1, SHMEM)).toBeNull();
+  });
+
+  it('are resident by their kind, as far as a process maps them: mm_counter_file()', () => {
+    const { state } = playFiles(
+      '{mmap: s}\n{cpu-write: "s[0..1]"}\n{munmap: "s[0]"}\n{mmap: f}\n{cpu-read: "f[0]"}\n{fork: p1}',
+    );
+    expect(expectRss(state.processes[0]!)).toEqual({ anon: 0, file: 16, shmem: 4, swap: 0 });
+    expect(expectRss(state.processes[1]!)).toEqual({ anon: 0, file: 0, shmem: 0, swap: 0 });
   });
 
   it('reclaim drops what a device wrote where nothing had to be faulted in: dmirror_do_write(), hmm_vma_handle_pte()', () => {

@@ -61,7 +61,7 @@ describe('hugetlb', () => {
     expect(first!.fields.Shared_Hugetlb).toEqual({ least: 2048, most: 2048 });
     expect(second!.fields.Shared_Hugetlb).toEqual({ least: 2048, most: 2048 });
     expect(first!.fields.Rss).toBeUndefined();
-    expect(expectRss(state.processes[0]!)).toEqual({ anon: 0, file: 0, swap: 0 });
+    expect(expectRss(state.processes[0]!)).toEqual({ anon: 0, file: 0, shmem: 0, swap: 0 });
   });
 
   it('is taken as a whole by what would split a mapping', () => {

@@ -43,7 +43,7 @@ describe('a page of shmem that reclaim takes', () => {
     const { state } = played;
     expect(cache(played, SHARED)).toBe('swap swap swap -');
     expect(state.processes[0]!.mm.ptes[SHARED]).toEqual([null, null, null, null]);
-    expect(expectRss(state.processes[0]!)).toEqual({ anon: 0, file: 0, swap: 0 });
+    expect(expectRss(state.processes[0]!)).toEqual({ anon: 0, file: 0, shmem: 0, swap: 0 });
     expect(observe(state)[SHARED]!.pages.map(({ mincore, fileInSwap }) => [mincore, fileInSwap])).toEqual([
       [0, true],
       [0, true],

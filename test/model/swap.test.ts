@@ -33,7 +33,7 @@ describe('a page that is swapped out', () => {
     // One page too many is invalidated.
     expect(devicePages(state, 0, 0)).toBe('---w');
     expect(pte(state, 0, 0)).toMatchObject({ readExclusive: true, frame: { mapcount: 1, cached: null } });
-    expect(expectRss(state.processes[0]!)).toEqual({ anon: 8, file: 0, swap: 8 });
+    expect(expectRss(state.processes[0]!)).toEqual({ anon: 8, file: 0, shmem: 0, swap: 8 });
   });
 
   it('comes back for a load as writable as it was, and dirty, since its slot is free: do_swap_page()', () => {
@@ -168,7 +168,7 @@ describe('a swap device', () => {
     expect(pages(state, 1)).toBe('ram - - dev0');
     expect(cached(state)).toBe('----');
     expect(pte(state, 0, 1)).toMatchObject({ write: false, frame: { exclusive: false, dirty: true } });
-    expect(expectRss(state.processes[1]!)).toEqual({ anon: 8, file: 0, swap: 0 });
+    expect(expectRss(state.processes[1]!)).toEqual({ anon: 8, file: 0, shmem: 0, swap: 0 });
   });
 
   it('takes what is exclusive for that: pte_swp_exclusive()', () => {
@@ -201,7 +201,7 @@ describe('a folio of order 9', () => {
 
   it('goes to swap whole, and comes back in pages: shrink_folio_list()', () => {
     const { state, steps } = play(`${MAPPED}\n{swapon: p0}\n{madvise: h, advice: pageout}`, STOCK, huge);
-    expect(expectRss(state.processes[0]!)).toEqual({ anon: 0, file: 0, swap: 2048 });
+    expect(expectRss(state.processes[0]!)).toEqual({ anon: 0, file: 0, shmem: 0, swap: 2048 });
     expect(pte(state, 0, 511)).toMatchObject({ kind: 'swap', readExclusive: true });
     // It is not split.
     expect(steps.at(-1)!.events).toEqual([]);

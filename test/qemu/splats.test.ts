@@ -220,6 +220,12 @@ describe('forms taken from the source', () => {
     ]);
   });
 
+  it('a counter of the machine that is negative once all CPUs have told what they counted (mm/vmstat.c)', () => {
+    expect(found('vmstat_refresh: nr_anon_transparent_hugepages -512')).toEqual([
+      'negative-counter: vmstat_refresh: nr_anon_transparent_hugepages < 0',
+    ]);
+  });
+
   it('time-outs (kernel/rcu, kernel/watchdog.c, kernel/hung_task.c)', () => {
     expect(found('rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 1-.... }')).toEqual([
       'rcu-stall: INFO: rcu_preempt detected stall',

@@ -128,9 +128,6 @@ static void set_up_huge_pages(void)
 }
 
 //---
-#define SWAP_DEVICE	"/dev/zram0"
-#define SWAP_MIB	256
-
 static void write_text(const char *path, const char *text)
 {
 	const int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -139,6 +136,10 @@ static void write_text(const char *path, const char *text)
 		cannot("%s: %s", path, strerror(errno));
 	close(fd);
 }
+
+//---
+#define SWAP_DEVICE	"/dev/zram0"
+#define SWAP_MIB	256
 
 /* A zram device (CONFIG_ZRAM) that nobody uses, with the header of swap space as mkswap writes it; no readahead. */
 static void make_swap_device(void)

@@ -246,3 +246,30 @@ static void check_vmstat(const char *name, uint64_t before, uint64_t expected)
 {
 	check_number(name, vmstat(name) - before, expected);
 }
+
+//---
+/* A line of /proc/meminfo, after each CPU has told what it has counted by itself. */
+static uint64_t meminfo(const char *name)
+{
+	const size_t length = strlen(name);
+	char line[128];
+	FILE *file;
+
+	write_text("/proc/sys/vm/stat_refresh", "1");
+	file = fopen("/proc/meminfo", "re");
+	if (!file)
+		cannot("/proc/meminfo: %s", strerror(errno));
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, length) && line[length] == ':') {
+			fclose(file);
+			return strtoull(line + length + 1, NULL, 10);
+		}
+	cannot("/proc/meminfo has no %s", name);
+}
+
+//---
+static void check_meminfo(const char *name, uint64_t before, uint64_t expected)
+{
+	drain_lru();
+	check_number(name, meminfo(name) - before, expected);
+}

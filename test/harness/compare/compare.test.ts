@@ -204,6 +204,50 @@ describe('the end of a run', () => {
     ]);
   });
 
+  it('is a divergence when a line of /proc/meminfo is not what it was, after a step or at the end', () => {
+    const transcript = predict(steps, x86!);
+    const gone = { ...transcript, meminfo: { ...transcript.meminfo, AnonHugePages: 2048 } };
+    expect(compare(steps, gone, x86!).divergences).toEqual([
+      {
+        step: steps.steps.length,
+        field: 'meminfo.AnonHugePages',
+        expected: '0 KiB more than before',
+        seen: '2048 KiB more than before',
+        rule: '__folio_mod_stat (NR_ANON_THPS)',
+      },
+    ]);
+    transcript.steps[1]!.meminfo!.HugePages_Free = -1;
+    expect(compare(steps, transcript, x86!).divergences).toMatchObject([
+      { step: 1, field: 'meminfo.HugePages_Free', seen: '-1 more than before' },
+    ]);
+  });
+
+  it('does without lines of /proc/meminfo that a kernel lacks, and where they were not looked at', () => {
+    const transcript = predict(steps, x86!);
+    for (const step of transcript.steps) delete step.meminfo;
+    transcript.meminfo = { Mlocked: 0 };
+    const { divergences, fieldsCompared } = compare(steps, transcript, x86!);
+    expect(divergences).toEqual([]);
+    expect(fieldsCompared).toMatchObject({ 'meminfo.Mlocked': 1, 'meminfo.SwapFree': 0 });
+  });
+
+  it('takes what an earlier program may have left on a device as slack, within its bounds', () => {
+    const program = parseProgram(
+      'locked.yaml',
+      'name: locked\nregions: {a: 1}\nsteps: [{mmap: a}, {open: 0}, {cpu-write: a}, {mlock: a}, {migrate-to-dev: a, device: 0}]\n',
+    );
+    const transcript = predict(program, x86!);
+    const counted = compare(program, transcript, x86!);
+    expect(counted).toMatchObject({ divergences: [], slackByField: { 'meminfo.Mlocked': 2 } });
+    const last = transcript.steps.at(-1)!.meminfo!;
+    last.Mlocked = 0;
+    expect(compare(program, transcript, x86!).divergences).toEqual([]);
+    last.Mlocked = 8;
+    expect(compare(program, transcript, x86!).divergences).toMatchObject([
+      { step: 4, field: 'meminfo.Mlocked', expected: '0 to 4 KiB more than before' },
+    ]);
+  });
+
   it('does without the lines of status that were not looked at, and never without RssAnon', () => {
     const transcript = predict(steps, x86!);
     const processes = transcript.steps.flatMap((step) => step.processes);

@@ -5,6 +5,7 @@ import { pagemapKind } from '../../../harness/compare/pagemap.ts';
 import { apply, applyEnd, endingsOf, TOGETHER } from '../../../model/apply.ts';
 import { CHUNK_PAGES } from '../../../model/device-allocator.ts';
 import { initialState } from '../../../model/initial-state.ts';
+import { expectMeminfo, type Gauges } from '../../../model/meminfo.ts';
 import type {
   MappingObservation,
   PageObservation,
@@ -30,7 +31,13 @@ import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
 import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
 import { type Program, pageAddress, type Together } from '../../../model/program.ts';
 import { type ExpectedMapping, expectSmaps } from '../../../model/smaps.ts';
-import { type ExpectedEvent, type ExpectedMigration, type Frame, processOf } from '../../../model/state.ts';
+import {
+  type ExpectedEvent,
+  type ExpectedMigration,
+  type Frame,
+  processOf,
+  type State,
+} from '../../../model/state.ts';
 import { firstWord, isTorn } from '../../../model/torn.ts';
 
 /** Chunks as real guests have them: high PFNs, or device page numbers from 0. */
@@ -53,6 +60,11 @@ const PFN_OF_FIRST_FRAME = 0x1000n;
 const BASE = { anon: 400, file: 4, shmem: 0, swap: 8 };
 /** Of the first folio of order 9. */
 const FIRST_FOLIO = 0x100000n;
+
+/** As pages are that no earlier life left anything in. */
+function gauges(state: State): Partial<Gauges> {
+  return Object.fromEntries(Object.entries(expectMeminfo(state)).map(([name, { most }]) => [name, most]));
+}
 
 /** @param ending which of the endings of each `together` step is taken */
 export function predict(program: Program, environment: Environment, ending = 0): ProgramTranscript {
@@ -133,7 +145,12 @@ export function predict(program: Program, environment: Environment, ending = 0):
   const observedProcess = ({ process, rss }: ExpectedProcess): ProcessObservation => ({
     process,
     smaps: expectSmaps(state, processOf(state, process)).map(mapping),
-    rss: { anon: BASE.anon + rss.anon, file: BASE.file + rss.file, shmem: 0, swap: BASE.swap + rss.swap },
+    rss: {
+      anon: BASE.anon + rss.anon,
+      file: BASE.file + rss.file,
+      shmem: BASE.shmem + rss.shmem,
+      swap: BASE.swap + rss.swap,
+    },
   });
   const event = (expected: ExpectedEvent): TraceEvent => ({
     name: expected.name,
@@ -192,11 +209,19 @@ export function predict(program: Program, environment: Environment, ending = 0):
       messages,
       events: [...events, ...observationFaults(state)].map(event),
       processes: observeProcesses(state).map(observedProcess),
+      meminfo: gauges(state),
       regions: observe(state).map(region),
     };
     markObserved(state);
     return observed;
   });
   const finalEvents = applyEnd(state).map(event);
-  return { steps, end: { kind: 'done' }, finalEvents, base: BASE, vmEvents: { ...state.vmEvents } };
+  return {
+    steps,
+    end: { kind: 'done' },
+    finalEvents,
+    base: BASE,
+    vmEvents: { ...state.vmEvents },
+    meminfo: gauges(state),
+  };
 }

@@ -309,6 +309,15 @@ steps:
     expect(main).toMatch(/wait\(.*check_vmstat\("thp_split_pmd", thp_split_pmd_before, 0\);/s);
   });
 
+  it('has main() note lines of /proc/meminfo at first; who is last after a step looks again, or main() when all is over', () => {
+    const text = emit(differs(4, 'meminfo.AnonHugePages'));
+    expect(text).toContain('static uint64_t AnonHugePages_before;');
+    expect(body(text, 'main')).toMatch(/AnonHugePages_before = meminfo\("AnonHugePages"\);.*fork\(\)/s);
+    expect(text).toMatch(/migrate.*check_meminfo\("AnonHugePages", AnonHugePages_before, 0\);/s);
+    const over = emit(differs(SHARED.steps.length, 'meminfo.AnonHugePages'));
+    expect(body(over, 'main')).toMatch(/wait\(.*check_meminfo\("AnonHugePages", AnonHugePages_before, 0\);/s);
+  });
+
   it('hands the turn on through main() when a process ends by a step', () => {
     const text = emit(differs(7, 'data'));
     expect(body(text, 'p1')).toMatch(/shared->next = 0;\n\t_exit\(0\);\n$/);

@@ -3,6 +3,7 @@
 import type { Divergence, FieldName, Place } from '../../../harness/compare/tally.ts';
 import { profileOn, walkModel } from '../../../harness/handover/expectation.ts';
 import type { Symptom } from '../../../harness/handover/symptom.ts';
+import { GAUGES } from '../../../model/meminfo.ts';
 import type { Profile } from '../../../model/profile.ts';
 import type { Program } from '../../../model/program.ts';
 
@@ -57,6 +58,7 @@ export function everything(
       }
     }
     add('trace.bits', { step });
+    for (const name of GAUGES) add(`meminfo.${name}`, { step });
   }
   return { kind: 'divergence', fields };
 }

@@ -42,7 +42,7 @@ describe('encodeProgram', () => {
       [
         "484d444602000000",
         "0403020150000000",
-        "ff07000001000000",
+        "ff0f000001000000",
         "8813000002000300",
         "0800400000000000",
         "2000000000000000",
@@ -59,7 +59,7 @@ describe('encodeProgram', () => {
   it('asks for the observations that are named and no others', () => {
     const observeBits = (observe: EncodeOptions['observe']) =>
       encode(programOf([map]), observe ? { observe } : {}).readUInt32LE(16);
-    expect(observeBits(undefined)).toBe(2047);
+    expect(observeBits(undefined)).toBe(4095);
     expect(observeBits([])).toBe(0);
     expect(observeBits(['trace', 'snapshot'])).toBe(24);
     expect(observeBits(['pagemap', 'pagemap', 'words'])).toBe(5);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import * as protocol from '../../../harness/programs/protocol.ts';
+import { GAUGES, SWAP_PAGES } from '../../../model/meminfo.ts';
 import { SMAPS_FIELDS } from '../../../model/observation.ts';
 import * as program from '../../../model/program.ts';
 import { VM_EVENT_NAMES } from '../../../model/vm-events.ts';
@@ -82,6 +83,21 @@ describe('the protocol of host and agent', () => {
     for (const [index, name] of VM_EVENT_NAMES.entries()) {
       expect([name, number(`VM_${constantCase(name)}`)]).toEqual([name, index]);
     }
+  });
+
+  it('has the lines of /proc/meminfo in one order on both sides', () => {
+    for (const [index, name] of GAUGES.entries()) {
+      const constant = name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
+      expect([name, number(`GAUGE_${constant}`)]).toEqual([name, index]);
+    }
+    expect(header).toMatch(/NO_GAUGE\s+INT32_MIN/);
+    expect(protocol.NO_GAUGE).toBe(-(2 ** 31));
+  });
+
+  it('has a swap device of one size on both sides', () => {
+    const swap = readFileSync(new URL('../../../qemu/guest/swap.c', import.meta.url), 'utf8');
+    const mib = /SWAP_BYTES\s+\((\d+)u << 20\)/.exec(swap)?.[1];
+    expect(SWAP_PAGES).toBe((Number(mib) << 20) / program.PAGE_SIZE - 1);
   });
 
   it('has the same numbers for trace events on both sides', () => {

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io.h"
+#include "meminfo.h"
+#include "ops.h"
+#include "shared.h"
+
+/* In the order of the file. */
+static const char *const names[GAUGES] = {
+	[GAUGE_SWAP_CACHED]	= "\nSwapCached:",
+	[GAUGE_UNEVICTABLE]	= "\nUnevictable:",
+	[GAUGE_MLOCKED]		= "\nMlocked:",
+	[GAUGE_SWAP_FREE]	= "\nSwapFree:",
+	[GAUGE_SHMEM]		= "\nShmem:",
+	[GAUGE_ANON_HUGE_PAGES]	= "\nAnonHugePages:",
+	[GAUGE_HUGE_PAGES_FREE]	= "\nHugePages_Free:",
+};
+
+/* Of the last reading. */
+static int32_t gauges[GAUGES];
+/* They still are what they were behind the last program. */
+static bool known;
+
+static int read_gauges(int32_t values[GAUGES])
+{
+	char text[4096];
+	const char *at = text;
+
+	if (shared->control.settles)
+		drain_lru();
+	/* Each CPU keeps some of what it has counted to itself (mm/vmstat.c, vmstat_refresh). */
+	if (write_file("/proc/sys/vm/stat_refresh", "1") || read_file("/proc/meminfo", text, sizeof(text)) < 0)
+		return -1;
+	for (unsigned int i = 0; i < GAUGES; i++) {
+		const char *line = strstr(at, names[i]);
+
+		values[i] = line ? strtol(line + strlen(names[i]), NULL, 10) : NO_GAUGE;
+		at = line ? line : at;
+	}
+	if (values[GAUGE_SHMEM] != NO_GAUGE)
+		values[GAUGE_SHMEM] -= shared_pages() * (PAGE_BYTES / 1024);
+	return 0;
+}
+
+int begin_gauges(int32_t values[GAUGES])
+{
+	if (!known && read_gauges(gauges))
+		return -1;
+	known = false;
+	memcpy(values, gauges, sizeof(gauges));
+	return 0;
+}
+
+int append_gauges(const int32_t before[GAUGES])
+{
+	int32_t *moved = transcript_append(GAUGES * sizeof(*moved));
+
+	if (read_gauges(gauges))
+		return -1;
+	for (unsigned int i = 0; i < GAUGES; i++)
+		moved[i] = gauges[i] == NO_GAUGE ? NO_GAUGE : gauges[i] - before[i];
+	return 0;
+}
+
+int end_gauges(const int32_t before[GAUGES])
+{
+	known = !append_gauges(before);
+	return known ? 0 : -1;
+}
+
+void forget_gauges(void)
+{
+	known = false;
+}
