@@ -16,10 +16,11 @@ export function mmap(state: State, process: Process, region: RegionId, protectio
     : failWith('EEXIST', 'do_mmap (MAP_FIXED_NOREPLACE)');
 }
 
-/** munmap(2); no error where nothing is mapped. */
+/** munmap(2); no error where nothing is mapped, and EINVAL for a part of a page of hugetlb. */
 export function munmap(state: State, process: Process, at: PageRange): Expected {
-  unmapRange(state, process.mm, at.region, at.first, at.first + at.count);
-  return succeed('do_vmi_munmap');
+  return unmapRange(state, process.mm, at.region, at.first, at.first + at.count)
+    ? succeed('do_vmi_munmap')
+    : failWith('EINVAL', 'hugetlb_vm_op_split');
 }
 
 /** Loads from each page, lowest first, until one is refused. */

@@ -123,7 +123,8 @@ export function dropMapping(state: State, vma: Vma, frame: Frame): void {
 export function dropPmdMapping(state: State, mm: Mm, head: Frame): void {
   if (head.kind === 'zero') return;
   removePmdMapping(head, mm);
-  if (!isMapped(head) && !head.file) freeFrame(state, head);
+  // A page of hugetlb that is pinned goes back to the pool when it is unpinned (model/pin.ts).
+  if (!isMapped(head) && !head.file && !(head.hugetlb && head.pinned)) freeFrame(state, head);
 }
 
 /**

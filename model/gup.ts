@@ -1,4 +1,5 @@
 /** get_user_pages_remote() and pin_user_pages() with FOLL_WRITE (mm/gup.c). */
+import { touch } from './access-flags.ts';
 import { tryFault } from './fault.ts';
 import { isBusError } from './file-fault.ts';
 import { isHugetlb } from './hugetlb.ts';
@@ -48,7 +49,10 @@ export function getUserPage(state: State, mm: Mm, region: RegionId, page: number
       continue;
     }
     if (pte?.kind === 'present' && (pte.write || !write)) {
-      if (how !== 'pin') {
+      if (pte.huge) {
+        // follow_huge_pmd()
+        if (how !== 'pin') touch(state.profile, pte, write);
+      } else if (how !== 'pin') {
         // follow_page_pte(): the page may be written without the entry's becoming dirty.
         if (write && !pte.dirty) pte.frame.head.dirty = true;
         markAccessed(state, pte.frame.head);

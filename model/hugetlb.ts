@@ -3,18 +3,23 @@
  * has pages of its own from the first access on, since the file has none; there is no zero page, and nothing of it migrates.
  */
 import { markDirty } from './access-flags.ts';
-import { addPmdMapping, copyFolio, dropPmdMapping, newRamFolio } from './folio.ts';
+import { addPmdMapping, copyFolio, dropPmdMapping, isPinned, newRamFolio } from './folio.ts';
 import { addNewFolioRmap } from './huge-fault.ts';
 import { invalidate } from './notifier.ts';
 import { fileIndex } from './page-index.ts';
-import { pmdIndex, pmdStart, setPmd } from './page-table.ts';
-import { PMD_PAGES } from './program.ts';
+import { hugeEntry, pmdIndex, pmdStart, setPmd } from './page-table.ts';
+import { type PageRange, PMD_PAGES } from './program.ts';
 import { presentPmd } from './pte.ts';
 import { anonVmaPrepare } from './rmap.ts';
 import type { Frame, Mm, PageCache, Pte, Rule, State, Vma } from './state.ts';
 
 export function isHugetlb({ file }: Pick<Vma, 'file'>): boolean {
   return file?.kind === 'hugetlb';
+}
+
+/** Whether a page of hugetlb may begin at `page` of a region, or end before it (huge_page_mask). */
+export function isHugeAligned(page: number): boolean {
+  return page % PMD_PAGES === 0;
 }
 
 /** hugetlb_fault() */
@@ -104,18 +109,44 @@ function makeWritable(pmd: Pte, rule: Rule): void {
 }
 
 /** copy_hugetlb_page_range() of a private mapping: MMU_NOTIFY_CLEAR, and entries that neither may write to. */
-export function copyHugetlb(from: Vma, to: Vma): void {
+export function copyHugetlb(state: State, from: Vma, to: Vma): void {
   invalidate(from.mm, from.region, from.first, from.end);
   for (let page = from.first; page < from.end; page += PMD_PAGES) {
     const pmd = from.mm.pmds[from.region]![pmdIndex(page)] as Pte | null;
     if (from.mm.hugetlbTables[from.region]) to.mm.hugetlbTables[to.region] = true;
     if (pmd === null) continue;
     // hugetlb_try_dup_anon_rmap()
+    if (isPinned(pmd)) {
+      setPmd(to.mm, to.region, page, copyPinned(state, to, page, pmd.frame));
+      continue;
+    }
     addPmdMapping(pmd.frame, to.mm);
     pmd.frame.exclusive = false;
     pmd.write = false;
     pmd.rule = 'copy_hugetlb_page_range';
     setPmd(to.mm, to.region, page, { ...pmd });
+  }
+}
+
+/** hugetlb_install_folio(): the child has a copy of a pinned page from the start. */
+function copyPinned(state: State, to: Vma, page: number, frame: Frame): Pte {
+  const copy = newHugePage(state);
+  copyFolio(frame, copy);
+  addNewFolioRmap(copy, to, page);
+  return makeHugePte(copy, to.write, 'hugetlb_install_folio');
+}
+
+/** move_hugetlb_page_tables(): MMU_NOTIFY_CLEAR, and entries as they are. */
+export function moveHugetlb(from: Vma, to: Vma, at: PageRange, target: number): void {
+  const { mm } = from;
+  invalidate(mm, at.region, at.first, at.first + at.count);
+  for (let offset = 0; offset < at.count; offset += PMD_PAGES) {
+    const pmd = hugeEntry(mm, at.region, at.first + offset);
+    if (pmd === null) continue;
+    // huge_pte_alloc()
+    mm.hugetlbTables[to.region] = true;
+    setPmd(mm, at.region, at.first + offset, null);
+    setPmd(mm, to.region, target + offset, pmd);
   }
 }
 

@@ -111,6 +111,8 @@ export interface KernelTraits {
   readonly chainCopiedReversed: boolean;
   /** mprotect() of a writable PMD takes it for clean: x86's pmd_modify() of 6.12 drops _PAGE_DIRTY; no other does. */
   readonly pmdModifyDropsDirty: boolean;
+  /** hugetlb_install_folio(): the copy that a child has of a pinned page is writable, whatever the mapping; 6.12 only. */
+  readonly hugetlbCopyIsWritable: boolean;
 }
 
 export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
@@ -147,6 +149,7 @@ export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
     swapSlotsAreCached: false,
     uncachedPagesMigrate: true,
     chainCopiedReversed: true,
+    hugetlbCopyIsWritable: false,
   },
   '6.12': {
     migratePieces: 64,
@@ -181,5 +184,6 @@ export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
     swapSlotsAreCached: true,
     uncachedPagesMigrate: false,
     chainCopiedReversed: false,
+    hugetlbCopyIsWritable: true,
   },
 };

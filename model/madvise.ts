@@ -71,7 +71,9 @@ function adviseVmas(
     mapped += stop - start;
     // madvise_update_vma()
     const flags = { ...flagsOf(vma), ...advise(vma, start, stop) };
-    if (!sameFlags(vma, flags)) modifyVma(state, vma, start, stop, flags);
+    if (!sameFlags(vma, flags) && !modifyVma(state, vma, start, stop, flags)) {
+      return failWith('EINVAL', 'hugetlb_vm_op_split');
+    }
     page = stop;
   }
   return mapped === count ? succeed(rule) : failWith('ENOMEM', 'madvise_walk_vmas');

@@ -3,6 +3,7 @@
  * they migrate like others. From the first mlock of a program on, the agent drains the CPU's batches before it looks.
  */
 import { type GupError, getUserPage } from './gup.ts';
+import { isHugetlb } from './hugetlb.ts';
 import { drainLru, mlockFolio, munlockFolio } from './lru.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { PageRange, RegionId } from './program.ts';
@@ -33,8 +34,8 @@ function applyLock(state: State, mm: Mm, { region, first, count }: PageRange, lo
     const vma = findVma(mm, region, page);
     if (!vma) return false;
     const stop = Math.min(vma.end, end);
-    // mlock_fixup()
-    if (vma.locked !== locked) {
+    // mlock_fixup() and vma_supports_mlock(): pages of hugetlb are faulted in, and not locked.
+    if (vma.locked !== locked && !isHugetlb(vma)) {
       modifyVma(state, vma, page, stop, { ...flagsOf(vma), locked });
       lockPages(state, mm, region, page, stop, locked);
     }

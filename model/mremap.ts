@@ -1,10 +1,11 @@
 /** mremap(2) (mm/mremap.c). */
+import { isHugeAligned, isHugetlb, moveHugetlb } from './hugetlb.ts';
 import { breakKsm } from './ksm.ts';
 import { populate } from './mlock.ts';
 import { moveTables } from './move-tables.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import { indexAt } from './page-index.ts';
-import type { PageRange, Step } from './program.ts';
+import { type PageRange, PMD_PAGES, type Step } from './program.ts';
 import { unlinkAnonVmas } from './rmap.ts';
 import type { Mm, Process, State, Vma } from './state.ts';
 import { isRegistered } from './userfault.ts';
@@ -27,10 +28,12 @@ export function mremap(state: State, { mm }: Process, step: Remap): Expected {
 
   const first = findVma(mm, at.region, at.first);
   if (!first) return failWith('EFAULT', remapsManyVmas ? 'remap_move' : 'mremap');
+  if (remapsManyVmas && how !== 'resize' && at.count === to.count) return moveAll(state, mm, step);
+  const aligned = isHugetlb(first) ? alignHugetlb(step) : step;
+  if (!aligned) return failWith('EINVAL', 'align_hugetlb');
   if (isBad(step)) return failWith('EINVAL', 'mremap_to');
-  if (how === 'resize') return resize(state, first, at, to.count);
-  if (remapsManyVmas && at.count === to.count) return moveAll(state, mm, step);
-  return moveOne(state, first, step);
+  if (how === 'resize') return resize(state, first, aligned.at, aligned.to.count);
+  return moveOne(state, first, aligned);
 }
 
 /** What 6.12 looks at in mremap_to() only. */
@@ -43,6 +46,18 @@ function isBad({ at, to, how, flaw }: Remap): boolean {
   // vrm_overlaps()
   const overlap = at.region === to.region && at.first < to.first + to.count && to.first < at.first + at.count;
   return how !== 'resize' && overlap;
+}
+
+/** align_hugetlb(): lengths are rounded up to whole pages, and nothing grows. @returns null for EINVAL */
+function alignHugetlb(step: Remap): Remap | null {
+  const { at, to } = step;
+  const rounded = { ...step, at: roundUp(at), to: roundUp(to) };
+  const fits = isHugeAligned(at.first) && isHugeAligned(to.first) && rounded.to.count <= rounded.at.count;
+  return fits ? rounded : null;
+}
+
+function roundUp(range: PageRange): PageRange {
+  return { ...range, count: Math.ceil(range.count / PMD_PAGES) * PMD_PAGES };
 }
 
 /** mremap_at(): a vma shrinks, or grows where it is; flags are 0, so that it may not move. */
@@ -66,7 +81,8 @@ function resize(state: State, vma: Vma, { region, first, count }: PageRange, pag
  * remap_move(): holes between vmas stay holes of the same size, but what was mapped there stays. A file that has a say in
  * where it is mapped, which ramfs has, moves alone or not at all (vma_multi_allowed).
  */
-function moveAll(state: State, mm: Mm, { at, to, how }: Remap): Expected {
+function moveAll(state: State, mm: Mm, step: Remap): Expected {
+  const { at, to, how } = step;
   const end = at.first + at.count;
   let isFirst = true;
   for (let page = at.first; page < end; ) {
@@ -80,9 +96,17 @@ function moveAll(state: State, mm: Mm, { at, to, how }: Remap): Expected {
       return failWith('EFAULT', 'remap_move (vma_multi_allowed)');
     }
     isFirst = false;
-    const place = { region: to.region, first: to.first + first - at.first, count: stop - first };
+    const piece: Remap = {
+      ...step,
+      at: { region: at.region, first, count: stop - first },
+      to: { region: to.region, first: to.first + first - at.first, count: stop - first },
+    };
+    const aligned = isHugetlb(vma) ? alignHugetlb(piece) : piece;
+    if (!aligned) return failWith('EINVAL', 'align_hugetlb');
+    if (keepsHugetlb(vma, how)) return failWith('EINVAL', 'check_prep_vma (VM_DONTEXPAND)');
+    const place = aligned.to;
     unmapRange(state, mm, place.region, place.first, place.first + place.count);
-    moveVma(state, mm, { region: at.region, first, count: stop - first }, place, how === 'keep');
+    moveVma(state, mm, aligned.at, place, how === 'keep');
     page = stop;
   }
   return succeed('remap_move');
@@ -96,10 +120,16 @@ function moveOne(state: State, vma: Vma, { at, to, how }: Remap): Expected {
   if (crosses && state.profile.remapsManyVmas) return failWith('EFAULT', 'check_prep_vma');
   unmapRange(state, mm, to.region, to.first, to.first + to.count);
   if (to.count < at.count) unmapRange(state, mm, at.region, at.first + to.count, at.first + at.count);
+  if (keepsHugetlb(vma, how)) return failWith('EINVAL', 'vma_to_resize (VM_DONTEXPAND)');
   if (crosses) return failWith('EFAULT', 'vma_to_resize');
   moveVma(state, mm, { ...at, count: length }, to, how === 'keep');
   if (vma.locked) populate(state, mm, to.region, to.first + length, to.first + to.count);
   return succeed('mremap_to');
+}
+
+/** MREMAP_DONTUNMAP is not for what may not grow. */
+function keepsHugetlb(vma: Vma, how: Remap['how']): boolean {
+  return how === 'keep' && isHugetlb(vma);
 }
 
 /** move_vma(): of one vma, to where nothing is mapped. */
@@ -116,7 +146,8 @@ function moveVma(state: State, mm: Mm, at: PageRange, to: PageRange, keep: boole
   const target = copyVma(state, findVma(mm, at.region, at.first)!, at.first, to, keep);
   // The copy may have swallowed its source.
   const source = findVma(mm, at.region, at.first)!;
-  moveTables(state, source, target, at, { region: to.region, page: to.first });
+  if (isHugetlb(source)) moveHugetlb(source, target, at, to.first);
+  else moveTables(state, source, target, at, { region: to.region, page: to.first });
   // mremap_userfaultfd_prep()
   target.uffdMissing = target.uffdWp = false;
   if (!keep) {

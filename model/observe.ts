@@ -120,7 +120,8 @@ export function observationFaults(state: State): ExpectedFault[] {
 
 function addRefusedReads(faults: ExpectedFault[], { mm, region, first, end }: Vma): void {
   for (let page = first; page < end; page++) {
-    if (entryAt(mm, region, page)?.kind !== 'present') continue;
+    const entry = entryAt(mm, region, page);
+    if (entry?.kind !== 'present') continue;
     faults.push({
       name: 'page_fault_user',
       region,
@@ -129,6 +130,8 @@ function addRefusedReads(faults: ExpectedFault[], { mm, region, first, end }: Vm
       write: false,
       rule: 'exc_page_fault (PROT_NONE)',
     });
+    // Of hugetlb, one read tells of all.
+    if (entry.frame.hugetlb) page += PMD_PAGES - 1;
   }
 }
 

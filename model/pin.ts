@@ -5,6 +5,8 @@
  * of order 9, a pin of one page pins all: it is neither migrated nor split (folio_expected_ref_count).
  */
 import { migrateCoherentFolio } from './coherent.ts';
+import { isMapped } from './folio.ts';
+import { freeFrame } from './frame.ts';
 import { type Gotten, getUserPage } from './gup.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
 import type { PageRange } from './program.ts';
@@ -57,14 +59,14 @@ function getLongterm(
 
 export function unpin(state: State, process: Process): Expected {
   process.pins ??= [];
-  for (const holder of holders(state, process)) drop(holder);
+  for (const holder of holders(state, process)) drop(state, holder);
   return succeed('pin_longterm_test_stop');
 }
 
 /** gup_test_release(): the end of a process that ever pinned or unpinned. */
 export function releasePins(state: State, process: Process): void {
   if (process.pins === null) return;
-  for (const holder of holders(state, process)) drop(holder);
+  for (const holder of holders(state, process)) drop(state, holder);
 }
 
 /** Whose pins the file of a process is about: those of its own, or, in 6.12, those of all. */
@@ -72,7 +74,12 @@ function holders({ profile, processes }: State, process: Process): Process[] {
   return profile.pinsAreGlobal ? processes.filter((other) => other !== null) : [process];
 }
 
-function drop(process: Process): void {
-  for (const frame of process.pins ?? []) frame.pinned = false;
+function drop(state: State, process: Process): void {
+  for (const frame of process.pins ?? []) {
+    if (!frame.pinned) continue;
+    frame.pinned = false;
+    // It has nothing but the pin where it was unmapped meanwhile.
+    if (frame.hugetlb && !isMapped(frame) && !frame.file) freeFrame(state, frame);
+  }
   if (process.pins) process.pins = [];
 }

@@ -56,7 +56,7 @@ export function fork(state: State, parent: Process, id: ProcessId): Expected {
 function copyPageRange(state: State, from: Vma, to: Vma): void {
   if (!from.anonVma) return;
   if (isHugetlb(from)) {
-    copyHugetlb(from, to);
+    copyHugetlb(state, from, to);
     return;
   }
   // MMU_NOTIFY_PROTECTION_PAGE

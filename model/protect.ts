@@ -20,26 +20,28 @@ export function mprotect(state: State, { mm }: Process, at: PageRange, protectio
     const vma = findVma(mm, at.region, page);
     if (!vma) return failWith('ENOMEM', 'do_mprotect_pkey');
     const stop = Math.min(vma.end, end);
-    fixup(state, vma, page, stop, protection);
+    if (!fixup(state, vma, page, stop, protection)) return failWith('EINVAL', 'hugetlb_vm_op_split');
     page = stop;
   }
   return succeed('do_mprotect_pkey');
 }
 
-/** mprotect_fixup() */
-function fixup(state: State, vma: Vma, first: number, end: number, protection: Protection): void {
+/** mprotect_fixup(); false where a page of hugetlb would have to be cut. */
+function fixup(state: State, vma: Vma, first: number, end: number, protection: Protection): boolean {
   const read = protection !== 'none';
   const write = protection === 'read-write';
-  if (vma.read === read && vma.write === write) return;
+  if (vma.read === read && vma.write === write) return true;
   const flags: VmaFlags = { ...flagsOf(vma), read, write };
   if (write) flags.account ||= !vma.shared && !isHugetlb(vma);
   else if (!vma.anonVma && !vma.file) flags.account = false;
   const becomesWritable = write && !vma.write;
   const changed = modifyVma(state, vma, first, end, flags);
+  if (!changed) return false;
   setPageProt(state, changed);
   changeProtection(state, changed, first, end);
   // Without regard to what cannot be had.
   if (becomesWritable && changed.locked && !changed.shared) populateVma(state, changed, first, end);
+  return true;
 }
 
 /**

@@ -4,10 +4,11 @@
  */
 import { dropMapping } from './folio.ts';
 import { pageOutFolios } from './huge-reclaim.ts';
+import { isHugeAligned, isHugetlb } from './hugetlb.ts';
 import { addToLru, drainLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
-import { hugeEntry, pmdEnd, setPmd } from './page-table.ts';
+import { hugeEntry, pmdEnd, pmdStart, setPmd } from './page-table.ts';
 import { type PageRange, PMD_PAGES, type ReclaimAdvice } from './program.ts';
 import { pageOutOfFile } from './reclaim-file.ts';
 import type { Process, Pte, State, Vma } from './state.ts';
@@ -38,12 +39,19 @@ function walkVmas(state: State, { mm }: Process, at: PageRange, advice: ReclaimA
     const stop = Math.min(vma.end, end);
     if (first >= stop) continue;
     mapped += stop - first;
-    if (vma.locked) return failWith('EINVAL', locked);
+    if (vma.locked || (isHugetlb(vma) && !isForHugetlb(advice, first))) return failWith('EINVAL', locked);
     if (vma.file && advice === 'free') return failWith('EINVAL', 'madvise_free_single_vma');
     drainLru(state);
-    apply(state, vma, first, stop);
+    // madvise_dontneed_free_valid_vma() rounds down what is not a whole page of hugetlb.
+    const whole = isHugetlb(vma) ? pmdStart(stop) : stop;
+    if (first < whole) apply(state, vma, first, whole);
   }
   return mapped === at.count ? succeed(rule) : failWith('ENOMEM', 'madvise_walk_vmas');
+}
+
+/** madvise_dontneed_free_valid_vma() and can_madv_lru_vma(): hugetlb takes no other advice, and no part of a page is begun with. */
+function isForHugetlb(advice: ReclaimAdvice, first: number): boolean {
+  return advice === 'dontneed' && isHugeAligned(first);
 }
 
 interface Advised {

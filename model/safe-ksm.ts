@@ -2,7 +2,8 @@
 
 import { fileOf } from './apply.ts';
 import { entryAt } from './page-table.ts';
-import { isHugeRegion, type OrdinaryStep, type PageRange } from './program.ts';
+import type { OrdinaryStep, PageRange } from './program.ts';
+import { isAnonymousHuge } from './safe-hugetlb.ts';
 import { type Mm, processOf, type State } from './state.ts';
 
 /**
@@ -15,10 +16,8 @@ export function ksmHazard(state: State, step: OrdinaryStep): string | undefined 
   if (step.op === 'ksmd') return scanHazard(state);
   if (!('at' in step)) return undefined;
   const { mm } = processOf(state, step.by);
-  const { region } = step.at;
-  if (step.op === 'madvise' && step.advice === 'mergeable' && isHugeRegion(state.regions[region]!)) {
-    // Advice on hugetlb is ignored.
-    if (!state.files[region]) return 'KSM of large folios is not modelled';
+  if (step.op === 'madvise' && step.advice === 'mergeable' && isAnonymousHuge(state, step.at.region)) {
+    return 'KSM of large folios is not modelled';
   }
   if (step.op === 'mlock' && merged(mm, step.at)) return 'mlock of pages of KSM is not modelled';
   if (step.op === 'madvise' && ['free', 'cold', 'pageout'].includes(step.advice) && merged(mm, step.at)) {

@@ -15,6 +15,7 @@ import {
   type Step,
 } from './program.ts';
 import { fileHazard } from './safe-files.ts';
+import { isAnonymousHuge } from './safe-hugetlb.ts';
 import { ksmHazard } from './safe-ksm.ts';
 import { togetherHazard } from './safe-together.ts';
 import { processOf, type State } from './state.ts';
@@ -30,7 +31,7 @@ import { findVma } from './vma.ts';
  *   On the mm of a process that is gone, 6.12 never comes back from either (Profile.deadMirrorFails).
  * - No second file of one minor may mirror one mm: MMU_NOTIFY_MIGRATE of the one is ignored by the other, which keeps
  *   pointers to freed pages.
- * - With huge regions, an allocation must not be made to fail while there are several processes: of a folio that is to
+ * - With huge regions (of anonymous memory, here and below), an allocation must not be made to fail while there are several processes: of a folio that is to
  *   be migrated in pages, migrate_vma_split_unmapped_folio() splits the PMD of one mm only, and
  *   remove_migration_pmd() maps a page of order 0 by the PMD of the other (mm/migrate_device.c, mm/huge_memory.c).
  * - Of huge regions, `clear-refs` and madvise with FREE and COLD are left out: the model has their rules for
@@ -108,7 +109,8 @@ export function hazardOf(state: State, step: Step): string | undefined {
   if (step.op === 'mremap' && isHuge(state, step.at.region) !== isHuge(state, step.to.region)) {
     return 'page tables of small regions are not modelled, and would be made or not in the huge one';
   }
-  if (state.regions.some(isHugeRegion)) {
+  const hasFolios = state.regions.some((_, region) => isAnonymousHuge(state, region));
+  if (hasFolios) {
     if (step.op === 'mlock') return 'mlock of large folios is not modelled';
     if (step.op === 'clear-refs') return 'clear_refs of PMDs is not modelled';
     if (step.op === 'madvise' && ['free', 'cold'].includes(step.advice)) {
@@ -122,7 +124,7 @@ export function hazardOf(state: State, step: Step): string | undefined {
     }
   }
   if (step.op === 'open') {
-    if (isCoherent(step.device) && state.regions.some(isHugeRegion)) {
+    if (isCoherent(step.device) && hasFolios) {
       return `device ${step.device} is coherent, and has no memory for huge pages`;
     }
     const { mm } = processOf(state, step.by);

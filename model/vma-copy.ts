@@ -2,6 +2,7 @@
  * New ranges of an mm that are merged with their neighbours where they can be (mm/vma.c, vma_merge_new_range): those
  * that mremap() moves pages to, and that it lets a vma grow by.
  */
+import { isHugetlb } from './hugetlb.ts';
 import { linkFile } from './page-cache.ts';
 import { endIndex, fileIndex, indexAt, linearIndex, moveStart } from './page-index.ts';
 import type { PageRange, RegionId } from './program.ts';
@@ -39,6 +40,8 @@ function neighbours(mm: Mm, { region, first, end }: NewRange): { prev: Vma | nul
  */
 function mergeNewRange(state: State, range: NewRange, prev: Vma | null, next: Vma | null): Vma | null {
   const { first, end, pgoff, filePgoff, like, copied } = range;
+  // VM_SPECIAL
+  if (isHugetlb(like)) return null;
   const { file, shared } = like;
   const left =
     prev &&

@@ -3,6 +3,7 @@
  * else by splitting. Which vmas there are shows: one migrate_vma() or hmm_range_fault() goes as far as one vma, fork
  * notifies vma by vma, and the order of a reverse-mapping walk depends on it.
  */
+import { isHugetlb } from './hugetlb.ts';
 import { moveStart } from './page-index.ts';
 import { adjoin, anonVmaMove, dupAnonVma, unlinkVma } from './rmap.ts';
 import { splitPmdAt } from './split.ts';
@@ -35,23 +36,27 @@ export function sameFlags(a: VmaFlags, b: VmaFlags): boolean {
   );
 }
 
-/** @returns the vma that pages `first` to `end` (exclusive) of `vma` are in now, with the new flags */
-export function modifyVma(state: State, vma: Vma, first: number, end: number, flags: VmaFlags): Vma {
+/**
+ * @returns the vma that pages `first` to `end` (exclusive) of `vma` are in now, with the new flags; null for EINVAL, where a
+ * page of hugetlb would have to be cut
+ */
+export function modifyVma(state: State, vma: Vma, first: number, end: number, flags: VmaFlags): Vma | null {
   const { softDirty } = vma;
   let target = mergeExisting(state, vma, first, end, flags);
   if (target) {
     // VM_STICKY_FLAGS: what was soft-dirty in a part is so in the whole; before, what was changed decided for the whole.
     target.softDirty = state.profile.softDirtySticks ? target.softDirty || softDirty : softDirty;
   } else {
-    if (vma.first < first) splitVma(state, vma, first, true);
-    if (vma.end > end) splitVma(state, vma, end, false);
+    if (vma.first < first && !splitVma(state, vma, first, true)) return null;
+    if (vma.end > end && !splitVma(state, vma, end, false)) return null;
     target = vma;
   }
   return Object.assign(target, flags);
 }
 
-/** vma_merge_existing_range() and commit_merge(); null when there is nothing to merge with. */
+/** vma_merge_existing_range() and commit_merge(); null when there is nothing to merge with, or it is hugetlb (VM_SPECIAL). */
 function mergeExisting(state: State, middle: Vma, first: number, end: number, flags: VmaFlags): Vma | null {
+  if (isHugetlb(middle)) return null;
   const list = middle.mm.vmas[middle.region]!;
   const index = list.indexOf(middle);
   const leftSide = first === middle.first;

@@ -1,6 +1,6 @@
 /** Mappings of one mm: look-up, split, map, unmap (mm/vma.c, mm/memory.c). */
 import { dropMapping, dropPmdMapping } from './folio.ts';
-import { freeHugetlbTable, isHugetlb, noteHugetlbZapped } from './hugetlb.ts';
+import { freeHugetlbTable, isHugeAligned, isHugetlb, noteHugetlbZapped } from './hugetlb.ts';
 import { invalidate } from './notifier.ts';
 import { linkFile, noteZapped, setPageProt } from './page-cache.ts';
 import { indexAt, moveStart } from './page-index.ts';
@@ -55,8 +55,13 @@ export function mapRegion(state: State, mm: Mm, region: RegionId, protection: Pr
   return true;
 }
 
-/** __split_vma(): the new vma is the lower part when `newBelow`, else the upper one. */
-export function splitVma(state: State, vma: Vma, at: number, newBelow: boolean): void {
+/**
+ * __split_vma(): the new vma is the lower part when `newBelow`, else the upper one.
+ *
+ * @returns false where hugetlb does not let it (hugetlb_vm_op_split), which is EINVAL
+ */
+export function splitVma(state: State, vma: Vma, at: number, newBelow: boolean): boolean {
+  if (isHugetlb(vma) && !isHugeAligned(at)) return false;
   // vma_adjust_trans_huge()
   splitPmdAt(state, vma, at);
   const list = vma.mm.vmas[vma.region]!;
@@ -68,18 +73,23 @@ export function splitVma(state: State, vma: Vma, at: number, newBelow: boolean):
     else vma.end = at;
   });
   list.splice(list.indexOf(vma) + (newBelow ? 0 : 1), 0, added);
+  return true;
 }
 
-/** do_vmi_munmap(): nothing happens, not even a notification, where nothing is mapped. */
-export function unmapRange(state: State, mm: Mm, region: RegionId, first: number, end: number): void {
+/**
+ * do_vmi_munmap(): nothing happens, not even a notification, where nothing is mapped.
+ *
+ * @returns false for EINVAL, where a page of hugetlb would have to be cut; a vma stays split at the lower end then
+ */
+export function unmapRange(state: State, mm: Mm, region: RegionId, first: number, end: number): boolean {
   const overlaps = (vma: Vma) => vma.first < end && first < vma.end;
-  if (!mm.vmas[region]!.some(overlaps)) return;
+  if (!mm.vmas[region]!.some(overlaps)) return true;
 
   // vms_gather_munmap_vmas()
   const start = findVma(mm, region, first);
-  if (start && start.first < first) splitVma(state, start, first, true);
+  if (start && start.first < first && !splitVma(state, start, first, true)) return false;
   const last = findVma(mm, region, end - 1);
-  if (last && last.end > end) splitVma(state, last, end, false);
+  if (last && last.end > end && !splitVma(state, last, end, false)) return false;
 
   // unmap_vmas(): MMU_NOTIFY_UNMAP for the whole range that was asked for, holes included.
   invalidate(mm, region, first, end);
@@ -89,6 +99,7 @@ export function unmapRange(state: State, mm: Mm, region: RegionId, first: number
   for (const vma of gone) freeTables(vma);
   freeHugetlbTable(mm, region);
   for (const vma of gone) unlinkVma(vma);
+  return true;
 }
 
 /** free_pgtables(): the page tables of a vma that is gone, but for those that others have entries in. */

@@ -80,7 +80,7 @@ function buildProgram(
   begin: readonly Step[],
 ): Program {
   // Coherent memory has no huge pages (model/safe.ts).
-  const devices: Devices = regions.some(({ pages }) => isHugeRegion(pages)) ? [0, 1] : wanted;
+  const devices: Devices = regions.some(isAnonymousHuge) ? [0, 1] : wanted;
   const state = initialState(profile, regions);
   const steps: Step[] = [];
   const take = (step: Step | undefined) => {
@@ -93,12 +93,15 @@ function buildProgram(
   take({ op: 'open', by: 0, device: devices[0] });
   for (const step of begin) take(step);
   // Without the advice, only the device makes huge pages.
-  const isHuge = isHugeRegion(regions[0]!.pages) && regions[0]!.backing === undefined;
-  if (isHuge && wishes.length % 4 > 0) {
+  if (isAnonymousHuge(regions[0]!) && wishes.length % 4 > 0) {
     take({ op: 'madvise', by: 0, at: { region: 0, first: 0, count: regions[0]!.pages }, advice: 'hugepage' });
   }
   for (const wish of wishes) take(grant(state, devices, towardsSwap(state, wish)));
   return { name: 'generated', regions, steps };
+}
+
+function isAnonymousHuge({ pages, backing }: Region): boolean {
+  return isHugeRegion(pages) && backing === undefined;
 }
 
 /** With a swap device, most advice is to swap out; and a device that has gone comes back. */

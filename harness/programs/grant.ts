@@ -9,6 +9,7 @@ import {
   type Step,
 } from '../../model/program.ts';
 import { hazardOf } from '../../model/safe.ts';
+import { isHugetlbRegion } from '../../model/safe-hugetlb.ts';
 import type { Process, State } from '../../model/state.ts';
 import type { Devices } from './regions.ts';
 import { remaps } from './remaps.ts';
@@ -23,9 +24,15 @@ export function grant(state: State, devices: Devices, wish: Wish): Step | undefi
   return candidates.find((step) => hazardOf(state, step) === undefined);
 }
 
-function rangeFor(state: State, region: number, { first, count }: Wish): PageRange {
+const CUTS: ReadonlySet<Step['op']> = new Set<Step['op']>(['munmap', 'mprotect', 'madvise', 'mremap']);
+
+function rangeFor(state: State, region: number, { op, first, count, length }: Wish): PageRange {
   const pages = state.regions[region]!;
-  if (isHugeRegion(pages)) return hugeRange(region, pages, first, count);
+  if (isHugeRegion(pages)) {
+    const at = hugeRange(region, pages, first, count);
+    // Whatever cuts mappings of hugetlb is refused there, but for whole pages.
+    return isHugetlbRegion(state, region) && CUTS.has(op) && length > 1 ? wholePmds(state, at) : at;
+  }
   const start = count >= pages ? 0 : first % pages;
   return { region, first: start, count: Math.min(count, pages - start) };
 }

@@ -21,21 +21,25 @@ export function devicesArbitrary(share: number): fc.Arbitrary<Devices> {
   );
 }
 
-/** Small regions, all anonymous or not, or a huge one and a small one. */
+/** Small regions, all anonymous or not; or a huge one and a small one, with another huge one where it is of hugetlb. */
 export function regionsArbitrary(share: number, files: number): fc.Arbitrary<Region[]> {
+  const hugetlb = fc.constantFrom<Backing>('private-hugetlb', 'shared-hugetlb');
   const backing = fc.oneof(
     { arbitrary: fc.constant<Backing>('anonymous'), weight: 2 },
-    { arbitrary: fc.constantFrom<Backing>('private-hugetlb', 'shared-hugetlb'), weight: 1 },
+    { arbitrary: hugetlb, weight: 1 },
   );
   const huge = fc
     .record({
       pmds: fc.integer({ min: 1, max: 2 }),
       pages: fc.integer({ min: 1, max: 6 }),
       backing: files > 0 ? backing : fc.constant<Backing>('anonymous'),
+      other: fc.option(hugetlb, { freq: 2 }),
     })
-    .map(({ pmds, pages, backing }) => [
+    .map(({ pmds, pages, backing, other }) => [
       backedBy({ name: 'h', pages: pmds * PMD_PAGES }, backing),
       { name: 'a', pages },
+      // Where mremap can move it to.
+      ...(backing !== 'anonymous' && other ? [backedBy({ name: 'b', pages: PMD_PAGES }, other)] : []),
     ]);
   const weight = Math.round(share * 100);
   const ofFiles = Math.round(files * (100 - weight));

@@ -45,7 +45,7 @@ export function* search({
   );
   const roads = new Roads(profile);
   const small = endless(regionsArbitrary(0, FILES), seed);
-  const huge = endless(regionsArbitrary(1, 0), seed);
+  const huge = endless(regionsArbitrary(1, 1), seed);
   const devices = endless(devicesArbitrary(COHERENT), seed);
   let inVain = 0;
   for (let walks = 1; ; walks++) {

@@ -50,7 +50,7 @@ int map_file(unsigned int region)
 
 #define NR_HUGEPAGES	"/proc/sys/vm/nr_hugepages"
 
-/* What all processes can have of all regions at once, and as much again that is reserved for them. */
+/* What all processes can have of all regions at once, what is reserved for them, and what they may have pinned and unmapped. */
 static unsigned int huge_pages_needed(void)
 {
 	unsigned int processes = 1, pmds = 0;
@@ -60,7 +60,7 @@ static unsigned int huge_pages_needed(void)
 			pmds += program.header.pages[r] / PMD_PAGES;
 	for (unsigned int i = 0; i < program.header.steps; i++)
 		processes += program.steps[i].op == OP_FORK;
-	return 2 * processes * pmds;
+	return 3 * processes * pmds;
 }
 
 int reserve_huge_pages(void)

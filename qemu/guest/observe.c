@@ -114,6 +114,19 @@ static void read_kpages(unsigned int pages)
 	}
 }
 
+/* include/uapi/linux/kernel-page-flags.h: KPF_HUGE */
+#define KPF_HUGE	(1ull << 17)
+
+/* What is as unreadable as page `page`: of hugetlb, all that the entry maps. */
+static unsigned int end_of_entry(unsigned int page)
+{
+	const struct pages *p = &shared->pages;
+
+	if (p->has_kpage[page] && p->kpageflags[page] & KPF_HUGE)
+		return page - page % PMD_PAGES + PMD_PAGES;
+	return page + 1;
+}
+
 /* A present page may be unreadable (PROT_NONE). */
 static void read_words(unsigned int region, unsigned int pages)
 {
@@ -135,7 +148,7 @@ static void read_words(unsigned int region, unsigned int pages)
 			}
 			guard_off();
 		} else {
-			next++;
+			next = end_of_entry(next);
 		}
 	}
 }
