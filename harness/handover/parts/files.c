@@ -72,7 +72,7 @@ static int hugetlb_file(unsigned int pages)
 	if (pool < 0 || read(pool, text, sizeof(text) - 1) < 0)
 		cannot("nr_hugepages: %s", strerror(errno));
 	had = strtol(text, NULL, 10);
-	snprintf(text, sizeof(text), "%ld", had + 8 * pages / 512);
+	snprintf(text, sizeof(text), "%ld", had + 12 * pages / 512);
 	if (pwrite(pool, text, strlen(text), 0) < 0)
 		cannot("nr_hugepages: %s", strerror(errno));
 	close(pool);
