@@ -19,7 +19,7 @@ type Scan =
   | 'done'
   /** SCAN_PAGE_COUNT: somebody else has a reference to a page. */
   | 'page-count'
-  /** SCAN_NO_PTE_TABLE, SCAN_PTE_NON_PRESENT, SCAN_PTE_UFFD, SCAN_PAGE_RO: it goes on with the next PMD. */
+  /** SCAN_NO_PTE_TABLE, SCAN_PTE_NON_PRESENT, SCAN_PTE_UFFD, SCAN_PAGE_NULL, SCAN_PAGE_RO: it goes on with the next PMD. */
   | 'unfit'
   /** SCAN_EXCEED_NONE_PTE: a hole, of which userfaultfd is to hear. It does not go on. */
   | 'hole'
@@ -105,6 +105,8 @@ function scan(state: State, vma: Vma, first: number, isolate: boolean): Scan {
       if (isolate) return 'unfit';
       continue;
     }
+    // SCAN_PAGE_NULL (is_zone_device_page)
+    if (pte.frame.kind === 'coherent') return 'unfit';
     // folio_expected_ref_count()
     if (pte.frame.head.pinned) return 'page-count';
     writable ||= pte.write;

@@ -6,14 +6,8 @@ import { fileOf } from './apply.ts';
 import { isHazardous } from './mirror.ts';
 import { touchesZeroPage } from './mlock.ts';
 import { entryAt } from './page-table.ts';
-import {
-  type DeviceStep,
-  isCoherent,
-  isHugeRegion,
-  type OrdinaryStep,
-  type RegionId,
-  type Step,
-} from './program.ts';
+import { type DeviceStep, isHugeRegion, type OrdinaryStep, type RegionId, type Step } from './program.ts';
+import { folioHazard } from './safe-coherent.ts';
 import { fileHazard } from './safe-files.ts';
 import { isAnonymousHuge } from './safe-hugetlb.ts';
 import { ksmHazard } from './safe-ksm.ts';
@@ -55,11 +49,10 @@ import { findVma } from './vma.ts';
  *   pages back decides whether they are mlocked (try_to_unuse), and is not modelled.
  * - `exclusive` on huge regions of 6.12 is left out, since the model does not have it: page_make_device_exclusive_one()
  *   takes a whole folio for its first page, and refuses the others.
- * - With huge regions, coherent devices are left out, which cannot have folios of order 9. Their one chunk was given out
- *   in pages when the module was loaded, so a folio that is to go there has test_hmm map the chunk once more, of which
- *   memremap_pages() warns. After RELEASE the chunk may be given out in folios, but nothing brings them back:
- *   migrate_vma_collect_huge_pmd() takes a present PMD for RAM, so that MIGRATE_TO_SYS passes it over and
- *   MIGRATE_TO_DEV warns of it, and __folio_split() would put its pages on an LRU list.
+ * - What is one folio, or a hole of its size, must not be migrated to a coherent device as a whole (model/safe-coherent.ts). After
+ *   RELEASE its chunk might be given out in folios, but nothing would bring them back: migrate_vma_collect_huge_pmd() takes a
+ *   present PMD for RAM, so that MIGRATE_TO_SYS passes it over and MIGRATE_TO_DEV warns of it, and __folio_split() would put
+ *   its pages on an LRU list.
  * - `exclusive` of coherent pages is left out for 6.12: page_make_device_exclusive_one() drops the mapping and keeps its
  *   reference, so that folio_migrate_mapping() refuses the page, and RELEASE waits for it forever.
  */
@@ -109,8 +102,7 @@ export function hazardOf(state: State, step: Step): string | undefined {
   if (step.op === 'mremap' && isHuge(state, step.at.region) !== isHuge(state, step.to.region)) {
     return 'page tables of small regions are not modelled, and would be made or not in the huge one';
   }
-  const hasFolios = state.regions.some((_, region) => isAnonymousHuge(state, region));
-  if (hasFolios) {
+  if (state.regions.some((_, region) => isAnonymousHuge(state, region))) {
     if (step.op === 'mlock') return 'mlock of large folios is not modelled';
     if (step.op === 'clear-refs') return 'clear_refs of PMDs is not modelled';
     if (step.op === 'madvise' && ['free', 'cold'].includes(step.advice)) {
@@ -124,14 +116,13 @@ export function hazardOf(state: State, step: Step): string | undefined {
     }
   }
   if (step.op === 'open') {
-    if (isCoherent(step.device) && hasFolios) {
-      return `device ${step.device} is coherent, and has no memory for huge pages`;
-    }
     const { mm } = processOf(state, step.by);
     return mm.mirrors.some((file) => file.minor === step.device)
       ? `device ${step.device} already mirrors this process through an inherited descriptor`
       : undefined;
   }
+  const folio = 'device' in step && 'at' in step ? folioHazard(state, step) : undefined;
+  if (folio !== undefined) return folio;
   if (step.op !== 'read' && step.op !== 'read-unlocked' && step.op !== 'write') return undefined;
   if (step.flaw === 'bad-buffer' ? step.op === 'write' : step.flaw && step.flaw !== 'excess-pages')
     return undefined;

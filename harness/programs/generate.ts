@@ -47,6 +47,7 @@ export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Pr
   const profile = options.profile ?? makeProfile({ kernel: '7.3', design: 'pfn', arch: 'x86_64' });
   const length = options.steps ?? 40;
   const weights = options.weights ?? WEIGHTS;
+  const coherent = options.coherent ?? 0.15;
   const about = (theme: Theme) => {
     // Some wishes are dropped.
     const wishes = fc.array(wishArbitrary({ ...weights, ...theme.weights }), {
@@ -58,10 +59,15 @@ export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Pr
     return fc
       .record({
         regions: regionsArbitrary(options.huge ?? 0.02, files),
-        devices: devicesArbitrary(options.coherent ?? 0.15),
+        devices: devicesArbitrary(coherent),
+        // There are few such programs.
+        hugeDevices: devicesArbitrary(coherent && 0.35),
         wishes,
       })
-      .map(({ regions, devices, wishes }) => buildProgram(profile, regions, devices, wishes, theme.begin));
+      .map(({ regions, devices, hugeDevices, wishes }) => {
+        const chosen = regions.some(isAnonymousHuge) ? hugeDevices : devices;
+        return buildProgram(profile, regions, chosen, wishes, theme.begin);
+      });
   };
   const themes = options.weights ? [] : THEMES;
   const rest = 100 - themes.reduce((sum, { share }) => sum + share, 0);
@@ -75,12 +81,10 @@ export function programArbitrary(options: GenerateOptions = {}): fc.Arbitrary<Pr
 function buildProgram(
   profile: Profile,
   regions: Region[],
-  wanted: Devices,
+  devices: Devices,
   wishes: readonly Wish[],
   begin: readonly Step[],
 ): Program {
-  // Coherent memory has no huge pages (model/safe.ts).
-  const devices: Devices = regions.some(isAnonymousHuge) ? [0, 1] : wanted;
   const state = initialState(profile, regions);
   const steps: Step[] = [];
   const take = (step: Step | undefined) => {

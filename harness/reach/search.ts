@@ -1,7 +1,7 @@
 /** Looks for programs that reach what nothing reaches yet; the same for the same seed. */
 import { type Coverage, cover } from '../../model/coverage/coverage.ts';
 import type { Profile } from '../../model/profile.ts';
-import { type Devices, devicesArbitrary, regionsArbitrary } from '../programs/regions.ts';
+import { devicesArbitrary, regionsArbitrary } from '../programs/regions.ts';
 import { THEMES, WEIGHTS } from '../programs/weights.ts';
 import { wishArbitrary } from '../programs/wishes.ts';
 import { endless } from './endless.ts';
@@ -20,9 +20,8 @@ const HUGE_EVERY = 6;
 const PATIENCE = 60;
 /** Share of walks in regions that map files, of those in small regions. */
 const FILES = 0.25;
-/** Share of walks with coherent devices, which huge regions do not go to. */
+/** Share of walks with coherent devices. */
 const COHERENT = 0.25;
-const PRIVATE: Devices = [0, 1];
 
 export interface SearchOptions {
   profile: Profile;
@@ -52,10 +51,7 @@ export function* search({
     const isHuge = inVain > PATIENCE ? walks % 3 > 0 : walks % HUGE_EVERY === 0;
     const regions = isHuge ? huge() : small();
     const wishes = themes[(walks >> 1) % themes.length]!;
-    const found = step(
-      { profile, coverage, beyond },
-      { regions, devices: isHuge ? PRIVATE : devices(), wishes, roads },
-    );
+    const found = step({ profile, coverage, beyond }, { regions, devices: devices(), wishes, roads });
     inVain = found ? 0 : inVain + 1;
     yield found;
   }

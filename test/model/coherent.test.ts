@@ -3,6 +3,7 @@ import { findHazard } from '../../harness/programs/hazards.ts';
 import { parseProgram } from '../../harness/programs/load.ts';
 import { observe } from '../../model/observe.ts';
 import { makeProfile } from '../../model/profile.ts';
+import { hazardOf } from '../../model/safe.ts';
 import { devicePages, events, last, outcomes, pages, play, pte, STOCK } from './play.ts';
 
 const arm = makeProfile({ kernel: '7.3', design: 'offset', arch: 'aarch64' });
@@ -128,7 +129,12 @@ it('takes the one chunk of a coherent device away with RELEASE, and makes it ane
 });
 
 it.each([
-  ['7.3', '{mmap: a}\n  - {open: 2}', '{pmds: 1}', /has no memory for huge pages/],
+  [
+    '7.3',
+    '{mmap: a}\n  - {open: 2}\n  - {migrate-to-dev: a, device: 2}',
+    '{pmds: 1}',
+    /has no memory for folios/,
+  ],
   [
     '6.12',
     '{mmap: a}\n  - {open: 2}\n  - {migrate-to-dev: a, device: 2}\n  - {exclusive: a, device: 2}',
@@ -144,4 +150,39 @@ it.each([
 ] as const)('does not go where %s cannot: %s', (kernel, steps, size, reason) => {
   const program = parseProgram('test', `name: test\nregions: {a: ${size}}\nsteps:\n  - ${steps}\n`);
   expect(findHazard(program, makeProfile({ kernel, design: 'pfn', arch: 'x86_64' }))?.reason).toMatch(reason);
+});
+
+it('does not collapse what it has a page of, until that is back: collapse_scan_pmd(), SCAN_PAGE_NULL', () => {
+  const played = play(
+    `{mmap: h}
+    {madvise: h, advice: hugepage}
+    {cpu-write: "h[0]"}
+    {open: 2}
+    {migrate-to-dev: "h[3..4]", device: 2}
+    {madvise: h, advice: collapse}
+    {migrate-to-sys: h, device: 2}
+    {madvise: h, advice: collapse}`,
+    STOCK,
+    '{h: {pmds: 1}}',
+  );
+  expect(outcomes(played).slice(4)).toEqual(['success', 'EINVAL', 'success', 'success']);
+});
+
+it.each([
+  ['a folio', '{cpu-write: "h[0]"}', true],
+  ['a hole of its size', '{cpu-write: "h[600]"}', true],
+  ['what a page table maps', '{cpu-write: "h[0]"}\n{munmap: "h[511]"}\n{munmap: "h[1023]"}', false],
+  ['what another device has', '{open: 0}\n{migrate-to-dev: h, device: 0}', false],
+])('is not asked for %s: dmirror_allocate_chunk()', (_what, steps, hazardous) => {
+  const { state } = play(
+    `{mmap: h}\n{madvise: h, advice: hugepage}\n{open: 2}\n${steps}`,
+    STOCK,
+    '{h: {pmds: 2}}',
+  );
+  const migrate = (first: number, count: number, device = 2) =>
+    hazardOf(state, { op: 'migrate-to-dev', by: 0, device, at: { region: 0, first, count } });
+  expect(migrate(0, 512) !== undefined).toBe(hazardous);
+  expect(migrate(0, 511)).toBeUndefined();
+  // Pieces of 512 pages, none of which is one PMD.
+  expect(migrate(1, 1023)).toBeUndefined();
 });
