@@ -53,8 +53,12 @@ function tellBroken(tally: InvariantTally, step: number, region: SeenRegion, pag
   if (!scanAgrees(region, page)) tally.broken('scan-is-pagemap', place, describeScan(region, page));
 }
 
+/** Of hugetlb, PAGEMAP_SCAN looks at the soft-dirty bit of the entry as well, and pagemap does not (pagemap_hugetlb_range). */
 function scanAgrees(region: SeenRegion, page: number): boolean {
-  return (Math.max(region.categories[page]!, 0) & COMPARED) === expectedCategories(region, page);
+  const expected = expectedCategories(region, page);
+  const seen = Math.max(region.categories[page]!, 0) & COMPARED;
+  if (seen === expected) return true;
+  return region.hasFlag(page, PAGE_FLAG_BITS.HUGE) && seen === (expected | SOFT_DIRTY);
 }
 
 export function placeOf(step: number, { process, region }: SeenRegion, page: number) {

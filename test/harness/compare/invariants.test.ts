@@ -115,6 +115,20 @@ steps:
     expect(first?.rule).toBe('scan-is-pagemap');
   });
 
+  it('hold where PAGEMAP_SCAN has the soft-dirty bit of an entry of hugetlb, and pagemap has not', () => {
+    const hugetlb = parseProgram(
+      'test',
+      'name: test\nregions: {h: {pmds: 1, backing: private-hugetlb}}\nsteps:\n  - {mmap: h}\n  - {cpu-write: "h[0]"}\n  - {clear-refs: p0}\n',
+    );
+    const transcript = predict(hugetlb, environment);
+    expect(page(transcript, 2, 7).pagemap & (1n << 55n)).toBe(0n);
+    expect(transcript.steps[2]!.regions[0]!.scan![0]!.categories & SCAN_CATEGORIES.SOFT_DIRTY).not.toBe(0);
+    expect(checkInvariants(hugetlb, transcript, environment).divergences).toEqual([]);
+    transcript.steps[2]!.regions[0]!.scan![0]!.categories ^= SCAN_CATEGORIES.FILE;
+    const [first] = checkInvariants(hugetlb, transcript, environment).divergences;
+    expect(first?.rule).toBe('scan-is-pagemap');
+  });
+
   it('hold of a rollup that is the sum of all mappings, and of no other', () => {
     const rollup = (more: number) =>
       broken(({ steps }) => {
