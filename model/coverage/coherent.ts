@@ -67,6 +67,10 @@ const COHERENT_TRANSITIONS: Transitions = {
     'ram-read-exclusive': 'coherent-read-exclusive',
     'ram-shared': 'coherent-shared',
     'ram-write': 'coherent-write',
+    // A part of what a PMD maps.
+    'huge-ram-shared': 'coherent-write',
+    'huge-ram-write': 'coherent-write',
+    'huge-zero': 'coherent-write',
     zero: 'coherent-read-exclusive coherent-write',
     'coherent-read-exclusive-protected': 'coherent-read-exclusive-protected',
     'coherent-read-protected': 'coherent-read-protected',

@@ -48,6 +48,7 @@ const TRANSITIONS: Transitions = {
     'file-none': 'huge-file-write huge-ram-write',
     'huge-file-write': 'huge-file-write',
     'huge-ram-read': 'huge-ram-write',
+    'huge-ram-read-exclusive': 'huge-ram-write',
     'huge-ram-shared': 'huge-ram-write',
     'huge-ram-write': 'huge-ram-write',
   },
@@ -59,6 +60,7 @@ const TRANSITIONS: Transitions = {
     'huge-file-write': 'huge-file-read huge-file-write',
   },
   mremap: {
+    'huge-file-read': 'huge-file-read',
     'huge-file-write': 'huge-file-write unmapped',
   },
   'mremap elsewhere': {
@@ -75,20 +77,23 @@ const TRANSITIONS: Transitions = {
   // What would cut a page is refused.
   munmap: {
     'file-none': 'file-none',
+    'file-none-read-only': 'file-none-read-only',
     'huge-file-write': 'unmapped huge-file-write',
     'huge-file-read': 'unmapped',
     'huge-ram-read': 'huge-ram-read',
     'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
     'huge-ram-shared': 'huge-ram-shared',
+    'huge-ram-write': 'huge-ram-write',
   },
   pin: {
     'file-none': 'huge-file-write huge-ram-write',
     'huge-file-write': 'huge-file-write',
     'huge-ram-read-exclusive': 'huge-ram-write',
+    'huge-ram-shared': 'huge-ram-write',
   },
   read: {
     'file-none': 'huge-file-write huge-ram-read-exclusive',
-    'file-none-read-only': 'huge-ram-read-exclusive',
+    'file-none-read-only': 'huge-file-read huge-ram-read-exclusive',
     'huge-file-read': 'huge-file-read',
     'huge-file-write': 'huge-file-write',
   },
@@ -112,6 +117,9 @@ const TRANSITIONS: Transitions = {
 };
 
 const TRANSITIONS_7_3: Transitions = {
+  'fork child': {
+    'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
+  },
   'mremap elsewhere': {
     'file-none': 'unmapped',
     'huge-ram-write': 'huge-file-write',
