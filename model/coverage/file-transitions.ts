@@ -88,6 +88,7 @@ export const FILE_TRANSITIONS: Transitions = {
     'ram-write': 'file-none',
   },
   'mremap elsewhere': {
+    'file-none': 'unmapped',
     unmapped: 'file-none file-read',
   },
   'mremap moved': unchanged(...FILE_STATES),
@@ -162,5 +163,5 @@ export const FILE_TRANSITIONS_7_3: Transitions = {
 };
 
 export const FILE_TRANSITIONS_6_12: Transitions = {
-  'mremap elsewhere': becoming('unmapped', ...FILE_STATES),
+  'mremap elsewhere': becoming('unmapped', ...FILE_STATES.filter((state) => state !== 'file-none')),
 };

@@ -121,7 +121,6 @@ const TRANSITIONS_7_3: Transitions = {
     'huge-ram-read-exclusive': 'huge-ram-read-exclusive',
   },
   'mremap elsewhere': {
-    'file-none': 'unmapped',
     'huge-ram-write': 'huge-file-write',
   },
   'read-unlocked': {
