@@ -24,7 +24,7 @@ const TRANSITIONS: Transitions = {
   exclusive: unchanged(...HUGE_RAM_STATES, 'huge-file-read', 'huge-file-write'),
   'fork child': {
     'huge-file-write': 'file-none',
-    'huge-file-read': 'file-none-read-only',
+    'huge-file-read': 'file-none-no-access file-none-read-only',
     // A copy of what is pinned.
     'huge-ram-write': 'huge-ram-write',
   },
