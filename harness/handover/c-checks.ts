@@ -4,13 +4,13 @@ import type { ExpectedPage } from '../../model/observe.ts';
 import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES, scanRanges } from '../../model/page-scan.ts';
 import type { ProcessId } from '../../model/program.ts';
-import { SnapshotBits } from '../../model/snapshot.ts';
 import { VM_EVENT_NAMES, type VmEvent } from '../../model/vm-events.ts';
 import { pagemapKind } from '../compare/pagemap.ts';
 import type { Divergence, FieldName, Place } from '../compare/tally.ts';
 import { frameChecks } from './c-check-frames.ts';
 import { traceCheck } from './c-check-trace.ts';
 import type { Context } from './c-context.ts';
+import { bytesBlock, bytesBody } from './c-snapshot-bytes.ts';
 import { hasHandler } from './c-steps.ts';
 import {
   addressOf,
@@ -294,51 +294,3 @@ function rssCheck(field: 'anon' | 'swap', name: string): Checker {
     return [{ phase: 'page', process: process!, lines }];
   };
 }
-
-function bytesBlock(what: string, bytes: Uint8Array): string[] {
-  return ['{', ...bytesBody(what, bytes).map(indent), '}'];
-}
-
-function bytesBody(what: string, bytes: Uint8Array): string[] {
-  const runs: { first: number; last: number; byte: number }[] = [];
-  for (const [page, byte] of bytes.entries()) {
-    const run = runs.at(-1);
-    if (run?.byte === byte) run.last = page;
-    else runs.push({ first: page, last: page, byte });
-  }
-  const index = ({ first, last }: { first: number; last: number }) =>
-    first === last ? `${first}` : `${first} ... ${last}`;
-  return [
-    `static const uint8_t expected[${bytes.length}] = {`,
-    ...runs.map((run) => `\t[${index(run)}] = ${byteName(run.byte)},`),
-    '};',
-    '',
-    `check_bytes(${quote(what)}, expected, ${bytes.length});`,
-  ];
-}
-
-/** A byte of SNAPSHOT by the names of lib/test_hmm_uapi.h. */
-function byteName(byte: number): string {
-  if (byte === SnapshotBits.error) return 'HMM_DMIRROR_PROT_ERROR';
-  const names: string[] = [];
-  const kind = KINDS[byte & 0x70];
-  if (kind === undefined) return `0x${byte.toString(16)}`;
-  if (kind !== '') names.push(kind);
-  for (const [mask, name] of ACCESS) if (byte & mask) names.push(name);
-  return names.map((name) => `HMM_DMIRROR_PROT_${name}`).join(' | ') || 'HMM_DMIRROR_PROT_NONE';
-}
-
-const KINDS: Readonly<Record<number, string>> = {
-  [SnapshotBits.none]: '',
-  [SnapshotBits.zero]: 'ZERO',
-  [SnapshotBits.devicePrivateLocal]: 'DEV_PRIVATE_LOCAL',
-  [SnapshotBits.devicePrivateRemote]: 'DEV_PRIVATE_REMOTE',
-  [SnapshotBits.deviceCoherentLocal]: 'DEV_COHERENT_LOCAL',
-  [SnapshotBits.deviceCoherentRemote]: 'DEV_COHERENT_REMOTE',
-};
-const ACCESS = [
-  [SnapshotBits.read, 'READ'],
-  [SnapshotBits.write, 'WRITE'],
-  [SnapshotBits.pmd, 'PMD'],
-  [SnapshotBits.pud, 'PUD'],
-] as const;

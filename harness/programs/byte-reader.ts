@@ -93,3 +93,11 @@ export class ByteReader {
 function name(what: string, where: string | undefined): string {
   return where === undefined ? what : `${where}: ${what}`;
 }
+
+/** As many of `make` as the stream says. */
+export function times<T>(count: number, make: (index: number) => T): T[] {
+  // Not Array.from({ length: count }): a corrupt count must run into the end of the frame, not out of memory.
+  const made: T[] = [];
+  for (let index = 0; index < count; index++) made.push(make(index));
+  return made;
+}

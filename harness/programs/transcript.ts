@@ -1,40 +1,19 @@
 import { GAUGES, type Gauges } from '../../model/meminfo.ts';
 import type {
-  MappingObservation,
-  Outcome,
   PageBytes,
   PartObservation,
-  ProcessObservation,
   ProgramEnd,
   ProgramTranscript,
   RegionObservation,
-  RollupObservation,
-  Rss,
-  ScanRange,
-  SnapshotObservation,
   StepObservation,
   TraceEvent,
 } from '../../model/observation.ts';
-import { SMAPS_FIELDS } from '../../model/observation.ts';
-import type { ProcessId, RegionId } from '../../model/program.ts';
 import { VM_EVENT_NAMES, type VmEvents } from '../../model/vm-events.ts';
-import { ByteReader, corrupt } from './byte-reader.ts';
-import { errnoName, signalName } from './linux-numbers.ts';
-import { decodePageRuns } from './page-runs.ts';
-import { decodePageTable, Mask } from './page-table.ts';
-import {
-  EndKind,
-  NO_GAUGE,
-  NO_VM_EVENT,
-  OutcomeKind,
-  ProcessFlag,
-  REGION_AS_BEFORE,
-  RegionFlag,
-  StepFlag,
-  TRACE_EVENTS,
-  TranscriptFlag,
-  VM_FLAGS_BYTES,
-} from './protocol.ts';
+import { ByteReader, corrupt, times } from './byte-reader.ts';
+import { signalName } from './linux-numbers.ts';
+import { outcome } from './outcome-code.ts';
+import { EndKind, NO_GAUGE, NO_VM_EVENT, StepFlag, TRACE_EVENTS, TranscriptFlag } from './protocol.ts';
+import { decodeProcess, decodeRss, LastRegions } from './transcript-processes.ts';
 
 /** A transcript as the agent recorded it: with what says how far to trust it. */
 export interface RecordedTranscript extends ProgramTranscript {
@@ -98,13 +77,6 @@ function decodeGauges(reader: ByteReader, what: string): Partial<Gauges> {
   return Object.fromEntries(all.filter(([, value]) => value !== NO_GAUGE));
 }
 
-function times<T>(count: number, make: (index: number) => T): T[] {
-  // Not Array.from({ length: count }): a corrupt count must run into the end of the frame, not out of memory.
-  const made: T[] = [];
-  for (let index = 0; index < count; index++) made.push(make(index));
-  return made;
-}
-
 function programEnd(
   offset: number,
   kind: number,
@@ -115,13 +87,6 @@ function programEnd(
   if (kind === EndKind.crashed) return { kind: 'crashed', process, signal, step };
   if (kind === EndKind.hung) return { kind: 'hung', step, stacks };
   throw corrupt(offset, `expected a kind of end (0..2), not ${kind}`);
-}
-
-function outcome(offset: number, kind: number, code: number, page: number): Outcome {
-  if (kind === OutcomeKind.ok) return { kind: 'ok' };
-  if (kind === OutcomeKind.errno) return { kind: 'errno', errno: errnoName(code) };
-  if (kind === OutcomeKind.signal) return { kind: 'signal', signal: signalName(code), page };
-  throw corrupt(offset, `expected a kind of outcome (0..2), not ${kind}`);
 }
 
 function decodeText(reader: ByteReader, what: string): string {
@@ -197,133 +162,6 @@ function decodePageBytes(reader: ByteReader, what: string): PageBytes {
   const uniform = reader.u32('uniformity of a page', what) !== 0;
   reader.u32('padding');
   return { word, uniform };
-}
-
-/** The regions of the process are added to `regions`. */
-function decodeProcess(
-  reader: ByteReader,
-  what: string,
-  regions: RegionObservation[],
-  last: LastRegions,
-): ProcessObservation {
-  const process = reader.u8('observing process', what);
-  const regionCount = reader.u8('number of regions', what);
-  const flags = reader.u8('flags of a process', what);
-  reader.u8('padding');
-  const mappingCount = reader.u32('number of mappings', what);
-  const where = `${what}, process ${process}`;
-  const { anon, file, shmem, swap } = decodeRss(reader, where);
-  const rss =
-    flags & ProcessFlag['anon-alone']
-      ? { anon }
-      : { anon, file, swap, ...(flags & ProcessFlag['has-shmem'] ? { shmem } : {}) };
-  const smaps = times(mappingCount, () => decodeMapping(reader, where));
-  const rollup = flags & ProcessFlag['has-rollup'] ? decodeRollup(reader, where) : undefined;
-  for (let index = 0; index < regionCount; index++) regions.push(decodeRegion(reader, what, last));
-  return {
-    process,
-    rss,
-    ...(flags & ProcessFlag['has-smaps'] ? { smaps } : {}),
-    ...(rollup ? { rollup } : {}),
-  };
-}
-
-function decodeMapping(reader: ByteReader, where: string): MappingObservation {
-  const start = reader.u64('start of a mapping', where);
-  const end = reader.u64('end of a mapping', where);
-  const fields = decodeSmapsFields(reader, where);
-  const line = Buffer.from(reader.bytes(VM_FLAGS_BYTES, 'VmFlags', where)).toString('latin1');
-  return { start, end, fields, vmFlags: line.replace(/\0.*/s, '').trim() };
-}
-
-function decodeRollup(reader: ByteReader, where: string): RollupObservation {
-  const fields = decodeSmapsFields(reader, where);
-  return { fields, others: decodeSmapsFields(reader, where) };
-}
-
-function decodeSmapsFields(reader: ByteReader, where: string): number[] {
-  return SMAPS_FIELDS.map((name) => reader.u32(name, where));
-}
-
-function decodeRss(reader: ByteReader, where: string): Rss {
-  const line = (name: string) => reader.u32(name, where);
-  return { anon: line('RssAnon'), file: line('RssFile'), shmem: line('RssShmem'), swap: line('VmSwap') };
-}
-
-/** What each process has observed of each region the last time. One that is as before is the same object again. */
-class LastRegions {
-  readonly #regions = new Map<number, RegionObservation>();
-
-  get(process: ProcessId, region: RegionId): RegionObservation | undefined {
-    return this.#regions.get(process * 256 + region);
-  }
-
-  set(observation: RegionObservation): void {
-    this.#regions.set(observation.process * 256 + observation.region, observation);
-  }
-}
-
-function decodeRegion(reader: ByteReader, what: string, last: LastRegions): RegionObservation {
-  const { offset } = reader;
-  const process = reader.u8('observing process', what);
-  const region = reader.u8('observed region', what);
-  const pageCount = reader.u8('number of pages', what);
-  const snapshotCount = reader.u8('number of snapshots', what);
-  const hugePages = reader.u16('number of pages of a huge region', what);
-  const flags = reader.u16('flags of a region', what);
-  const kpages = decodeMask(reader, 'mask of pages with kpageflags', what);
-  const words = decodeMask(reader, 'mask of pages with words', what);
-  const rangeCount = reader.u32('number of scanned ranges', what);
-  reader.u32('padding');
-
-  const where = `${what}, process ${process}, region ${region}`;
-  if (flags & REGION_AS_BEFORE) {
-    const before = last.get(process, region);
-    if (before) return before;
-    throw corrupt(offset, `${where} is said to be as before, and there is none before`);
-  }
-  const pages =
-    hugePages > 0
-      ? decodePageRuns(reader, hugePages, where)
-      : decodePageTable(reader, pageCount, where, kpages, words);
-  const length = hugePages || pageCount;
-  const mincore = flags & RegionFlag.mincore ? reader.bytes(length, 'mincore', where) : undefined;
-  const ranges = times(rangeCount, () => decodeRange(reader, where));
-  const snapshots = times(snapshotCount, () => decodeSnapshot(reader, where));
-  const observation = {
-    process,
-    region,
-    pages,
-    ...(mincore ? { mincore } : {}),
-    ...(flags & RegionFlag.scan ? { scan: ranges } : {}),
-    snapshots,
-  };
-  last.set(observation);
-  return observation;
-}
-
-function decodeMask(reader: ByteReader, what: string, where: string): Mask {
-  const low = reader.u32(what, where);
-  return new Mask(low, reader.u32(what, where));
-}
-
-function decodeRange(reader: ByteReader, where: string): ScanRange {
-  const first = reader.u16('first page of a range', where);
-  const count = reader.u16('pages of a range', where);
-  return { first, end: first + count, categories: reader.u32('categories', where) };
-}
-
-function decodeSnapshot(reader: ByteReader, where: string): SnapshotObservation {
-  const offset = reader.offset;
-  const device = reader.u8('device of a snapshot', where);
-  const kind = reader.u8('outcome of a snapshot', where);
-  const code = reader.u16('errno of a snapshot', where);
-  const length = reader.u32('length of a snapshot', where);
-  return {
-    device,
-    outcome: outcome(offset, kind, code, 0),
-    bytes: reader.bytes(length, 'snapshot', where),
-  };
 }
 
 function decodeEvent(reader: ByteReader): TraceEvent {
