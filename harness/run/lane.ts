@@ -2,9 +2,8 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
-import { expectLoad } from '../../model/system.ts';
 import type { Splat } from '../../qemu/splats.ts';
-import { compareSystem, compareVmstat } from '../compare/system.ts';
+import { compareVmstat } from '../compare/system.ts';
 import type { Fingerprint } from '../divergence/fingerprint.ts';
 import type { Rate } from '../divergence/shrink.ts';
 import { ExitStatus, HmmdiffError } from '../errors.ts';
@@ -13,10 +12,10 @@ import type { LaneVerdict } from '../report/verdict.ts';
 import { prepareScenario, type ScenarioMachine } from '../session/scenarios.ts';
 import { chooseAccelerator, Session } from '../session/session.ts';
 import { runLifecycle } from '../suites/lifecycle.ts';
-import { requireDesign } from './design.ts';
 import { round, SplatLog } from './findings.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { LaneHmmTests, TEST_GROUPS, type TestGroup } from './lane-hmm-tests.ts';
+import { LaneMemory } from './lane-memory.ts';
 import type { ChosenAccelerator, LaneContext, LanePlan } from './lane-plan.ts';
 import { LanePrograms } from './lane-programs.ts';
 import { LaneTrials } from './lane-trials.ts';
@@ -32,16 +31,14 @@ const MAX_GUESTS = 6;
 export class Lane {
   readonly #programs: LanePrograms;
   readonly #tests: LaneHmmTests;
+  readonly #memory: LaneMemory;
   readonly #consoles: string[] = [];
   readonly #splats: SplatLog;
   readonly #trials: LaneTrials;
   readonly #allowContext: AllowContext;
   #lifecycle: LaneVerdict['suites']['lifecycle'];
-  #design: 'pfn' | 'offset' | undefined;
   #readyMs: number | undefined;
   #scenario: ScenarioMachine | undefined;
-  #load: LaneVerdict['load'] = null;
-  readonly #system: LaneVerdict['system'] = { fieldsCompared: 0, divergences: [] };
   #accel: ChosenAccelerator | undefined;
 
   constructor(
@@ -50,6 +47,7 @@ export class Lane {
     private readonly journal: Journal,
   ) {
     this.#allowContext = { kernel: plan.kernel.spec.name, arch: plan.build.arch };
+    this.#memory = new LaneMemory(plan, journal);
     this.#splats = new SplatLog(context.allow, this.#allowContext);
     this.#trials = new LaneTrials(plan, context, this.#splats, (name) => this.#boot(name));
     this.#programs = new LanePrograms(plan.programs, plan, journal, {
@@ -77,13 +75,13 @@ export class Lane {
 
   /** The rules that its transcripts are read with; undefined when no guest came so far as to say its design. */
   async profile(): Promise<Profile | undefined> {
-    return this.#design && profileOf(this.plan.build, this.plan.rules, this.#design);
+    return this.#memory.design && profileOf(this.plan.build, this.plan.rules, this.#memory.design);
   }
 
   /** Takes over what an earlier run of this lane has finished. */
   restore(entries: readonly JournalEntry[]): void {
     for (const entry of entries) {
-      if (entry.type === 'design') this.#design = entry.design;
+      this.#memory.restore(entry);
       this.#programs.restore(entry);
       this.#tests.restore(entry);
     }
@@ -116,7 +114,7 @@ export class Lane {
       error = this.#laneError(caught);
     }
     // A lane that lost its guests has the more to tell.
-    if (this.#design && error?.exitStatus !== ExitStatus.infrastructure) {
+    if (this.#memory.design && error?.exitStatus !== ExitStatus.infrastructure) {
       await this.#investigate().catch((caught: unknown) => {
         error ??= this.#laneError(caught);
       });
@@ -149,7 +147,9 @@ export class Lane {
 
   get #lifecyclePending(): boolean {
     return (
-      this.plan.suites.includes('lifecycle') && this.#lifecycle === undefined && this.#load?.seen !== 'ENOMEM'
+      this.plan.suites.includes('lifecycle') &&
+      this.#lifecycle === undefined &&
+      this.#memory.load?.seen !== 'ENOMEM'
     );
   }
 
@@ -209,47 +209,32 @@ export class Lane {
     }
   }
 
-  /** Compares how test_hmm loaded and what the machine shows of it. Answers whether there is something to run on. */
+  /** Answers whether there is something to run on. */
   async #checkDesign(session: Session): Promise<boolean> {
-    const { spec, series } = this.plan.kernel;
-    const { chunks, design } = session.memory;
-    const declared = series ? series.design : spec.design;
-    // A module that does not load says nothing of its design.
-    const assumed = design ?? declared;
-    this.#design = assumed;
-    this.#load = { expected: expectLoad(this.plan.scenario, assumed ?? 'pfn'), seen: session.load };
-    if (this.#load.seen !== 'loads') {
+    const loaded = await this.#memory.check(session);
+    if (!loaded) {
       this.#programs.giveUp();
       this.#tests.giveUp();
-      return false;
     }
-    const reported = requireDesign(design, declared, session.guest.consoleFile);
-    await this.journal.append({ type: 'design', design: reported });
-    this.#noteSystem(compareSystem(await session.system(), reported, chunks));
-    return true;
+    return loaded;
   }
 
   /** Answers whether the guest can be used further. */
   async #runPrograms(session: Session, id: string, guestName: string): Promise<boolean> {
     const { plan, context } = this;
-    const profile = await profileOf(plan.build, plan.rules, this.#design!);
+    const profile = await profileOf(plan.build, plan.rules, this.#memory.design!);
     const isReport = (splat: Splat) => this.#splats.allows(splat, undefined) === undefined;
     const before = await session.vmstat();
     const alive = await context.events.task(`${id} programs`, `Programs on ${this.name}`, (report) =>
       this.#programs.run(session, guestName, profile, isReport, report, context.signal),
     );
-    if (alive) this.#noteSystem(compareVmstat(before, await session.vmstat()));
+    if (alive) this.#memory.note(compareVmstat(before, await session.vmstat()));
     return alive;
-  }
-
-  #noteSystem({ fieldsCompared, divergences }: LaneVerdict['system']): void {
-    this.#system.fieldsCompared += fieldsCompared;
-    this.#system.divergences.push(...divergences);
   }
 
   /** What the programs showed comes down to a few findings; they are shrunk in guests of their own. */
   async #investigate(): Promise<void> {
-    const profile = await profileOf(this.plan.build, this.plan.rules, this.#design!);
+    const profile = await profileOf(this.plan.build, this.plan.rules, this.#memory.design!);
     this.#programs.findings = await this.#trials.investigate(this.#programs.suspects, this.name, profile);
   }
 
@@ -282,7 +267,7 @@ export class Lane {
     const started = performance.now();
     await this.context.events.task(`${id} lifecycle`, `Lifecycle on ${this.name}`, async (report) => {
       const run = await runLifecycle(session, {
-        design: this.#design!,
+        design: this.#memory.design!,
         times: LIFECYCLE_TIMES,
         signal: this.context.signal,
         progress: (done) => report.progress(done, LIFECYCLE_TIMES, 'loads'),
@@ -313,13 +298,13 @@ export class Lane {
     return laneVerdict(
       plan,
       {
-        design: this.#design ?? null,
-        load: this.#load,
+        design: this.#memory.design ?? null,
+        load: this.#memory.load,
         accel: this.#accel,
         machine: this.#scenario,
         readyMs: this.#readyMs,
         suites,
-        system: this.#system,
+        system: this.#memory.system,
         splats: this.#splats.entries,
         console: this.#consoles,
         transcripts: [...this.#programs.transcripts, ...this.#tests.transcripts],
