@@ -64,7 +64,7 @@ export async function observationCost(
   ];
 }
 
-/** What is taken at the steps where smaps are. */
+/** What is taken at steps where smaps are. */
 const WITH_SMAPS: readonly ObservationKind[] = ['smaps', 'meminfo'];
 
 const HOST = 'processor time of orchestrator, model and comparison';

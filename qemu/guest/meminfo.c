@@ -6,7 +6,12 @@
 #include "io.h"
 #include "meminfo.h"
 #include "ops.h"
+#include "program.h"
 #include "shared.h"
+#include "smaps.h"
+
+/* Reading them costs several times what smaps do: each CPU is waited for. */
+#define GAUGES_EVERY	8
 
 /* In the order of the file. */
 static const char *const names[GAUGES] = {
@@ -52,6 +57,14 @@ int begin_gauges(int32_t values[GAUGES])
 	known = false;
 	memcpy(values, gauges, sizeof(gauges));
 	return 0;
+}
+
+bool gauges_wanted(void)
+{
+	const uint32_t steps = shared->control.step + 1;
+
+	return program.header.observe & OBSERVE_MEMINFO && dear_wanted() &&
+	       (steps % GAUGES_EVERY == 0 || steps == program.header.steps);
 }
 
 int append_gauges(const int32_t before[GAUGES])

@@ -3,6 +3,7 @@
 #ifndef HMMDIFF_MEMINFO_H
 #define HMMDIFF_MEMINFO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol.h"
@@ -13,6 +14,9 @@
  * errno.
  */
 int begin_gauges(int32_t values[GAUGES]);
+
+/* Whether the program asks for them after the current step: at every eighth at most, and at the last. */
+bool gauges_wanted(void);
 
 /*
  * Appends by how much the gauges differ from `before`. Drains the CPU's LRU batches first where the program has that done.

@@ -17,7 +17,8 @@ enum observe_bit {
 	OBSERVE_SMAPS		= 1 << 8,	/* at every `smaps_every`th step, and at the last */
 	OBSERVE_ROLLUP		= 1 << 9,	/* smaps_rollup, where smaps are taken at the last step */
 	OBSERVE_VMSTAT		= 1 << 10,	/* once, of the whole program */
-	OBSERVE_MEMINFO		= 1 << 11,	/* where smaps are taken, and when all processes have ended */
+	/* Where smaps are, at every eighth step at most, and when all processes have ended. */
+	OBSERVE_MEMINFO		= 1 << 11,
 	OBSERVE_ALL		= (1 << 12) - 1,
 };
 

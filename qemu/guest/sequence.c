@@ -14,7 +14,6 @@
 #include "program.h"
 #include "sequence.h"
 #include "shared.h"
-#include "smaps.h"
 #include "together.h"
 #include "trace.h"
 
@@ -37,7 +36,7 @@ static void end_record(void)
 	const uint8_t op = program.steps[c->step].op;
 
 	current_record()->messages = atomic_load(&c->messages);
-	if (program.header.observe & OBSERVE_MEMINFO && dear_wanted()) {
+	if (gauges_wanted()) {
 		if (append_gauges(c->gauges))
 			note_failure("/proc/meminfo");
 		current_record()->flags |= STEP_HAS_MEMINFO;
