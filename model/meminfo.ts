@@ -3,7 +3,7 @@
  * told what it counted by itself (mm/vmstat.c, vmstat_refresh).
  *
  * Others move behind a program's back: MemFree, MemAvailable, Slab, KReclaimable, Percpu and VmallocUsed with the kernel's own
- * memory; AnonPages, PageTables, KernelStack and Committed_AS with the agent's and dropbear's; Active, Inactive, Cached and
+ * memory; PageTables, KernelStack and Committed_AS with the agent's and dropbear's; Active, Inactive, Cached and
  * Mapped with the pages of their programs and what is on this CPU's LRU batches; HugePages_Rsvd with reservations, which the
  * model does not have. HugePages_Surp, ShmemHugePages and those of files are 0 in every program.
  */
@@ -18,6 +18,8 @@ export const MEMINFO = {
   // Also of pages of devices, and for ever of those that are free before they are munlocked (free_zone_device_folio).
   Mlocked: 'mlock_folio, mlock_new_folio, __munlock_folio, __free_pages_prepare (NR_MLOCK)',
   SwapFree: 'swap_range_alloc, swap_range_free',
+  // At the end of a program only: while it runs, its processes come to have pages that they shared with the agent.
+  AnonPages: '__folio_mod_stat (NR_ANON_MAPPED)',
   Shmem: 'shmem_update_stats, filemap_unaccount_folio (NR_SHMEM)',
   // By PMDs, of folios in RAM and on devices.
   AnonHugePages: '__folio_mod_stat (NR_ANON_THPS)',
@@ -37,13 +39,14 @@ export const SWAP_PAGES = (256 << 20) / PAGE_SIZE - 1;
 /** Those that this kernel has exact; Mlocked has bounds where a device page may be mlocked from an earlier life. */
 export function expectMeminfo(state: State): ExpectedGauges {
   const { folios, slots } = inUse(state);
-  const pages = { cached: 0, unevictable: 0, shmem: 0, huge: 0 };
+  const pages = { cached: 0, unevictable: 0, anonymous: 0, shmem: 0, huge: 0 };
   let hugetlb = 0;
   for (const head of folios) {
     const size = head.pages?.length ?? 1;
     if (head.cached) pages.cached += size;
     if (head.onLru && head.unevictable) pages.unevictable += size;
     if (head.file?.kind === 'shmem') pages.shmem += size;
+    if (!head.file && !head.hugetlb) pages.anonymous += mappedPages(head);
     if (head.hugetlb) hugetlb++;
     else if (head.entireMapcount > 0) pages.huge += PMD_PAGES;
   }
@@ -54,10 +57,17 @@ export function expectMeminfo(state: State): ExpectedGauges {
     ...(state.profile.swapSlotsAreCached
       ? {}
       : { SwapFree: inKib(state.swap ? SWAP_PAGES - slots.size : 0) }),
+    AnonPages: inKib(pages.anonymous),
     Shmem: inKib(pages.shmem),
     AnonHugePages: inKib(pages.huge),
     HugePages_Free: exactly(-hugetlb),
   };
+}
+
+/** Pages of a folio that an entry maps. */
+function mappedPages({ pages, mapcount, entireMapcount }: Frame): number {
+  if (!pages) return Number(mapcount > 0);
+  return entireMapcount > 0 ? PMD_PAGES : pages.filter((page) => page.mapcount > 0).length;
 }
 
 function exactly(value: number): Bounds {

@@ -130,8 +130,8 @@ function vmEventChecks(): Record<`vmstat.${VmEvent}`, Checker> {
   return Object.fromEntries(checkers);
 }
 
-/** What a stand-alone program changes itself: it has a pool of huge pages made for it, and memory that its processes share. */
-const OWN_GAUGES: readonly Gauge[] = ['HugePages_Free', 'Shmem'];
+/** What a stand-alone program changes itself: its memory, what of it its processes share, and a pool of huge pages. */
+const OWN_GAUGES: readonly Gauge[] = ['AnonPages', 'HugePages_Free', 'Shmem'];
 
 /** After a step, or when main() has seen all processes end; it has noted what the line said before the first. */
 function meminfoChecks(): Record<`meminfo.${Gauge}`, Checker> {

@@ -6,6 +6,7 @@
 #include "io.h"
 #include "meminfo.h"
 #include "ops.h"
+#include "others.h"
 #include "program.h"
 #include "shared.h"
 #include "smaps.h"
@@ -19,13 +20,15 @@ static const char *const names[GAUGES] = {
 	[GAUGE_UNEVICTABLE]	= "\nUnevictable:",
 	[GAUGE_MLOCKED]		= "\nMlocked:",
 	[GAUGE_SWAP_FREE]	= "\nSwapFree:",
+	[GAUGE_ANON_PAGES]	= "\nAnonPages:",
 	[GAUGE_SHMEM]		= "\nShmem:",
 	[GAUGE_ANON_HUGE_PAGES]	= "\nAnonHugePages:",
 	[GAUGE_HUGE_PAGES_FREE]	= "\nHugePages_Free:",
 };
 
-/* Of the last reading. */
+/* Of the last reading; `others` were the same before it and behind it, or AnonPages is not known. */
 static int32_t gauges[GAUGES];
+static struct others others;
 /* They still are what they were behind the last program. */
 static bool known;
 
@@ -50,9 +53,21 @@ static int read_gauges(int32_t values[GAUGES])
 	return 0;
 }
 
+/* With AnonPages, which is exact if no process of a program lives, and no other has changed it meanwhile. */
+static int read_all(void)
+{
+	struct others before;
+
+	if (read_others(&before) || read_gauges(gauges) || read_others(&others))
+		return -1;
+	if (!same_others(&before, &others))
+		gauges[GAUGE_ANON_PAGES] = NO_GAUGE;
+	return 0;
+}
+
 int begin_gauges(int32_t values[GAUGES])
 {
-	if (!known && read_gauges(gauges))
+	if (!known && read_all())
 		return -1;
 	known = false;
 	memcpy(values, gauges, sizeof(gauges));
@@ -67,21 +82,36 @@ bool gauges_wanted(void)
 	       (steps % GAUGES_EVERY == 0 || steps == program.header.steps);
 }
 
+static void append_moved(int32_t *moved, const int32_t before[GAUGES])
+{
+	for (unsigned int i = 0; i < GAUGES; i++)
+		moved[i] = gauges[i] == NO_GAUGE || before[i] == NO_GAUGE ? NO_GAUGE : gauges[i] - before[i];
+}
+
 int append_gauges(const int32_t before[GAUGES])
 {
 	int32_t *moved = transcript_append(GAUGES * sizeof(*moved));
 
 	if (read_gauges(gauges))
 		return -1;
-	for (unsigned int i = 0; i < GAUGES; i++)
-		moved[i] = gauges[i] == NO_GAUGE ? NO_GAUGE : gauges[i] - before[i];
+	/* Processes share pages of the agent, until one of them writes to them. */
+	gauges[GAUGE_ANON_PAGES] = NO_GAUGE;
+	append_moved(moved, before);
 	return 0;
 }
 
 int end_gauges(const int32_t before[GAUGES])
 {
-	known = !append_gauges(before);
-	return known ? 0 : -1;
+	int32_t *moved = transcript_append(GAUGES * sizeof(*moved));
+	const struct others then = others;
+
+	known = !read_all();
+	if (!known)
+		return -1;
+	append_moved(moved, before);
+	if (!same_others(&then, &others))
+		moved[GAUGE_ANON_PAGES] = NO_GAUGE;
+	return 0;
 }
 
 void forget_gauges(void)

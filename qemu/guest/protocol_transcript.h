@@ -41,13 +41,14 @@ enum gauge {
 	GAUGE_UNEVICTABLE		= 1,
 	GAUGE_MLOCKED			= 2,
 	GAUGE_SWAP_FREE			= 3,
-	GAUGE_SHMEM			= 4,
-	GAUGE_ANON_HUGE_PAGES		= 5,
-	GAUGE_HUGE_PAGES_FREE		= 6,
+	GAUGE_ANON_PAGES		= 4,	/* at the end of a program, if nobody else has changed it */
+	GAUGE_SHMEM			= 5,
+	GAUGE_ANON_HUGE_PAGES		= 6,
+	GAUGE_HUGE_PAGES_FREE		= 7,
 	GAUGES,
 };
 
-/* In the place of a line that the file does not have. */
+/* In the place of a line that the file does not have, or that was not looked at. */
 #define NO_GAUGE	INT32_MIN
 
 /* KiB, as /proc/PID/status has them; of `shmem`, without what is mapped of the agent's own memory and program. */

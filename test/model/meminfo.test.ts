@@ -4,7 +4,7 @@ import { expectMeminfo, type Gauges, SWAP_PAGES } from '../../model/meminfo.ts';
 import { makeProfile } from '../../model/profile.ts';
 import { play, STOCK } from './play.ts';
 
-/** The lines that differ from before the program. */
+/** The lines that differ from before the program, but for AnonPages. */
 function moved(steps: string, regions = '{a: 4}', profile = STOCK): Partial<Gauges> {
   return differing(play(steps, profile, regions).state);
 }
@@ -14,7 +14,7 @@ function differing(state: Parameters<typeof expectMeminfo>[0]): Partial<Gauges> 
     expect(most).toBe(least);
     return [name, least] as const;
   });
-  return Object.fromEntries(exact.filter(([, value]) => value !== 0));
+  return Object.fromEntries(exact.filter(([name, value]) => value !== 0 && name !== 'AnonPages'));
 }
 
 const HUGE = '{mmap: a}\n{open: 0}\n{madvise: a, advice: hugepage}\n{cpu-write: a}';
@@ -29,6 +29,25 @@ describe('lines of /proc/meminfo', () => {
     const half = `${there}\n{fork: p1}\n{munmap: "a[0]"}`;
     expect(moved(half, '{a: {pmds: 1}}')).toEqual({ AnonHugePages: 2048 });
     expect(moved(`${half}\n{munmap: "a[0]", by: p1}`, '{a: {pmds: 1}}')).toEqual({});
+  });
+
+  it('count pages that entries map, each once, in RAM and on devices, until the last is gone: __folio_mod_stat()', () => {
+    const anonymous = (steps: string, regions = '{a: 4}') =>
+      expectMeminfo(play(steps, STOCK, regions).state).AnonPages!.most;
+    const there = '{mmap: a}\n{open: 0}\n{cpu-write: "a[0..1]"}\n{migrate-to-dev: "a[1..2]", device: 0}';
+    expect(anonymous(there)).toBe(12);
+    expect(anonymous(`${there}\n{fork: p1}`)).toBe(12);
+    expect(anonymous(`${there}\n{fork: p1}\n{cpu-write: "a[0]"}\n{munmap: "a[1]"}`)).toBe(16);
+    expect(anonymous(`${there}\n{munmap: a}`)).toBe(0);
+    expect(anonymous('{mmap: a}\n{cpu-read: a}')).toBe(0);
+    expect(anonymous(HUGE, '{a: {pmds: 1}}')).toBe(2048);
+    // The folio is as large as it was, and has a page that nobody has.
+    expect(anonymous(`${HUGE}\n{migrate-to-dev: a, device: 0}\n{munmap: "a[0]"}`, '{a: {pmds: 1}}')).toBe(
+      2044,
+    );
+    const { state } = play(there);
+    applyEnd(state);
+    expect(expectMeminfo(state).AnonPages).toEqual({ least: 0, most: 0 });
   });
 
   it('do not count the huge zero page', () => {
