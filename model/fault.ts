@@ -46,9 +46,12 @@ export function tryFault(state: State, vma: Vma, wanted: Wanted, write: boolean)
   const huge = hugeFault(state, vma, wanted, write);
   if (huge) return huge;
   const pte = vma.mm.ptes[vma.region]![page]!;
-  if (pte === null && vma.file) fileFault(state, vma, vma.file, page, write);
-  else if (pte === null || pte.kind === 'marker') return anonymousPage(state, vma, wanted, write);
-  else if (pte.kind === 'device') return deviceFault(state, vma, page, pte) ? 'done' : 'oom';
+  if (pte === null || pte.kind === 'marker') {
+    // do_pte_missing()
+    if (vma.file) return fileFault(state, vma, vma.file, wanted, write);
+    return anonymousPage(state, vma, wanted, write);
+  }
+  if (pte.kind === 'device') return deviceFault(state, vma, page, pte) ? 'done' : 'oom';
   else if (pte.kind === 'swap') return swapFault(state, vma, wanted, pte, write);
   else if (pte.kind === 'exclusive') exclusiveFault(state, vma, page, pte);
   else if (write && !pte.write) return writeProtectFault(state, vma, wanted, pte);

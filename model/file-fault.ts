@@ -1,6 +1,6 @@
 /** do_fault(): faults of mappings of files (mm/memory.c, mm/filemap.c). */
 import { markDirty } from './access-flags.ts';
-import { mapNewPage } from './fault.ts';
+import { mapNewPage, protect } from './fault.ts';
 import { addMapping } from './folio.ts';
 import { mlockFolio } from './lru.ts';
 import { pageOf } from './page-cache.ts';
@@ -11,15 +11,38 @@ import { presentPte } from './pte.ts';
 import { anonVmaPrepare } from './rmap.ts';
 import type { Frame, PageCache, Pte, Rule, State, Vma } from './state.ts';
 import { cachedPage } from './swap-shmem.ts';
+import { type FaultResult, handleUserfault, type Wanted } from './userfault.ts';
 
 /** fault_around_bytes, in pages. */
 const FAULT_AROUND = 16;
 
-/** A fault at `page` of `vma`, which is in the file (isBusError), and where there is no entry. */
-export function fileFault(state: State, vma: Vma, file: PageCache, page: number, write: boolean): void {
-  if (!write) readFault(state, vma, file, page);
-  else if (vma.shared) sharedFault(state, vma, file, page);
-  else mapNewPage(state, vma, page, pageOf(state, file, fileIndex(vma, page)).word, 'do_cow_fault');
+/**
+ * A fault at a page of `vma` that is in the file (isBusError), and where there is no entry, or a marker. In the place of a
+ * marker it is protected (vmf_orig_pte_uffd_wp), so that a write faults once more.
+ */
+export function fileFault(
+  state: State,
+  vma: Vma,
+  file: PageCache,
+  wanted: Wanted,
+  write: boolean,
+): FaultResult {
+  const { page } = wanted;
+  const ptes = vma.mm.ptes[vma.region]!;
+  const marked = ptes[page]?.kind === 'marker';
+  if (!write) mapAround(state, vma, file, page);
+  else if (!vma.shared) anonVmaPrepare(state, vma);
+  if (!marked && ptes[page]) return 'done';
+  // shmem_get_folio_gfp(): of holes of the file, and not of those in the page table.
+  if (vma.uffdMissing && !file.pages[fileIndex(vma, page)]) {
+    return handleUserfault(state, vma, wanted, 'missing');
+  }
+  const frame = pageOf(state, file, fileIndex(vma, page));
+  if (!write) mapFilePage(state, vma, page, frame, { write: false, young: true, rule: 'do_read_fault' });
+  else if (vma.shared) sharedFault(state, vma, page, frame);
+  else mapNewPage(state, vma, page, frame.word, 'do_cow_fault');
+  if (marked) protect(ptes[page]!);
+  return 'done';
 }
 
 /**
@@ -34,16 +57,10 @@ export function isBusError(state: State, vma: Vma, page: number, write: boolean)
   return true;
 }
 
-/** do_read_fault() */
-function readFault(state: State, vma: Vma, file: PageCache, page: number): void {
-  mapAround(state, vma, file, page);
-  if (vma.mm.ptes[vma.region]![page]) return;
-  const frame = pageOf(state, file, fileIndex(vma, page));
-  mapFilePage(state, vma, page, frame, { write: false, young: true, rule: 'do_read_fault' });
-}
-
-/** filemap_map_pages(): pages around that are in the page cache. */
+/** should_fault_around() and filemap_map_pages(): pages around that are in the page cache. */
 function mapAround(state: State, vma: Vma, file: PageCache, page: number): void {
+  // uffd_disable_fault_around()
+  if (vma.uffdWp) return;
   const ptes = vma.mm.ptes[vma.region]!;
   for (const around of faultAround(vma, page)) {
     const cached = cachedPage(file, fileIndex(vma, around));
@@ -62,10 +79,19 @@ function faultAround(vma: Vma, page: number): number[] {
 }
 
 /** do_shared_fault(), and fault_dirty_shared_page() */
-function sharedFault(state: State, vma: Vma, file: PageCache, page: number): void {
-  const frame = pageOf(state, file, fileIndex(vma, page));
+function sharedFault(state: State, vma: Vma, page: number, frame: Frame): void {
   mapFilePage(state, vma, page, frame, { write: true, young: true, rule: 'do_shared_fault' });
   frame.dirty = true;
+}
+
+/**
+ * mfill_atomic_install_pte() of a new page of shared shmem: dirty, and writable wherever the mapping is. It is not mlocked.
+ */
+export function mapFilledPage(vma: Vma, page: number, frame: Frame): void {
+  addMapping(frame, vma.mm);
+  const pte = presentPte(frame, vma.write, 'mfill_atomic_install_pte');
+  markDirty(pte);
+  setPte(vma.mm, vma.region, page, pte);
 }
 
 /** set_pte_range(), of a page of the page cache. */

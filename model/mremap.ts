@@ -4,6 +4,7 @@ import { breakKsm } from './ksm.ts';
 import { populate } from './mlock.ts';
 import { moveTables } from './move-tables.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
+import { setPageProt } from './page-cache.ts';
 import { indexAt } from './page-index.ts';
 import { type PageRange, PMD_PAGES, type Step } from './program.ts';
 import { unlinkAnonVmas } from './rmap.ts';
@@ -149,7 +150,9 @@ function moveVma(state: State, mm: Mm, at: PageRange, to: PageRange, keep: boole
   if (isHugetlb(source)) moveHugetlb(source, target, at, to.first);
   else moveTables(state, source, target, at, { region: to.region, page: to.first });
   // mremap_userfaultfd_prep()
+  const wasProtected = target.uffdWp;
   target.uffdMissing = target.uffdWp = false;
+  if (wasProtected) setPageProt(state, target);
   if (!keep) {
     unmapRange(state, mm, at.region, at.first, end);
     return;

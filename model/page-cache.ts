@@ -58,6 +58,14 @@ export function pageOf(state: State, file: PageCache, index: number): Frame {
   return page;
 }
 
+/** shmem_mfill_filemap_add() (6.12: shmem_mfill_atomic_pte): a page in a hole of shmem, with contents. */
+export function fillHole(state: State, file: PageCache, index: number, word: number): Frame {
+  const page = addPage(state, file, index);
+  page.word = word;
+  addToLru(state, page);
+  return page;
+}
+
 /** An entry of the page is zapped (zap_present_folio_ptes): what it knew of accesses goes to the page. */
 export function noteZapped(state: State, frame: Frame, entry: { young: boolean; dirty: boolean }): void {
   if (entry.dirty) frame.dirty = true;
@@ -87,10 +95,10 @@ export function unlinkFile(vma: Vma): void {
 
 /**
  * vma_set_page_prot() and vma_wants_writenotify(): of a shared mapping, entries can be made writable at once, unless the
- * file wants to know of the first write (page_mkwrite), or soft-dirty bits have to.
+ * file wants to know of the first write (page_mkwrite), or soft-dirty bits or userfaultfd have to.
  */
 export function setPageProt({ profile }: State, vma: Vma): void {
   const tracked = profile.softDirty && !vma.softDirty && vma.file?.kind !== 'hugetlb';
-  const notified = vma.file?.kind === 'file' || tracked;
+  const notified = vma.file?.kind === 'file' || tracked || vma.uffdWp;
   vma.madeWritable = vma.shared && vma.write && !notified;
 }

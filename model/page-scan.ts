@@ -70,13 +70,13 @@ function entryCategories(profile: Profile, pte: Pte): number {
 }
 
 /**
- * mincore_pte_range() and mincore_swap(): entries of devices count as resident, what is in the swap cache too, and markers do not; where there is no
- * entry, what counts is whether the file has the page (__mincore_unmapped_range).
+ * mincore_pte_range() and mincore_swap(): entries of devices count as resident, what is in the swap cache too; where there is no
+ * entry, or a marker, what counts is whether the file has the page (__mincore_unmapped_range).
  */
 export function mincore(vma: Vma | undefined, page: number, pte: Pte | null): number {
   if (!vma) return MINCORE_UNMAPPED;
   if (pte?.kind === 'swap') return pte.frame.cached ? 1 : 0;
-  if (pte !== null) return pte.kind === 'marker' ? 0 : 1;
+  if (pte !== null && pte.kind !== 'marker') return 1;
   if (isHugetlb(vma)) {
     // mincore_hugetlb(), where there is a table.
     return !vma.mm.hugetlbTables[vma.region] && vma.file!.pages[pmdIndex(fileIndex(vma, page))] ? 1 : 0;

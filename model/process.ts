@@ -9,7 +9,7 @@ import { enterKsm, exitKsm } from './ksm.ts';
 import { addToLru } from './lru.ts';
 import { invalidate, release } from './notifier.ts';
 import { type Expected, succeed } from './outcome.ts';
-import { linkFileAfter } from './page-cache.ts';
+import { linkFileAfter, setPageProt } from './page-cache.ts';
 import { pmdEnd, pmdOf, setPmd } from './page-table.ts';
 import { releasePins } from './pin.ts';
 import type { ProcessId } from './program.ts';
@@ -33,6 +33,7 @@ export function fork(state: State, parent: Process, id: ProcessId): Expected {
         anonVma: null,
         chain: [],
       };
+      if (vma.uffdWp) setPageProt(state, copy);
       anonVmaFork(state, copy, vma);
       linkFileAfter(copy, vma);
       child.mm.vmas[region]!.push(copy);

@@ -58,7 +58,7 @@ export function changeProtection(
 ): void {
   const { mm, region } = vma;
   // userfaultfd_wp_use_markers()
-  const marks = uffd === 'protect' && mm.userfaultMarkers;
+  const marks = uffd === 'protect' && (vma.file !== null || mm.userfaultMarkers);
   invalidate(mm, region, first, end);
   for (let page = first; page < end; ) {
     const stop = pmdEnd(page, end);
@@ -68,7 +68,7 @@ export function changeProtection(
     } else {
       if (pmd) splitPmd(state, vma, page);
       if (pmd === null && marks) setTable(mm, region, page);
-      changePtes(state, vma, page, stop, uffd);
+      changePtes(state, vma, page, stop, { uffd, marks });
     }
     page = stop;
   }
@@ -80,13 +80,13 @@ function changePtes(
   vma: Vma,
   first: number,
   end: number,
-  uffd: 'protect' | 'unprotect' | undefined,
+  { uffd, marks }: { uffd: 'protect' | 'unprotect' | undefined; marks: boolean },
 ): void {
   const ptes = vma.mm.ptes[vma.region]!;
   for (let page = first; page < end; page++) {
     const pte = ptes[page]!;
     if (pte === null) {
-      if (uffd === 'protect' && vma.mm.userfaultMarkers) ptes[page] = newMarker('change_pte_range');
+      if (marks) ptes[page] = newMarker('change_pte_range');
     } else if (pte.kind === 'marker') {
       if (uffd === 'unprotect') ptes[page] = null;
     } else {

@@ -4,6 +4,7 @@ import { freeFrame } from './frame.ts';
 import { addToLru } from './lru.ts';
 import { invalidate } from './notifier.ts';
 import { fileIndex } from './page-index.ts';
+import { newMarker } from './pte.ts';
 import { rmapWalk } from './rmap.ts';
 import type { PageCache, Pte, State, Vma } from './state.ts';
 import { swapOutOfCache } from './swap-shmem.ts';
@@ -33,13 +34,17 @@ export function pageOutOfFile(state: State, vma: Vma, page: number, pte: Pte, fi
   addToLru(state, frame);
 }
 
-/** try_to_unmap(): MMU_NOTIFY_CLEAR in each vma that may map the page, up to the one that does. */
+/**
+ * try_to_unmap(): MMU_NOTIFY_CLEAR in each vma that may map the page, up to the one that does. What userfaultfd protects
+ * stays so (pte_install_uffd_wp_if_needed).
+ */
 function unmap(state: State, vma: Vma, page: number, pte: Pte): void {
   if (pte.dirty) pte.frame.dirty = true;
   for (const other of rmapWalk(pte.frame)) {
     invalidate(other.vma.mm, other.vma.region, other.first, other.end);
     if (other.vma === vma) break;
   }
-  vma.mm.ptes[vma.region]![page] = null;
+  const marks = pte.uffdWp && vma.uffdWp;
+  vma.mm.ptes[vma.region]![page] = marks ? newMarker('try_to_unmap_one') : null;
   dropMapping(state, vma, pte.frame);
 }

@@ -74,7 +74,7 @@ const ADVISE: Readonly<Record<ReclaimAdvice, Advised>> = {
 function dontNeed(state: State, vma: Vma, first: number, end: number): void {
   const { mm, region } = vma;
   invalidate(mm, region, first, end);
-  zapRange(state, vma, first, end);
+  zapRange(state, vma, first, end, false);
   if (!state.profile.freesEmptyTables) return;
   for (let page = first; page < end; page = pmdEnd(page, end)) {
     if (pmdEnd(page, end) - page === PMD_PAGES) setPmd(mm, region, page, null);

@@ -3,9 +3,12 @@
  * that call it.
  */
 import { mapZeroPage } from './fault.ts';
+import { mapFilledPage } from './file-fault.ts';
+import { fillHole } from './page-cache.ts';
+import { fileIndex } from './page-index.ts';
 import { changeProtection } from './protect.ts';
 import { anonVmaPrepare } from './rmap.ts';
-import type { Pte, Rule, State, Vma } from './state.ts';
+import type { PageCache, Pte, Rule, State, Vma } from './state.ts';
 
 /**
  * How handle_mm_fault() ends: VM_FAULT_OOM and VM_FAULT_SIGBUS are of whoever wanted the page to deal with; VM_FAULT_RETRY,
@@ -37,11 +40,18 @@ export function handleUserfault(
   state.messages++;
   if (reason === 'wp') {
     changeProtection(state, vma, page, page + 1, 'unprotect');
+  } else if (vma.file) {
+    fillShared(state, vma, vma.file, page, 0);
   } else {
     anonVmaPrepare(state, vma);
     mapZeroPage(state, vma, page, 'mfill_atomic_pte_zeropage');
   }
   return 'answered';
+}
+
+/** mfill_atomic_pte() of shared shmem: the page becomes one of the file. */
+export function fillShared(state: State, vma: Vma, file: PageCache, page: number, word: number): void {
+  mapFilledPage(vma, page, fillHole(state, file, fileIndex(vma, page), word));
 }
 
 /** userfaultfd_armed() */

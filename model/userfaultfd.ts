@@ -5,13 +5,15 @@
  */
 import { mapNewPage, mapZeroPage, protect as protectEntry } from './fault.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
+import { setPageProt } from './page-cache.ts';
+import { fileIndex } from './page-index.ts';
 import { hugeEntry, setTable } from './page-table.ts';
 import type { PageRange, UserfaultKind, UserfaultMode } from './program.ts';
 import { changeProtection } from './protect.ts';
 import { anonVmaPrepare } from './rmap.ts';
 import type { Mm, Process, Pte, State, Vma } from './state.ts';
 import { tokenNumber } from './token.ts';
-import { isRegistered } from './userfault.ts';
+import { fillShared, isRegistered } from './userfault.ts';
 import { findVma } from './vma.ts';
 import { flagsOf, modifyVma } from './vma-modify.ts';
 
@@ -40,7 +42,7 @@ function* vmasIn(
   }
 }
 
-/** vma_can_userfault(): no file of its own fills pages for it but shmem and hugetlb. */
+/** vma_can_userfault(): of files, shmem and hugetlb only. */
 function canUserfault({ file }: Vma): boolean {
   return file?.kind !== 'file';
 }
@@ -61,9 +63,20 @@ export function register(state: State, { mm }: Process, at: PageRange, kind: Use
   }
   for (const [vma, from, to] of vmasIn(mm, at)) {
     if ((vma.uffdMissing || !missing) && (vma.uffdWp || !wp)) continue;
-    modifyVma(state, vma, from, to, { ...flagsOf(vma), uffdMissing: missing, uffdWp: wp });
+    setRegistration(state, vma, { from, to, missing, wp });
   }
   return succeed(rule);
+}
+
+/** vma_modify_flags_uffd(), and userfaultfd_set_vm_flags() of what was not merged with a neighbour that is so already. */
+function setRegistration(
+  state: State,
+  vma: Vma,
+  { from, to, missing, wp }: { from: number; to: number; missing: boolean; wp: boolean },
+): void {
+  const changes = vma.uffdWp !== wp;
+  const target = modifyVma(state, vma, from, to, { ...flagsOf(vma), uffdMissing: missing, uffdWp: wp });
+  if (changes && target === vma) setPageProt(state, vma);
 }
 
 /** UFFDIO_UNREGISTER: userfaultfd_clear_vma() takes the bits of entries away, before the vma is split. */
@@ -75,7 +88,7 @@ export function unregister(state: State, { mm }: Process, at: PageRange): Expect
   for (const [vma, from, to] of vmasIn(mm, at)) {
     if (!isRegistered(vma)) continue;
     if (vma.uffdWp) changeProtection(state, vma, from, to, 'unprotect');
-    modifyVma(state, vma, from, to, { ...flagsOf(vma), uffdMissing: false, uffdWp: false });
+    setRegistration(state, vma, { from, to, missing: false, wp: false });
   }
   return succeed(rule);
 }
@@ -110,18 +123,26 @@ export function copy(
   step: number,
 ): Expected {
   const wp = (vma: Vma) => protect && !vma.uffdWp;
-  const isFree = (pte: Pte | null) => pte === null || pte.kind === 'marker';
-  return fill(state, process, at, { isInvalid: wp, isFree }, (vma, page) => {
-    mapNewPage(state, vma, page, tokenNumber(step, at.region, page), 'mfill_atomic_install_pte');
+  return fill(state, process, at, { isInvalid: wp, isFree: isNoneMostly }, (vma, page) => {
+    const word = tokenNumber(step, at.region, page);
+    if (vma.file && vma.shared) fillShared(state, vma, vma.file, page, word);
+    else mapNewPage(state, vma, page, word, 'mfill_atomic_install_pte');
     if (protect) protectEntry(vma.mm.ptes[at.region]![page]!);
   });
 }
 
-/** UFFDIO_ZEROPAGE, mfill_atomic_pte_zeropage() */
+/** pte_none_mostly(): a page may be filled in the place of a marker. */
+function isNoneMostly(pte: Pte | null): boolean {
+  return pte === null || pte.kind === 'marker';
+}
+
+/** UFFDIO_ZEROPAGE, mfill_atomic_pte_zeropage(); in shared shmem a page of its own (mfill_atomic_pte_zeroed_folio). */
 export function zeroPage(state: State, process: Process, at: PageRange): Expected {
-  return fill(state, process, at, { isInvalid: () => false, isFree: (pte) => pte === null }, (vma, page) =>
-    mapZeroPage(state, vma, page, 'mfill_atomic_pte_zeropage'),
-  );
+  const isFree = (pte: Pte | null, { shared }: Vma) => (shared ? isNoneMostly(pte) : pte === null);
+  return fill(state, process, at, { isInvalid: () => false, isFree }, (vma, page) => {
+    if (vma.file && vma.shared) fillShared(state, vma, vma.file, page, 0);
+    else mapZeroPage(state, vma, page, 'mfill_atomic_pte_zeropage');
+  });
 }
 
 /**
@@ -135,7 +156,7 @@ function fill(
   state: State,
   { mm }: Process,
   { region, first, count }: PageRange,
-  { isInvalid, isFree }: { isInvalid: (vma: Vma) => boolean; isFree: (pte: Pte | null) => boolean },
+  { isInvalid, isFree }: { isInvalid: (vma: Vma) => boolean; isFree: (pte: Pte | null, vma: Vma) => boolean },
   install: (vma: Vma, page: number) => void,
 ): Expected {
   if (!mm.userfault) return failWith('EBADF', NOT_OPEN);
@@ -149,7 +170,9 @@ function fill(
     const filled = () => failWith(page === first ? 'EEXIST' : 'EAGAIN', 'mfill_atomic');
     if (hugeEntry(mm, region, page)) return filled();
     setTable(mm, region, page);
-    if (!isFree(mm.ptes[region]![page]!)) return filled();
+    // shmem_add_to_page_cache()
+    const isInCache = vma.shared && vma.file?.pages[fileIndex(vma, page)];
+    if (isInCache || !isFree(mm.ptes[region]![page]!, vma)) return filled();
     install(vma, page);
   }
   return succeed('mfill_atomic');

@@ -6,6 +6,7 @@ import { linkFile, noteZapped, setPageProt } from './page-cache.ts';
 import { indexAt, moveStart } from './page-index.ts';
 import { hugeEntry, pmdEnd, setPmd } from './page-table.ts';
 import { PMD_PAGES, type Protection, type RegionId } from './program.ts';
+import { newMarker } from './pte.ts';
 import { anonVmaSplit, unlinkVma } from './rmap.ts';
 import { splitPmd, splitPmdAt } from './split.ts';
 import type { Mm, State, Vma } from './state.ts';
@@ -116,12 +117,18 @@ function freeTables(gone: Vma): void {
 
 /** unmap_single_vma() of a whole vma. */
 export function zapVma(state: State, vma: Vma): void {
-  zapRange(state, vma, vma.first, vma.end);
+  zapRange(state, vma, vma.first, vma.end, true);
 }
 
-/** zap_pmd_range(), which splits a PMD that it does not zap as a whole, and zap_pte_range(). */
-export function zapRange(state: State, vma: Vma, first: number, end: number): void {
+/**
+ * zap_pmd_range(), which splits a PMD that it does not zap as a whole, and zap_pte_range().
+ *
+ * @param dropMarkers ZAP_FLAG_DROP_MARKER: else what userfaultfd protects in a mapping of a file stays protected
+ * (zap_install_uffd_wp_if_needed)
+ */
+export function zapRange(state: State, vma: Vma, first: number, end: number, dropMarkers: boolean): void {
   const { mm, region } = vma;
+  const keepsMarkers = !dropMarkers && vma.file !== null && vma.uffdWp;
   const ptes = mm.ptes[region]!;
   for (let page = first; page < end; ) {
     const stop = pmdEnd(page, end);
@@ -137,8 +144,9 @@ export function zapRange(state: State, vma: Vma, first: number, end: number): vo
     if (pmd !== null) splitPmd(state, vma, page);
     for (; page < stop; page++) {
       const pte = ptes[page];
-      if (!pte) continue;
-      ptes[page] = null;
+      if (!pte || (keepsMarkers && pte.kind === 'marker')) continue;
+      const marks = keepsMarkers && pte.uffdWp;
+      ptes[page] = marks ? newMarker('zap_install_uffd_wp_if_needed') : null;
       if (pte.frame.file && pte.kind === 'present') noteZapped(state, pte.frame, pte);
       // zap_nonpresent_ptes(): a migration entry is no mapping.
       if (pte.kind === 'swap') putSwap(state, pte.frame);

@@ -63,8 +63,10 @@ export const THEMES: readonly Theme[] = [
       'uffd-unprotect': 4,
       'uffd-zeropage': 3,
       'uffd-copy': 5,
+      swapon: 1,
     },
     begin: [],
+    files: 0.3,
   },
   // Dear: ksmd takes some 10 ms for each step. Pages of zeroes that a pin brought are those that are alike.
   { share: 2, weights: { ksmd: 12, madvise: 20, pin: 3, unpin: 14, mlock: 0 }, begin: [], files: 0.3 },

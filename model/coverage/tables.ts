@@ -15,6 +15,7 @@ import { SOFT_DIRTY } from './soft-dirty.ts';
 import { SWAP } from './swap.ts';
 import { SWAP_FILES } from './swap-files.ts';
 import { USERFAULT } from './userfault.ts';
+import { USERFAULT_FILES } from './userfault-files.ts';
 
 /** Rows of a table; those of some kernels alone say so. */
 export interface Rows {
@@ -38,6 +39,7 @@ const PARTS: readonly CoverageTables[] = [
   MLOCK,
   SOFT_DIRTY,
   USERFAULT,
+  USERFAULT_FILES,
   FILES,
   HUGETLB,
   COHERENT,

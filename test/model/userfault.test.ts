@@ -293,17 +293,4 @@ describe('userfaultfd in programs with files', () => {
       ]);
     }
   });
-
-  it('is not asked for shmem, wherever that is mapped: the model has no rules for it', () => {
-    const { state } = play(`${MAPPED}\n{mremap: "s[1]", to: "a[3]"}`, STOCK, FILES);
-    const register = (region: number, first: number, count: number): Step => ({
-      op: 'uffd-register',
-      by: 0,
-      at: { region, first, count },
-      kind: 'wp',
-    });
-    expect(hazardOf(state, register(1, 0, 1))).toContain('shmem');
-    expect(hazardOf(state, register(2, 2, 2))).toContain('shmem');
-    expect(hazardOf(state, register(2, 0, 3))).toBeUndefined();
-  });
 });

@@ -187,6 +187,7 @@ describe('the library of programs', () => {
       'restore_exclusive_pte',
       'set_huge_zero_folio',
       'try_to_map_unused_to_zeropage',
+      'try_to_unmap_one',
       'ttu_anon_swapbacked_folio',
       'unuse_pte',
       'wp_page_copy',
@@ -194,6 +195,7 @@ describe('the library of programs', () => {
       'wp_page_reuse',
       'wp_page_shared',
       'write_protect_page',
+      'zap_install_uffd_wp_if_needed',
     ]);
   });
 
