@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +40,10 @@ static int read_gauges(int32_t values[GAUGES])
 
 	if (shared->control.settles)
 		drain_lru();
-	/* Each CPU keeps some of what it has counted to itself (mm/vmstat.c, vmstat_refresh). */
-	if (write_file("/proc/sys/vm/stat_refresh", "1") || read_file("/proc/meminfo", text, sizeof(text)) < 0)
+	/* Each CPU keeps some of what it has counted to itself (mm/vmstat.c, vmstat_refresh), if there are several. */
+	if (write_file("/proc/sys/vm/stat_refresh", "1") && errno != ENOENT)
+		return -1;
+	if (read_file("/proc/meminfo", text, sizeof(text)) < 0)
 		return -1;
 	for (unsigned int i = 0; i < GAUGES; i++) {
 		const char *line = strstr(at, names[i]);
