@@ -21,6 +21,7 @@ import { clearSoftDirty } from './soft-dirty.ts';
 import { type DeviceFile, type ExpectedEvent, processOf, type State } from './state.ts';
 import { swapOff, swapOn } from './swap.ts';
 import { type Ending, inTurn, together } from './together.ts';
+import { movePages } from './userfault-move.ts';
 import * as userfaultfd from './userfaultfd.ts';
 
 /** What a step must yield at once. What can be observed after it is {@link observe}'s. */
@@ -116,6 +117,8 @@ function dispatch(state: State, step: OrdinaryStep, index: number): Expected {
       return userfaultfd.zeroPage(state, process, step.at);
     case 'uffd-copy':
       return userfaultfd.copy(state, process, step.at, step.protect, index);
+    case 'uffd-move':
+      return movePages(state, process, step);
     case 'munmap':
       return munmap(state, process, step.at);
     case 'cpu-read':

@@ -113,6 +113,8 @@ export interface KernelTraits {
   readonly pmdModifyDropsDirty: boolean;
   /** hugetlb_install_folio(): the copy that a child has of a pinned page is writable, whatever the mapping; 6.12 only. */
   readonly hugetlbCopyIsWritable: boolean;
+  /** UFFDIO_MOVE notifies of one page after the other (move_pages_pte); 7.3 of all that are left at once. */
+  readonly movesPageByPage: boolean;
 }
 
 export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
@@ -150,6 +152,7 @@ export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
     uncachedPagesMigrate: true,
     chainCopiedReversed: true,
     hugetlbCopyIsWritable: false,
+    movesPageByPage: false,
   },
   '6.12': {
     migratePieces: 64,
@@ -185,5 +188,6 @@ export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
     uncachedPagesMigrate: false,
     chainCopiedReversed: false,
     hugetlbCopyIsWritable: true,
+    movesPageByPage: true,
   },
 };

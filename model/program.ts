@@ -123,7 +123,8 @@ export type RemapFlaw = (typeof REMAP_FLAWS)[number];
  *   protected that are not there (UFFD_FEATURE_WP_UNPOPULATED).
  *   `uffd-register` and `uffd-unregister` are for ranges of its memory; `uffd-protect` and `uffd-unprotect`
  *   (UFFDIO_WRITEPROTECT) for pages that are there. `uffd-zeropage` and `uffd-copy` fill missing pages with the zero page,
- *   and with the {@link pageToken}s of the step.
+ *   and with the {@link pageToken}s of the step. `uffd-move` moves pages that are nobody else's to as many missing ones
+ *   (UFFDIO_MOVE); `holes`: what is missing may be missing there, too.
  * - `cpu-read` reads each page of `at`, lowest first; `cpu-write` fills each page with its {@link pageToken}.
  * - `fork` makes process `child`, with a copy of every mapping and of every open device fd of `by`.
  *   (An inherited fd still mirrors the mm of its opener.)
@@ -160,6 +161,7 @@ export type OrdinaryStep =
   | { op: 'uffd-unprotect'; by: ProcessId; at: PageRange }
   | { op: 'uffd-zeropage'; by: ProcessId; at: PageRange }
   | { op: 'uffd-copy'; by: ProcessId; at: PageRange; protect: boolean }
+  | { op: 'uffd-move'; by: ProcessId; at: PageRange; to: PageRange; holes: boolean }
   | { op: 'cpu-read'; by: ProcessId; at: PageRange }
   | { op: 'cpu-write'; by: ProcessId; at: PageRange }
   | { op: 'fork'; by: ProcessId; child: ProcessId }

@@ -43,6 +43,8 @@ import { findVma } from './vma.ts';
  *   (hmm_range_fault_unlocked_timeout), and those that a fault would have brought back are entered.
  * - `migrate-to-dev` must not find a page that can leave the swap cache, on 6.12: its device page would never be free again
  *   (Profile.uncachedPagesMigrate), and RELEASE wait for it for ever.
+ * - `uffd-move` is left out of huge regions, and while there is a swap device: the model has its rules for PTEs and for pages
+ *   that are not in the swap cache only.
  * - `ksmd` is left out while there is a swap device, and `swapon` while there are pages of KSM.
  * - madvise with COLLAPSE of huge regions is left out while there is a swap device: the model does not swap in for it.
  * - `swapoff` is left out where mlocked memory has swap entries that others share: the order in which processes get their
@@ -68,6 +70,12 @@ export function hazardOf(state: State, step: Step): string | undefined {
   }
   const ksm = ksmHazard(state, step);
   if (ksm !== undefined) return ksm;
+  if (step.op === 'uffd-move') {
+    if (isHuge(state, step.at.region) || isHuge(state, step.to.region)) {
+      return 'UFFDIO_MOVE in huge regions is not modelled';
+    }
+    if (state.swap) return 'UFFDIO_MOVE of swapped pages is not modelled';
+  }
   const registration = registrationHazard(state, step);
   if (registration !== undefined) return registration;
   if (step.op === 'exclusive' && state.profile.exclusiveInGroups) {

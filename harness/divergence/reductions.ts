@@ -138,7 +138,9 @@ function withoutPages(program: Program, region: number, from: number, to: number
         if (count === 0) empty = true;
         return { region, first, count };
       });
-      return empty ? undefined : smaller;
+      // Both of its ranges have the same length.
+      const isUneven = smaller.op === 'uffd-move' && smaller.at.count !== smaller.to.count;
+      return empty || isUneven ? undefined : smaller;
     }),
   );
   const regions = program.regions.map((other, index) =>

@@ -101,6 +101,10 @@ function statementsOf(program: Program, step: Step, index: number): string[] {
         `fill(buffer, ${pagesOf(program, step.at)}, ${token(index, step.at)});`,
         `err = uffd_copy(${range(program, step.at)}, ${step.protect ? 'UFFDIO_COPY_MODE_WP' : '0'});`,
       ];
+    case 'uffd-move':
+      return [
+        `err = uffd_move(${range(program, step.at)}, ${addressOf(program, step.to.region, step.to.first)}, ${step.holes ? 'UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES' : '0'});`,
+      ];
     case 'cpu-read':
       return [`err = cpu_read(${range(program, step.at)});`];
     case 'cpu-write':

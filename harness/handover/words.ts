@@ -66,6 +66,8 @@ export function stepInWords(step: Step, regions: readonly Region[]): string {
       return `${by} fills ${printRange(step.at, regions)} with zero pages through its userfaultfd`;
     case 'uffd-copy':
       return `${by} fills ${printRange(step.at, regions)} with ${step.protect ? 'protected ' : ''}pages through its userfaultfd`;
+    case 'uffd-move':
+      return `${by} moves ${printRange(step.at, regions)} to ${printRange(step.to, regions)} through its userfaultfd${step.holes ? ', but for what is missing' : ''}`;
     case 'cpu-read':
       return `${by} reads ${printRange(step.at, regions)}`;
     case 'cpu-write':

@@ -119,7 +119,7 @@ export function encodeProgram(program: Program, options: EncodeOptions): Buffer 
     header.writeUInt16LE(range.count, offset + 6);
     header.writeUInt32LE(option, offset + 8);
     header.writeUInt16LE(actor, offset + 12);
-    if (step.op === 'mremap') {
+    if (step.op === 'mremap' || step.op === 'uffd-move') {
       const target = targetOf(program, where, step.to);
       header.writeUInt16LE(target.first, offset + 12);
       header.writeUInt16LE(target.count, offset + 14);
@@ -236,7 +236,7 @@ function targetOf(program: Program, where: string, to: PageRange): PageRange {
 function argumentOf(program: Program, where: string, step: Step): number {
   if (step.op === 'mmap' || step.op === 'mprotect') return PROTECTIONS[step.protection];
   if (step.op === 'madvise') return ADVICE[step.advice];
-  if (step.op === 'mremap') return step.to.region;
+  if (step.op === 'mremap' || step.op === 'uffd-move') return step.to.region;
   if (step.op === 'uffd-open') return step.mode === 'handler' ? 1 : step.unpopulated ? 2 : 0;
   if (step.op === 'uffd-register') return USERFAULT_KINDS[step.kind];
   if (step.op === 'uffd-copy') return Number(step.protect);
@@ -253,6 +253,7 @@ function optionOf(step: Step): number {
   if (step.op === 'mremap') {
     return REMAP_KINDS[step.how] | ((step.flaw ? REMAP_FLAWS[step.flaw] : 0) << 8);
   }
+  if (step.op === 'uffd-move') return Number(step.holes);
   if (step.op === 'together') return togetherOption(step);
   return 'flaw' in step && step.flaw ? FLAW_NUMBERS[step.flaw] : 0;
 }

@@ -12,7 +12,7 @@ import { hazardOf } from '../../model/safe.ts';
 import { isHugetlbRegion } from '../../model/safe-hugetlb.ts';
 import type { Process, State } from '../../model/state.ts';
 import type { Devices } from './regions.ts';
-import { remaps } from './remaps.ts';
+import { moves, remaps } from './remaps.ts';
 import { LONGEST, type Wish } from './wishes.ts';
 
 /** The step that comes nearest to the wish and is possible and safe; undefined when there is none. */
@@ -98,6 +98,8 @@ function stepsFor(
       return process.mm.userfault ? [{ op, by, at, kind: wish.kind }] : [];
     case 'uffd-copy':
       return process.mm.userfault ? [{ op, by, at, protect: wish.first % 3 === 0 }] : [];
+    case 'uffd-move':
+      return process.mm.userfault ? moves(state, wish, by, at) : [];
     case 'uffd-unregister':
     case 'uffd-protect':
     case 'uffd-unprotect':

@@ -41,6 +41,10 @@ export function printStep(step: Step, regions: readonly Region[]): string {
   if (step.op === 'uffd-open' && step.mode === 'handler') fields.push('handler: true');
   if (step.op === 'uffd-open' && step.unpopulated) fields.push('unpopulated: true');
   if (step.op === 'uffd-register') fields.push(`for: ${step.kind}`);
+  if (step.op === 'uffd-move') {
+    fields.push(`to: ${quoted(step.to, regions)}`);
+    if (step.holes) fields.push('holes: true');
+  }
   if (step.op === 'uffd-copy' && step.protect) fields.push('protect: true');
   if (step.op === 'madvise') fields.push(`advice: ${step.advice}`);
   if ('device' in step && step.op !== 'open' && step.op !== 'close') fields.push(`device: ${step.device}`);

@@ -110,6 +110,7 @@ export const OPERATIONS: Readonly<Record<Step['op'], number>> = {
   together: 27,
   swapon: 37,
   swapoff: 38,
+  'uffd-move': 39,
 };
 
 export const FLAGS_NUMBERS: Readonly<Record<DeviceFlags, number>> = { none: 0, 'fail-alloc': 1, other: 2 };

@@ -1,6 +1,7 @@
-/** The mremap that comes nearest to a wish. */
+/** The mremap, and the UFFDIO_MOVE, that comes nearest to a wish. */
 import { isHugeRegion, type PageRange, PMD_PAGES, type ProcessId, type Step } from '../../model/program.ts';
 import type { State } from '../../model/state.ts';
+import { isRegistered } from '../../model/userfault.ts';
 import type { Wish } from './wishes.ts';
 
 /**
@@ -25,6 +26,31 @@ export function remaps(state: State, wish: Wish, by: ProcessId, at: PageRange): 
       first = from.first >= count ? from.first - count : Math.min(pages - count, from.first + from.count);
     }
     return { op: 'mremap', by, at: from, to: { region, first, count }, how, ...(flaw && { flaw }) };
+  });
+}
+
+/**
+ * Most places that pages move to are missing ones of a registered mapping, as far as there are any; most have what is missing
+ * left out.
+ */
+export function moves(state: State, wish: Wish, by: ProcessId, at: PageRange): Step[] {
+  const holes = wish.length % 3 > 0;
+  const { mm } = state.processes[by]!;
+  const region = (wish.target >> 2) % state.regions.length;
+  return [region, at.region].flatMap((region): Step[] => {
+    const pages = state.regions[region]!;
+    const count = Math.min(at.count, pages);
+    const most = pages - count + 1;
+    const isFree = (first: number) => {
+      const isNone = mm.ptes[region]!.slice(first, first + count).every((pte) => pte === null);
+      return (
+        isNone &&
+        mm.vmas[region]!.some((vma) => isRegistered(vma) && vma.first <= first && first + count <= vma.end)
+      );
+    };
+    const places = Array.from({ length: Math.min(most, 64) }, (_, i) => (wish.target + i) % most);
+    const first = (wish.length < 7 ? places.find(isFree) : undefined) ?? places[0]!;
+    return [{ op: 'uffd-move', by, at: { ...at, count }, to: { region, first, count }, holes }];
   });
 }
 

@@ -21,6 +21,7 @@
  *                                             # with unpopulated: true, pages can be protected that are not there
  *       - {uffd-register: a, for: both}       # missing pages, writes to protected pages (wp), or both; uffd-unregister
  *       - {uffd-copy: "a[0]"}                 # fills missing pages; protect: true write-protects them; uffd-zeropage
+ *       - {uffd-move: "a[0]", to: "a[1]"}     # UFFDIO_MOVE; holes: true lets pages be missing (ALLOW_SRC_HOLES)
  *       - {uffd-protect: "a[0]"}              # UFFDIO_WRITEPROTECT; uffd-unprotect
  *       - {ksmd: p0}                          # ksmd merges what it can, of all processes; who asks does not matter
  *       - {reload: p0}                        # test_hmm anew: EAGAIN while a device is open

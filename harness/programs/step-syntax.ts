@@ -60,6 +60,7 @@ const MORE_KEYS: Readonly<Record<Operation, readonly string[]>> = {
   'uffd-unprotect': [],
   'uffd-zeropage': [],
   'uffd-copy': ['protect'],
+  'uffd-move': ['to', 'holes'],
   'cpu-read': [],
   'cpu-write': [],
   fork: [],
@@ -166,6 +167,14 @@ function stepOf(fields: Fields, regions: readonly Region[]): Step {
       if (protect !== undefined && protect !== true)
         throw new Problem('protect', 'protect is true, or not said');
       return { op, by, at: rangeIn(fields, op, regions), protect: protect === true };
+    }
+    case 'uffd-move': {
+      const { holes } = fields;
+      if (holes !== undefined && holes !== true) throw new Problem('holes', 'holes is true, or not said');
+      const at = rangeIn(fields, op, regions);
+      const to = rangeIn(fields, 'to', regions);
+      if (to.count !== at.count) throw new Problem('to', `to has ${at.count} pages, as uffd-move has`);
+      return { op, by, at, to, holes: holes === true };
     }
     case 'mlock':
     case 'munlock':

@@ -70,7 +70,13 @@ function stepAt(
     isHugeRegion(pages) && wish.count > 3
       ? { region, first: pmdStart(page), count: PMD_PAGES }
       : { region, first: page, count: Math.min(wish.count, pages - page) };
-  const aimed: Step = step.op === 'mremap' ? { ...step, at, to: targetOf(state, step, at) } : { ...step, at };
+  const aimed: Step =
+    step.op === 'mremap'
+      ? { ...step, at, to: targetOf(state, step, at) }
+      : step.op === 'uffd-move'
+        ? { ...step, at: { ...at, count: step.at.count } }
+        : { ...step, at };
+  if (aimed.op === 'uffd-move' && aimed.at.first + aimed.at.count > pages) return undefined;
   return hazardOf(state, aimed) === undefined ? aimed : undefined;
 }
 

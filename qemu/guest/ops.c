@@ -260,6 +260,10 @@ bool run_step(unsigned int step)
 	case OP_UFFD_ZEROPAGE:
 		succeeded(userfault_zeropage(start_of(s), s->count * PAGE_BYTES));
 		break;
+	case OP_UFFD_MOVE:
+		succeeded(userfault_move(start_of(s), region_address(s->argument, s->to_first),
+					 s->count * PAGE_BYTES, s->option));
+		break;
 	case OP_UFFD_COPY:
 		do_uffd_copy(s);
 		break;

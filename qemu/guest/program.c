@@ -120,6 +120,8 @@ static const struct operands operands[OP_LAST + 1] = {
 	[OP_UFFD_UNPROTECT]	= ON_RANGE,
 	[OP_UFFD_ZEROPAGE]	= ON_RANGE,
 	[OP_UFFD_COPY]		= { .region = true, .range = true, .argument = "protection", .most = 1 },
+	[OP_UFFD_MOVE]		= { .region = true, .range = true, .argument = "region of the target",
+				    .most = MAX_REGIONS - 1, .option_most = 1 },
 	[OP_KSMD]		= { .argument = "argument", .most = 0 },
 	[OP_SWAPON]		= { .argument = "argument", .most = 0 },
 	[OP_SWAPOFF]		= { .argument = "argument", .most = 0 },
@@ -132,7 +134,7 @@ static const struct operands operands[OP_LAST + 1] = {
 
 static const char *check_target(unsigned int i, const struct program_step *s)
 {
-	if ((s->option & 0xff) > REMAP_RESIZE)
+	if (s->op == OP_MREMAP && (s->option & 0xff) > REMAP_RESIZE)
 		return wrong("step %u: unknown kind of mremap %u", i, s->option & 0xff);
 	if (s->argument >= program.header.regions)
 		return wrong("step %u: region %u does not exist", i, s->argument);
@@ -158,7 +160,7 @@ static const char *check_operands(unsigned int i, const struct program_step *s)
 		return wrong("step %u: %s %u, not 0..%u", i, o->argument, s->argument, o->most);
 	if (s->option > o->option_most)
 		return wrong("step %u: option %u, not 0..%u", i, s->option, o->option_most);
-	if (s->op == OP_MREMAP)
+	if (s->op == OP_MREMAP || s->op == OP_UFFD_MOVE)
 		return check_target(i, s);
 	return NULL;
 }

@@ -89,7 +89,8 @@ enum step_op {
 	OP_RELOAD	= 36,
 	OP_SWAPON	= 37,
 	OP_SWAPOFF	= 38,
-	OP_LAST		= OP_SWAPOFF,
+	OP_UFFD_MOVE	= 39,	/* argument: region of the target; option: 1: what is missing is left out */
+	OP_LAST		= OP_UFFD_MOVE,
 };
 
 /* What FLAGS is given as npages. */
@@ -180,7 +181,7 @@ struct program_step {
 	uint16_t	first;		/* page of the region */
 	uint16_t	count;		/* pages; 0 for steps without a range */
 	uint32_t	option;		/* by operation; 0 for those without */
-	/* MREMAP: where to, and the new length; else 0. Of a part of OP_TOGETHER, to_first is its actor. */
+	/* MREMAP, UFFD_MOVE: where to, and the new length; else 0. Of a part of OP_TOGETHER, to_first is its actor. */
 	uint16_t	to_first;
 	uint16_t	to_count;
 };

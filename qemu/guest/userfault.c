@@ -17,6 +17,15 @@
 #define UFFD_FEATURE_WP_UNPOPULATED	(1 << 13)
 #endif
 
+#ifndef UFFDIO_MOVE
+struct uffdio_move {
+	__u64	dst, src, len, mode;
+	__s64	move;
+};
+#define UFFDIO_MOVE				_IOWR(UFFDIO, 0x05, struct uffdio_move)
+#define UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES	(1 << 1)
+#endif
+
 /* Far from the numbers that a program's own descriptors get, which decide in which order exit closes them. */
 #define LOWEST_DESCRIPTOR	101
 
@@ -123,4 +132,16 @@ int userfault_copy(uint64_t start, const void *from, size_t size, _Bool protect)
 	};
 
 	return ioctl(self.userfault, UFFDIO_COPY, &arg);
+}
+
+int userfault_move(uint64_t from, uint64_t to, size_t size, _Bool holes)
+{
+	struct uffdio_move arg = {
+		.dst = to,
+		.src = from,
+		.len = size,
+		.mode = holes ? UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES : 0,
+	};
+
+	return ioctl(self.userfault, UFFDIO_MOVE, &arg);
 }

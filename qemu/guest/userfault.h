@@ -18,5 +18,6 @@ int userfault_unregister(uint64_t start, size_t size);
 int userfault_protect(uint64_t start, size_t size, _Bool protect);
 int userfault_zeropage(uint64_t start, size_t size);
 int userfault_copy(uint64_t start, const void *from, size_t size, _Bool protect);
+int userfault_move(uint64_t from, uint64_t to, size_t size, _Bool holes);
 
 #endif

@@ -60,6 +60,23 @@ static int uffd_copy(uint64_t addr, unsigned int pages, uint64_t mode)
 }
 
 //---
+#ifndef UFFDIO_MOVE
+struct uffdio_move {
+	__u64	dst, src, len, mode;
+	__s64	move;
+};
+#define UFFDIO_MOVE	_IOWR(UFFDIO, 0x05, struct uffdio_move)
+#define UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES	2
+#endif
+
+static int uffd_move(uint64_t addr, unsigned int pages, uint64_t to, uint64_t mode)
+{
+	struct uffdio_move arg = { .dst = to, .src = addr, .len = pages * PAGE, .mode = mode };
+
+	return ioctl(uffd, UFFDIO_MOVE, &arg) ? errno : 0;
+}
+
+//---
 #define HANDLER_STACK	65536
 
 /* Shares everything with the thread that may be waiting for it in the kernel. */
