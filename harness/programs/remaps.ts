@@ -1,6 +1,6 @@
 /** The mremap, and the UFFDIO_MOVE, that comes nearest to a wish. */
 import { isHugeRegion, type PageRange, PMD_PAGES, type ProcessId, type Step } from '../../model/program.ts';
-import type { State } from '../../model/state.ts';
+import type { Mm, State, Vma } from '../../model/state.ts';
 import { isRegistered } from '../../model/userfault.ts';
 import type { Wish } from './wishes.ts';
 
@@ -30,28 +30,48 @@ export function remaps(state: State, wish: Wish, by: ProcessId, at: PageRange): 
 }
 
 /**
- * Most places that pages move to are missing ones of a registered mapping, as far as there are any; most have what is missing
- * left out.
+ * Most moves are of pages that are there to missing ones of a registered mapping; where there are none of these, a region is
+ * registered instead, for the next. Most pass over what is missing.
  */
 export function moves(state: State, wish: Wish, by: ProcessId, at: PageRange): Step[] {
   const holes = wish.length % 3 > 0;
-  const { mm } = state.processes[by]!;
-  const region = (wish.target >> 2) % state.regions.length;
-  return [region, at.region].flatMap((region): Step[] => {
-    const pages = state.regions[region]!;
-    const count = Math.min(at.count, pages);
-    const most = pages - count + 1;
-    const isFree = (first: number) => {
-      const isNone = mm.ptes[region]!.slice(first, first + count).every((pte) => pte === null);
-      return (
-        isNone &&
-        mm.vmas[region]!.some((vma) => isRegistered(vma) && vma.first <= first && first + count <= vma.end)
-      );
-    };
-    const places = Array.from({ length: Math.min(most, 64) }, (_, i) => (wish.target + i) % most);
-    const first = (wish.length < 7 ? places.find(isFree) : undefined) ?? places[0]!;
-    return [{ op: 'uffd-move', by, at: { ...at, count }, to: { region, first, count }, holes }];
+  const move = (from: PageRange, { region, first }: PageRange): Step => ({
+    op: 'uffd-move',
+    by,
+    at: from,
+    to: { region, first, count: from.count },
+    holes,
   });
+  const region = (wish.target >> 2) % state.regions.length;
+  const pages = state.regions[region]!;
+  const count = Math.min(at.count, pages);
+  const anywhere = move({ ...at, count }, { region, first: wish.target % (pages - count + 1), count });
+  if (wish.length > 7) return [anywhere];
+
+  const { mm } = state.processes[by]!;
+  const source = pagesThere(mm, at);
+  const places = mm.vmas.flat().flatMap((vma) => (isRegistered(vma) ? placesIn(vma, source.count) : []));
+  if (places.length > 0) return [move(source, places[wish.target % places.length]!)];
+  return [{ op: 'uffd-register', by, at: { region, first: 0, count: pages }, kind: wish.kind }, anywhere];
+}
+
+/** The pages that are there from the first one at or behind the beginning of a range, at most as many as it has. */
+function pagesThere({ ptes }: Mm, at: PageRange): PageRange {
+  const table = ptes[at.region]!;
+  const first = table.findIndex((pte, page) => page >= at.first && pte?.kind === 'present');
+  if (first < 0) return { ...at, count: 1 };
+  const end = table.findIndex((pte, page) => page > first && pte === null);
+  return { ...at, first, count: Math.min(at.count, (end < 0 ? table.length : end) - first) };
+}
+
+/** Every run of `count` missing pages of a mapping. */
+function placesIn({ mm, region, first, end }: Vma, count: number): PageRange[] {
+  const places: PageRange[] = [];
+  for (let page = first; page + count <= end; page++) {
+    const isFree = mm.ptes[region]!.slice(page, page + count).every((pte) => pte === null);
+    if (isFree) places.push({ region, first: page, count });
+  }
+  return places;
 }
 
 function overlap(first: number, count: number, other: PageRange): boolean {

@@ -16,6 +16,7 @@ import { SWAP } from './swap.ts';
 import { SWAP_FILES } from './swap-files.ts';
 import { USERFAULT } from './userfault.ts';
 import { USERFAULT_FILES } from './userfault-files.ts';
+import { USERFAULT_MOVE } from './userfault-move.ts';
 
 /** Rows of a table; those of some kernels alone say so. */
 export interface Rows {
@@ -40,6 +41,7 @@ const PARTS: readonly CoverageTables[] = [
   SOFT_DIRTY,
   USERFAULT,
   USERFAULT_FILES,
+  USERFAULT_MOVE,
   FILES,
   HUGETLB,
   COHERENT,
