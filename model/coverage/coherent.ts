@@ -188,7 +188,7 @@ const COHERENT_TRANSITIONS: Transitions = {
   'uffd-protect': {
     'coherent-read': 'coherent-read',
     'coherent-read-protected': 'coherent-read-protected',
-    'coherent-write': 'coherent-write',
+    'coherent-write': 'coherent-read-exclusive-protected coherent-write',
     'coherent-read-exclusive': 'coherent-read-exclusive',
     'coherent-shared': 'coherent-shared coherent-shared-protected',
   },
