@@ -186,6 +186,7 @@ export const USERFAULT_TRANSITIONS: Transitions = {
     'ram-read-protected': 'ram-read-protected',
     'ram-shared-protected': 'ram-shared-protected',
   },
+  'exclusive elsewhere': { 'ram-shared-protected': 'ram-read-protected' },
   'pin elsewhere': {
     'ram-shared-protected': 'ram-read-protected',
     'huge-ram-shared-protected': 'huge-ram-read-protected',
