@@ -57,7 +57,7 @@ export const THEMES: readonly Theme[] = [
   {
     share: 10,
     weights: {
-      'uffd-open': 6,
+      'uffd-open': 2,
       'uffd-register': 7,
       'uffd-unregister': 4,
       'uffd-protect': 10,

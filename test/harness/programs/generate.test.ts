@@ -30,7 +30,7 @@ describe('generated programs', () => {
   });
 
   it('reach every operation, several processes, all devices and inherited descriptors', () => {
-    const programs = generatePrograms(4, 300);
+    const programs = generatePrograms(6, 300);
     const steps = programs.flatMap((program) => program.steps);
     expect(new Set(steps.map(({ op }) => op)).size).toBe(Object.keys(WEIGHTS).length);
     expect(new Set(steps.map(({ by }) => by))).toEqual(new Set([0, 1, 2, 3]));
