@@ -10,7 +10,7 @@ import { generatePrograms } from '../programs/generate.ts';
 import type { ObservationKind } from '../programs/protocol.ts';
 import { environmentOf } from '../run/profile.ts';
 import type { Session } from '../session/session.ts';
-import { runPrograms } from '../suites/programs.ts';
+import { runPrograms, sparseObservations } from '../suites/programs.ts';
 import { type Measurement, type Pair, summarize } from './measurement.ts';
 
 const PROGRAMS = 40;
@@ -31,28 +31,26 @@ export async function observationCost(
 ): Promise<Measurement[]> {
   const { arch } = profile;
   const programs = generatePrograms(SEED, PROGRAMS, { profile });
-  const withoutSmaps = ALL_OBSERVATIONS.filter((kind) => !WITH_SMAPS.includes(kind) && kind !== 'rollup');
-  const withSmaps: ObservationKind[] = [...withoutSmaps, ...WITH_SMAPS];
   const plain: Pair[] = [];
   const smaps: Pair[] = [];
   const host: Pair[] = [];
   // What is run first warms the guest up.
-  await inGuest(session, programs, []);
+  await inGuest(session, programs, bareOf);
   const recorded: Buffer[] = [];
   const cold = await onHost(session, programs, profile, (chunk) => recorded.push(chunk));
   warmUp(session, programs, profile, Buffer.concat(recorded));
   const beside: Pair[] = [];
   for (let pair = 0; pair < pairs; pair++) {
-    const bare = await inGuest(session, programs, []);
+    const bare = await inGuest(session, programs, bareOf);
     const full = await inGuest(session, programs, withoutSmaps);
     const fullWithSmaps = await inGuest(session, programs, withSmaps, 1);
     // Around the measured ones: the host's speed drifts.
-    const against = (bare + (await inGuest(session, programs, []))) / 2;
+    const against = (bare + (await inGuest(session, programs, bareOf))) / 2;
     plain.push({ measured: full, against });
     smaps.push({ measured: fullWithSmaps, against });
     const run = await onHost(session, programs, profile);
     host.push(run);
-    beside.push({ measured: run.against, against: await inGuest(session, programs, IN_A_RUN) });
+    beside.push({ measured: run.against, against: await inGuest(session, programs, sparseObservations) });
     progress(pair + 1);
   }
   return [
@@ -64,22 +62,24 @@ export async function observationCost(
   ];
 }
 
-/** What is taken at steps where smaps are. */
-const WITH_SMAPS: readonly ObservationKind[] = ['smaps', 'meminfo'];
-
 const HOST = 'processor time of orchestrator, model and comparison';
-/** What a run observes of most programs. */
-const IN_A_RUN = ALL_OBSERVATIONS.filter((kind) => kind !== 'rollup');
+
+/** What is observed of a program. */
+type Observing = (program: Program) => readonly ObservationKind[];
+const bareOf: Observing = () => [];
+const withoutSmaps: Observing = (program) =>
+  sparseObservations(program).filter((kind) => kind !== 'smaps' && kind !== 'rollup');
+const withSmaps: Observing = () => ALL_OBSERVATIONS.filter((kind) => kind !== 'rollup');
 
 /** Milliseconds from the first program to the last answer; nothing is decoded or compared meanwhile. */
 async function inGuest(
   session: Session,
   programs: readonly Program[],
-  observe: readonly ObservationKind[],
+  observe: Observing,
   smapsEvery = SMAPS_EVERY,
 ): Promise<number> {
   const frames = programs.map((program, index) =>
-    encodeProgram(program, { sequence: index + 1, limitMs: LIMIT_MS, observe, smapsEvery }),
+    encodeProgram(program, { sequence: index + 1, limitMs: LIMIT_MS, observe: observe(program), smapsEvery }),
   );
   const agent = await session.ssh.spawn('exec agent run');
   agent.stdout.resume();
@@ -105,7 +105,7 @@ async function onHost(
   const started = performance.now();
   await runPrograms(session, programs, {
     environment: () => environmentOf(session, profile),
-    observe: IN_A_RUN,
+    sparse: true,
     coverage: newCoverage(),
     lean: true,
     ...(record ? { record } : {}),

@@ -21,9 +21,13 @@ export const LIMIT_AFTER_HANG_MS = 2000;
  */
 const SILENCE_FACTOR = 4;
 
-/** smaps_rollup is dearer than all else at a program's last step: of so many programs, one has it taken. */
-const ROLLUP_EVERY = 8;
-const WITHOUT_ROLLUP = ALL_OBSERVATIONS.filter((kind) => kind !== 'rollup');
+/**
+ * What costs as much as many steps: of programs of more than `always` steps, one of so many has it taken.
+ */
+const DEAR: Readonly<Partial<Record<ObservationKind, { every: number; always: number }>>> = {
+  rollup: { every: 8, always: 0 },
+  meminfo: { every: 4, always: 8 },
+};
 
 const SILENT = 'it hangs, and the agent does not answer any more';
 
@@ -62,7 +66,7 @@ export interface ProgramsOptions {
   stepLimit?: number;
   /** Steps from one smaps to the next. @default SMAPS_EVERY of harness/programs/encode.ts */
   smapsEvery?: number;
-  /** Take smaps_rollup for some programs only, always the same. @default false */
+  /** Take smaps_rollup and meminfo for some programs only, always the same. @default false */
   sparse?: boolean;
   /** Forget the transcripts of programs that do not diverge. @default false */
   lean?: boolean;
@@ -122,7 +126,7 @@ export async function runPrograms(
           sequence: firstSequence - 1 + sent,
           limitMs,
           announce,
-          ...(sparse && !hasRollup(program) ? { observe: WITHOUT_ROLLUP } : {}),
+          ...(sparse ? { observe: sparseObservations(program) } : {}),
           ...(observe ? { observe } : {}),
           ...(smapsEvery === undefined ? {} : { smapsEvery }),
         }),
@@ -214,9 +218,12 @@ export async function runPrograms(
   return { results, remaining: [] };
 }
 
-/** Whether it is one of those with smaps_rollup, by nothing but the program. */
-function hasRollup({ steps }: Program): boolean {
-  return steps.length % ROLLUP_EVERY === 0;
+/** What a run observes of a program: without what is dear for most of them, by nothing but the program. */
+export function sparseObservations({ steps }: Program): ObservationKind[] {
+  return ALL_OBSERVATIONS.filter((kind) => {
+    const dear = DEAR[kind];
+    return !dear || steps.length <= dear.always || steps.length % dear.every === 0;
+  });
 }
 
 /** What a process that cannot be killed waits in (qemu/guest/hung.c). */
