@@ -98,6 +98,7 @@ export function predict(program: Program, environment: Environment, ending = 0):
         if (flag === 'DIRTY') frame.dirty = false;
         if (flag === 'SWAPBACKED') frame.swapBacked = false;
         if (flag === 'REFERENCED') frame.referenced = false;
+        if (flag === 'UNEVICTABLE') frame.unevictable = false;
         if (flag === 'ACTIVE' && !state.activating.has(frame)) frame.active = false;
       }
     }
