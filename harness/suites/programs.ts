@@ -26,7 +26,7 @@ const SILENCE_FACTOR = 4;
  */
 const DEAR: Readonly<Partial<Record<ObservationKind, { every: number; always: number }>>> = {
   rollup: { every: 8, always: 0 },
-  meminfo: { every: 4, always: 8 },
+  meminfo: { every: 8, always: 8 },
 };
 
 const SILENT = 'it hangs, and the agent does not answer any more';

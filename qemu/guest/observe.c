@@ -247,7 +247,7 @@ void observe_self(void)
 			record->flags |= PROCESS_ANON_ALONE;
 		} else {
 			record->rss = read_rss();
-			record->flags |= scan_categories ? PROCESS_HAS_SHMEM : 0;
+			record->flags |= shmem_wanted() ? PROCESS_HAS_SHMEM : 0;
 		}
 	}
 	/* Before the pages are read, which makes them young. */

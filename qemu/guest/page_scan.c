@@ -80,6 +80,15 @@ static uint64_t region_end(unsigned int region)
 	return region_address(region, program.header.pages[region]);
 }
 
+static unsigned int pages_of_regions(void)
+{
+	unsigned int pages = 0;
+
+	for (unsigned int r = 0; r < program.header.regions; r++)
+		pages += program.header.pages[r];
+	return pages;
+}
+
 void scan_regions(int pagemap)
 {
 	struct scan_argument argument = {
@@ -89,7 +98,7 @@ void scan_regions(int pagemap)
 		.end = region_end(program.header.regions - 1),
 		.vec = (uintptr_t)shared->scan.ranges,
 		/* The kernel makes a buffer of this size, or of 512 if that is less. */
-		.vec_len = sizeof(shared->scan.ranges) / sizeof(shared->scan.ranges[0]),
+		.vec_len = pages_of_regions(),
 		.return_mask = scan_categories,
 	};
 	const int count = ioctl(pagemap, SCAN_REQUEST, &argument);

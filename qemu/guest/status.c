@@ -45,6 +45,11 @@ bool status_wanted(void)
 	return dear_wanted() || (!c->anonymous && (c->steps + 1) % every == 0);
 }
 
+bool shmem_wanted(void)
+{
+	return scan_categories && !shared->control.anonymous;
+}
+
 /* The number of the line `name`, which must be in `*text`; moves `*text` behind it. */
 static uint32_t take_line(char **text, const char *name)
 {
@@ -96,7 +101,7 @@ static uint32_t read_status(char *text, size_t size)
 {
 	uint32_t pages;
 
-	if (!scan_categories) {
+	if (!shmem_wanted()) {
 		read_own(&self.status, "/proc/self/status", text, size);
 		return 0;
 	}

@@ -18,6 +18,12 @@ void touch_own_memory(void);
  */
 bool status_wanted(void);
 
+/*
+ * Whether RssShmem is read without the agent's own pages, which costs four times what status does: where it may be anything
+ * but 0 without them. Takes PAGEMAP_SCAN.
+ */
+bool shmem_wanted(void);
+
 /* The RSS lines of this process. A failure ends it. */
 struct rss read_rss(void);
 
