@@ -135,8 +135,8 @@ export interface RollupObservation {
 /** One process, without its regions. */
 export interface ProcessObservation {
   process: ProcessId;
-  /** RssAnon after each step, the others not after each. */
-  rss: Pick<Rss, 'anon'> & Partial<Rss>;
+  /** Lines that were looked at after this step. */
+  rss: Partial<Rss>;
   /** Mappings of regions, in ascending order; at chosen steps. */
   smaps?: MappingObservation[];
   /** At the last step. */

@@ -50,8 +50,8 @@ export function* seenViews(
         data: step.data?.map(({ word, uniform }) => (uniform ? word : 'mixed')),
       }),
       status: lines(step.processes, ({ process, rss }) =>
-        // It is looked at, or not, at the same steps on all lanes.
-        rssText(process, rss.anon - base.anon, (rss.swap ?? base.swap) - base.swap),
+        // They are looked at, or not, at the same steps on all lanes.
+        rssText(process, (rss.anon ?? base.anon) - base.anon, (rss.swap ?? base.swap) - base.swap),
       ),
       ...viewsOf(
         seenRegions(profile, step),

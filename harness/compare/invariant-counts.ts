@@ -88,11 +88,12 @@ function checkRss(
   own: Counted,
 ): void {
   const place = { step: seen.step, process };
-  for (const [name, line, shown, expected] of [
-    ['rss-is-pagemap', 'RssAnon', rss.anon - base.anon, own.anon],
-    ['swap-is-pagemap', 'VmSwap', rss.swap === undefined ? undefined : rss.swap - base.swap, own.swap],
+  for (const [name, line, kib, before, expected] of [
+    ['rss-is-pagemap', 'RssAnon', rss.anon, base.anon, own.anon],
+    ['swap-is-pagemap', 'VmSwap', rss.swap, base.swap, own.swap],
   ] as const) {
-    if (shown === undefined) continue;
+    if (kib === undefined) continue;
+    const shown = kib - before;
     if (shown === expected) tally.held(name);
     else tally.broken(name, place, `${line} ${shown} KiB, ${expected} KiB in pagemap`);
   }

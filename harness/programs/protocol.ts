@@ -171,7 +171,13 @@ export const NO_GAUGE = -(2 ** 31);
 export const TranscriptFlag = { stuck: 1, 'vm-events': 2, meminfo: 4 } as const;
 export const OutcomeKind = { ok: 0, errno: 1, signal: 2 } as const;
 export const StepFlag = { counts: 1, data: 2, bytes: 4, parts: 8, meminfo: 16 } as const;
-export const ProcessFlag = { 'has-smaps': 1, 'has-rollup': 2, 'anon-alone': 4, 'has-shmem': 8 } as const;
+export const ProcessFlag = {
+  'has-smaps': 1,
+  'has-rollup': 2,
+  'anon-alone': 4,
+  'has-shmem': 8,
+  'without-rss': 16,
+} as const;
 /** Bytes of the line VmFlags in a smaps_record. */
 export const VM_FLAGS_BYTES = 64;
 export const RegionFlag = { mincore: 1, scan: 2 } as const;

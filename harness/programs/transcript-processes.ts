@@ -29,11 +29,7 @@ export function decodeProcess(
   reader.u8('padding');
   const mappingCount = reader.u32('number of mappings', what);
   const where = `${what}, process ${process}`;
-  const { anon, file, shmem, swap } = decodeRss(reader, where);
-  const rss =
-    flags & ProcessFlag['anon-alone']
-      ? { anon }
-      : { anon, file, swap, ...(flags & ProcessFlag['has-shmem'] ? { shmem } : {}) };
+  const rss = seenOf(decodeRss(reader, where), flags);
   const smaps = times(mappingCount, () => decodeMapping(reader, where));
   const rollup = flags & ProcessFlag['has-rollup'] ? decodeRollup(reader, where) : undefined;
   for (let index = 0; index < regionCount; index++) regions.push(decodeRegion(reader, what, last));
@@ -43,6 +39,13 @@ export function decodeProcess(
     ...(flags & ProcessFlag['has-smaps'] ? { smaps } : {}),
     ...(rollup ? { rollup } : {}),
   };
+}
+
+/** The lines that were looked at. */
+function seenOf({ anon, file, shmem, swap }: Rss, flags: number): Partial<Rss> {
+  if (flags & ProcessFlag['without-rss']) return {};
+  if (flags & ProcessFlag['anon-alone']) return { anon };
+  return { anon, file, swap, ...(flags & ProcessFlag['has-shmem'] ? { shmem } : {}) };
 }
 
 function decodeMapping(reader: ByteReader, where: string): MappingObservation {

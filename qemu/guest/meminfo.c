@@ -70,8 +70,12 @@ static int read_all(void)
 
 int begin_gauges(int32_t values[GAUGES])
 {
-	if (!known && read_all())
-		return -1;
+	if (!known) {
+		/* Else pages that the program before has left in the CPU's batches go while this one runs. */
+		drain_lru();
+		if (read_all())
+			return -1;
+	}
 	known = false;
 	memcpy(values, gauges, sizeof(gauges));
 	return 0;

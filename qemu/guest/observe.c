@@ -242,7 +242,9 @@ void observe_self(void)
 	if (shared->control.settles && self.number == next_alive(0))
 		drain_lru();
 	if (observe & OBSERVE_STATUS) {
-		if (!status_wanted()) {
+		if (!rss_wanted()) {
+			record->flags |= PROCESS_WITHOUT_RSS;
+		} else if (!status_wanted()) {
 			record->rss.anon = read_rss_anon();
 			record->flags |= PROCESS_ANON_ALONE;
 		} else {

@@ -112,6 +112,7 @@ enum process_flag {
 	PROCESS_HAS_ROLLUP	= 1 << 1,
 	PROCESS_ANON_ALONE	= 1 << 2,	/* of `rss`, only `anon` was looked at */
 	PROCESS_HAS_SHMEM	= 1 << 3,	/* `rss.shmem` is as it is described there */
+	PROCESS_WITHOUT_RSS	= 1 << 4,	/* `rss` was not looked at */
 };
 
 struct process_record {

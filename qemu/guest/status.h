@@ -12,10 +12,10 @@
  */
 void touch_own_memory(void);
 
-/*
- * Whether all RSS lines are read after the current step: with smaps; where files or swap are in play, at eight steps or
- * more of a program, at each of a short one. RssAnon is read after each step.
- */
+/* Whether RssAnon is read after the current step: at eight steps or more of a program, at each of a shorter one. */
+bool rss_wanted(void);
+
+/* Whether the other RSS lines are as well: where files or swap are in play, and elsewhere with smaps. */
 bool status_wanted(void);
 
 /*

@@ -248,10 +248,11 @@ describe('the end of a run', () => {
     ]);
   });
 
-  it('does without the lines of status that were not looked at, and never without RssAnon', () => {
+  it('does without the lines of status that were not looked at', () => {
     const transcript = predict(steps, x86!);
-    const processes = transcript.steps.flatMap((step) => step.processes);
-    for (const process of processes) process.rss = { anon: process.rss.anon };
+    const [first, ...processes] = transcript.steps.flatMap((step) => step.processes);
+    first!.rss = {};
+    for (const process of processes) process.rss = { anon: process.rss.anon! };
     const { divergences, fieldsCompared } = compare(steps, transcript, x86!);
     expect(divergences).toEqual([]);
     expect(fieldsCompared).toMatchObject({
@@ -259,7 +260,7 @@ describe('the end of a run', () => {
       'status.rss-file': 0,
       'status.swap': 0,
     });
-    processes.at(-1)!.rss.anon += 4;
+    processes.at(-1)!.rss.anon! += 4;
     expect(compare(steps, transcript, x86!).divergences).toMatchObject([
       { field: 'status.rss-anon' },
       { field: 'invariant' },

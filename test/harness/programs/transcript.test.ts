@@ -147,7 +147,7 @@ describe.each(['x86_64', 'aarch64'])('a session recorded on %s', (arch) => {
 
     it('has the RSS of each process, beside that of the first before the first step', () => {
       const { base } = transcriptOf(messages, 1);
-      const anon = (step: number) => steps[step]?.processes.map(({ rss }) => rss.anon - base.anon);
+      const anon = (step: number) => steps[step]?.processes.map(({ rss }) => rss.anon! - base.anon);
       expect([0, 1, 3, 5, 7, 8].map(anon)).toEqual([[0], [16], [16], [16, 16], [16, 16], [16]]);
       expect(base.file + base.shmem).toBeGreaterThan(0);
       expect(base.swap).toBe(0);
