@@ -3,6 +3,8 @@
  * dmirror_check_atomic), make_device_exclusive() (mm/rmap.c), and how such an entry becomes present again
  * (mm/memory.c, restore_exclusive_pte).
  */
+
+import { setAlone } from './folded-ptes.ts';
 import { getUserPage } from './gup.ts';
 import { copyOut } from './ioctl.ts';
 import { mlockFolio, munlockFolio } from './lru.ts';
@@ -124,4 +126,5 @@ export function restoreExclusive(state: State, vma: Vma, pte: Pte): void {
     pte.dirty = pte.write && frame.head.dirty === true;
   }
   if (pte.dirty) pte.softDirty = true;
+  if (profile.foldsPtes && frame.head.large) setAlone(vma, pte);
 }

@@ -2,6 +2,7 @@
  * MADV_PAGEOUT of folios of order 9 (mm/madvise.c, madvise_cold_or_pageout_pte_range; mm/vmscan.c, shrink_folio_list): one that
  * a single mm maps whole, within what is advised, goes out as it is; of another one, what is not shared is split first.
  */
+import { isFolded } from './folded-ptes.ts';
 import { addToLru } from './lru.ts';
 import { spreadPmd } from './migration-entries.ts';
 import { entryAt, hugeEntry } from './page-table.ts';
@@ -31,7 +32,7 @@ export function pageOutFolios(state: State, vma: Vma, first: number, end: number
       page++;
       continue;
     }
-    const length = batch(vma, page, end);
+    const length = batch(state, vma, page, end);
     if (length === PMD_PAGES) {
       if (head.large.entries === PMD_PAGES) reclaimFolio(state, vma, page, head);
     } else if (!isMappedShared(state, head) && !head.pinned) {
@@ -41,14 +42,19 @@ export function pageOutFolios(state: State, vma: Vma, first: number, end: number
   }
 }
 
-/** madvise_folio_pte_batch(): how many pages of one folio are mapped from `page` on, one after the other. */
-function batch(vma: Vma, page: number, end: number): number {
+/**
+ * madvise_folio_pte_batch(): how many pages of one folio are mapped from `page` on, one after the other, by entries that are
+ * the same but for what folio_pte_batch_flags() leaves out, which PTE_CONT is not.
+ */
+function batch({ profile }: State, vma: Vma, page: number, end: number): number {
   const ptes = vma.mm.ptes[vma.region]!;
+  const folded = isFolded(ptes, page);
   const { head, offset } = ptes[page]!.frame;
   let length = 1;
   while (page + length < end) {
     const pte = ptes[page + length];
     if (pte?.kind !== 'present' || pte.frame !== head.pages![offset + length]) break;
+    if (profile.foldsPtes && isFolded(ptes, page + length) !== folded) break;
     length++;
   }
   return length;

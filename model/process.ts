@@ -112,7 +112,9 @@ function copyPresent(state: State, to: Vma, page: number, pte: Pte): Pte {
     pte.write = false;
     pte.rule = 'copy_present_ptes';
   }
-  return { ...pte, young: false, uffdWp: false, rule: 'copy_present_ptes' };
+  // set_ptes(), for a group at once
+  const { alone: _, ...copied } = pte;
+  return { ...copied, young: false, uffdWp: false, rule: 'copy_present_ptes' };
 }
 
 /** copy_present_page(): the child has a copy from the start, and the parent keeps its page and its entry. */

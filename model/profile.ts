@@ -53,6 +53,8 @@ export interface Profile extends KernelTraits {
   readonly readFaultMakesYoung: boolean;
   /** Pages that are mapped around the one that was wanted are not young (arch_wants_old_prefaulted_pte). */
   readonly prefaultsOld: boolean;
+  /** Sixteen aligned entries of a folio that are set at once are one with PTE_CONT (CONFIG_ARM64_CONTPTE). */
+  readonly foldsPtes: boolean;
   /**
    * Pages of KSM are not collected for a migration to a device: our series refuses them (mm/migrate_device.c), others let
    * ksmd oops, and so no program asks for it.
@@ -87,6 +89,7 @@ export function makeProfile(options: ProfileOptions): Profile {
     showsCoherentPages: arch === 'aarch64',
     readFaultMakesYoung: arch !== 'x86_64',
     pmdModifyDropsDirty: arch === 'x86_64' && traits.pmdModifyDropsDirty,
+    foldsPtes: arch === 'aarch64',
     prefaultsOld: arch === 'aarch64' && (options.hardwareAccessFlag ?? false),
     ksmPagesStay: design === 'offset',
   };

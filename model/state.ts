@@ -99,6 +99,8 @@ export interface Pte {
   softDirty: boolean;
   /** Write-protected by userfaultfd (pte_uffd, pte_swp_uffd). */
   uffdWp: boolean;
+  /** Set by itself since its folio was mapped, so that its group has no PTE_CONT (Profile.foldsPtes). */
+  alone?: true;
   /** What set the entry. */
   rule: Rule;
 }
