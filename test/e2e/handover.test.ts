@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 /** Compiling and running them all takes five minutes an architecture: every this many are, or all on request. */
-const EVERY = process.env.HMMDIFF_ALL_PROGRAMS ? 1 : 8;
+const EVERY = process.env.HMMDIFF_ALL_PROGRAMS ? 1 : 12;
 /** In any case: programs with what went wrong in C once. What follows a reload looks for chunks behind it in the log. */
 const ALWAYS: ReadonlySet<string> = new Set([
   'mlock-counts-mappings',
