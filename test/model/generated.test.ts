@@ -96,6 +96,11 @@ describe.each(profiles)('generated programs on kernel $kernel, design $design', 
             // registered with userfaultfd.
             else adopt(state, contents, step.by);
           }
+          if (step.op === 'uffd-move') {
+            if (outcome.kind === 'ok') moveWords(contents, step);
+            // What comes before the page that it failed at has moved.
+            else adopt(state, contents, step.by);
+          }
           if (step.op === 'uffd-copy') adoptWritten(state, contents, step.by, step.at.region, index);
           // Of mlocked memory, nothing is given up, and of what comes before it, everything.
           const refused = outcome.kind === 'errno' && outcome.errno === 'EINVAL';
@@ -195,6 +200,13 @@ function moveContents(contents: Contents, { by, at, to, how }: Remap, mapped: re
     for (let i = 0; i < to.count; i++) contents.write(by, to.region, to.first + i, 0);
   for (const [n, i] of mapped.entries()) {
     if (i < to.count) contents.write(by, to.region, to.first + i, words[n]!);
+  }
+}
+
+function moveWords(contents: Contents, { by, at, to }: Extract<Step, { op: 'uffd-move' }>): void {
+  for (let i = 0; i < at.count; i++) {
+    contents.write(by, to.region, to.first + i, contents.read(by, at.region, at.first + i));
+    contents.write(by, at.region, at.first + i, 0);
   }
 }
 

@@ -251,9 +251,11 @@ describe('the library of programs', () => {
           'eviction-takes-exclusive-coherent-pages',
           'exclusive-coherent-pages',
           'exclusive-splits-the-pmd-of-a-huge-page',
+          'folio-whose-entries-are-not-folded-is-split-for-swap',
           ...merged,
           // A device page would get a reference of the swap cache, for good.
           'page-in-the-swap-cache-must-leave-it-to-migrate',
+          'pageout-of-folios-whose-entries-are-not-folded',
           // Entries would stay protected in a mapping that is not registered for it.
           'userfault-narrower-registration-is-busy',
         ];
