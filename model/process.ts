@@ -16,7 +16,7 @@ import type { ProcessId } from './program.ts';
 import { addNewAnonRmap, anonVmaFork, unlinkVma } from './rmap.ts';
 import { splitPmd } from './split.ts';
 import type { Descriptor, Mm, Process, Pte, State, Vma } from './state.ts';
-import { zapVma } from './vma.ts';
+import { zapVmas } from './vma.ts';
 
 /** fork(2): mappings by dup_mmap(), descriptors by dup_fd(); an inherited file mirrors the mm of its opener. */
 export function fork(state: State, parent: Process, id: ProcessId): Expected {
@@ -175,7 +175,7 @@ export function exit(state: State, process: Process): Expected {
   mm.alive = false;
   exitKsm(state, mm);
   const vmas = mm.vmas.flat();
-  for (const vma of vmas) zapVma(state, vma);
+  zapVmas(state, vmas);
   for (const vma of vmas) unlinkVma(vma);
   mm.vmas = mm.vmas.map(() => []);
   mm.pmds = mm.pmds.map((pmds) => pmds.map(() => null));

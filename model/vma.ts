@@ -9,7 +9,7 @@ import { PMD_PAGES, type Protection, type RegionId } from './program.ts';
 import { newMarker } from './pte.ts';
 import { anonVmaSplit, unlinkVma } from './rmap.ts';
 import { splitPmd, splitPmdAt } from './split.ts';
-import type { Mm, State, Vma } from './state.ts';
+import type { Frame, Mm, State, Vma } from './state.ts';
 import { putSwap } from './swap.ts';
 
 /** vma_lookup() */
@@ -95,7 +95,7 @@ export function unmapRange(state: State, mm: Mm, region: RegionId, first: number
   // unmap_vmas(): MMU_NOTIFY_UNMAP for the whole range that was asked for, holes included.
   invalidate(mm, region, first, end);
   const gone = mm.vmas[region]!.filter(overlaps);
-  for (const vma of gone) zapVma(state, vma);
+  zapVmas(state, gone);
   mm.vmas[region] = mm.vmas[region]!.filter((vma) => !overlaps(vma));
   for (const vma of gone) freeTables(vma);
   freeHugetlbTable(mm, region);
@@ -115,18 +115,48 @@ function freeTables(gone: Vma): void {
   }
 }
 
-/** unmap_single_vma() of a whole vma. */
-export function zapVma(state: State, vma: Vma): void {
-  zapRange(state, vma, vma.first, vma.end, true);
+/** unmap_vmas(), and tlb_finish_mmu() behind all of them. */
+export function zapVmas(state: State, vmas: readonly Vma[]): void {
+  const gather: Gathered[] = [];
+  for (const vma of vmas) zapEntries(state, vma, vma.first, vma.end, true, gather);
+  freeGathered(state, gather);
 }
 
 /**
- * zap_pmd_range(), which splits a PMD that it does not zap as a whole, and zap_pte_range().
+ * zap_page_range_single(), with a gather of its own.
  *
  * @param dropMarkers ZAP_FLAG_DROP_MARKER: else what userfaultfd protects in a mapping of a file stays protected
  * (zap_install_uffd_wp_if_needed)
  */
 export function zapRange(state: State, vma: Vma, first: number, end: number, dropMarkers: boolean): void {
+  const gather: Gathered[] = [];
+  zapEntries(state, vma, first, end, dropMarkers, gather);
+  freeGathered(state, gather);
+}
+
+/** In a struct mmu_gather. */
+interface Gathered {
+  vma: Vma;
+  frame: Frame;
+}
+
+/** tlb_batch_pages_flush() */
+function freeGathered(state: State, gather: readonly Gathered[]): void {
+  for (const { vma, frame } of gather) dropMapping(state, vma, frame);
+}
+
+/**
+ * zap_pmd_range(), which splits a PMD that it does not zap as a whole, and zap_pte_range(). Pages of present entries are freed
+ * with the gather (zap_present_folio_ptes), those of others at once: of coherent devices that shows in what is free last.
+ */
+function zapEntries(
+  state: State,
+  vma: Vma,
+  first: number,
+  end: number,
+  dropMarkers: boolean,
+  gather: Gathered[],
+): void {
   const { mm, region } = vma;
   const keepsMarkers = !dropMarkers && vma.file !== null && vma.uffdWp;
   const ptes = mm.ptes[region]!;
@@ -150,6 +180,8 @@ export function zapRange(state: State, vma: Vma, first: number, end: number, dro
       if (pte.frame.file && pte.kind === 'present') noteZapped(state, pte.frame, pte);
       // zap_nonpresent_ptes(): a migration entry is no mapping.
       if (pte.kind === 'swap') putSwap(state, pte.frame);
+      else if (pte.kind === 'present' && pte.frame.kind === 'coherent')
+        gather.push({ vma, frame: pte.frame });
       else if (pte.kind !== 'migration') dropMapping(state, vma, pte.frame);
     }
   }

@@ -186,3 +186,20 @@ it.each([
   // Pieces of 512 pages, none of which is one PMD.
   expect(migrate(1, 1023)).toBeUndefined();
 });
+
+it.each([
+  ['DONTNEED', '{madvise: a, advice: dontneed}'],
+  ['munmap', '{munmap: a}'],
+  ['exit', '{exit: p0}'],
+])('frees what is present after what is exclusive: %s, tlb_batch_pages_flush()', (_, zap) => {
+  const { state } = play(`
+    {mmap: a}
+    {open: 2}
+    {fork: p1}
+    {migrate-to-dev: "a[1]", device: 2}
+    {exclusive: "a[1]", device: 2}
+    {migrate-to-dev: "a[0]", device: 2}
+    ${zap}`);
+  // They are handed out from the end of the chunk: a[0] has the second.
+  expect(state.devices[2]!.free.map(({ position }) => position)).toEqual([65535, 65534]);
+});

@@ -256,6 +256,8 @@ describe('the library of programs', () => {
           // A device page would get a reference of the swap cache, for good.
           'page-in-the-swap-cache-must-leave-it-to-migrate',
           'pageout-of-folios-whose-entries-are-not-folded',
+          // A page that is exclusive could not be evicted.
+          'present-coherent-pages-are-freed-last',
           // Entries would stay protected in a mapping that is not registered for it.
           'userfault-narrower-registration-is-busy',
         ];
