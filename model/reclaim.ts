@@ -13,7 +13,7 @@ import { type PageRange, PMD_PAGES, type ReclaimAdvice } from './program.ts';
 import { pageOutOfFile } from './reclaim-file.ts';
 import type { Process, Pte, State, Vma } from './state.ts';
 import { freeSwap, notifyMappings, putSwap, swapOut } from './swap.ts';
-import { zapRange } from './vma.ts';
+import { freeGathered, type Gathered, zapEntries } from './vma.ts';
 
 export function adviseReclaim(
   state: State,
@@ -21,7 +21,10 @@ export function adviseReclaim(
   at: PageRange,
   advice: ReclaimAdvice,
 ): Expected {
-  const expected = walkVmas(state, process, at, advice);
+  // madvise_init_tlb()
+  const gather: Gathered[] = [];
+  const expected = walkVmas(state, process, at, advice, gather);
+  freeGathered(state, gather);
   drainLru(state);
   return expected;
 }
@@ -30,7 +33,13 @@ export function adviseReclaim(
  * madvise_walk_vmas(): holes are passed over, and make it ENOMEM in the end; a locked vma ends it with EINVAL, and one of a
  * file for FREE.
  */
-function walkVmas(state: State, { mm }: Process, at: PageRange, advice: ReclaimAdvice): Expected {
+function walkVmas(
+  state: State,
+  { mm }: Process,
+  at: PageRange,
+  advice: ReclaimAdvice,
+  gather: Gathered[],
+): Expected {
   const { rule, locked, apply } = ADVISE[advice];
   const end = at.first + at.count;
   let mapped = 0;
@@ -44,7 +53,7 @@ function walkVmas(state: State, { mm }: Process, at: PageRange, advice: ReclaimA
     drainLru(state);
     // madvise_dontneed_free_valid_vma() rounds down what is not a whole page of hugetlb.
     const whole = isHugetlb(vma) ? pmdStart(stop) : stop;
-    if (first < whole) apply(state, vma, first, whole);
+    if (first < whole) apply(state, vma, first, whole, gather);
   }
   return mapped === at.count ? succeed(rule) : failWith('ENOMEM', 'madvise_walk_vmas');
 }
@@ -57,7 +66,7 @@ function isForHugetlb(advice: ReclaimAdvice, first: number): boolean {
 interface Advised {
   rule: string;
   locked: string;
-  apply: (state: State, vma: Vma, first: number, end: number) => void;
+  apply: (state: State, vma: Vma, first: number, end: number, gather: Gathered[]) => void;
 }
 
 const ADVISE: Readonly<Record<ReclaimAdvice, Advised>> = {
@@ -71,10 +80,10 @@ const ADVISE: Readonly<Record<ReclaimAdvice, Advised>> = {
  * zap_page_range_single(): MMU_NOTIFY_CLEAR, and every entry goes, that of a device page too. 7.3 then frees page tables
  * that are empty (zap_empty_pte_table).
  */
-function dontNeed(state: State, vma: Vma, first: number, end: number): void {
+function dontNeed(state: State, vma: Vma, first: number, end: number, gather: Gathered[]): void {
   const { mm, region } = vma;
   invalidate(mm, region, first, end);
-  zapRange(state, vma, first, end, false);
+  zapEntries(state, vma, first, end, false, gather);
   if (!state.profile.freesEmptyTables) return;
   for (let page = first; page < end; page = pmdEnd(page, end)) {
     if (pmdEnd(page, end) - page === PMD_PAGES) setPmd(mm, region, page, null);

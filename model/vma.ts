@@ -122,34 +122,25 @@ export function zapVmas(state: State, vmas: readonly Vma[]): void {
   freeGathered(state, gather);
 }
 
-/**
- * zap_page_range_single(), with a gather of its own.
- *
- * @param dropMarkers ZAP_FLAG_DROP_MARKER: else what userfaultfd protects in a mapping of a file stays protected
- * (zap_install_uffd_wp_if_needed)
- */
-export function zapRange(state: State, vma: Vma, first: number, end: number, dropMarkers: boolean): void {
-  const gather: Gathered[] = [];
-  zapEntries(state, vma, first, end, dropMarkers, gather);
-  freeGathered(state, gather);
-}
-
-/** In a struct mmu_gather. */
-interface Gathered {
+/** A page in a struct mmu_gather: it is freed with it. */
+export interface Gathered {
   vma: Vma;
   frame: Frame;
 }
 
 /** tlb_batch_pages_flush() */
-function freeGathered(state: State, gather: readonly Gathered[]): void {
+export function freeGathered(state: State, gather: readonly Gathered[]): void {
   for (const { vma, frame } of gather) dropMapping(state, vma, frame);
 }
 
 /**
  * zap_pmd_range(), which splits a PMD that it does not zap as a whole, and zap_pte_range(). Pages of present entries are freed
  * with the gather (zap_present_folio_ptes), those of others at once: of coherent devices that shows in what is free last.
+ *
+ * @param dropMarkers ZAP_FLAG_DROP_MARKER: else what userfaultfd protects in a mapping of a file stays protected
+ * (zap_install_uffd_wp_if_needed)
  */
-function zapEntries(
+export function zapEntries(
   state: State,
   vma: Vma,
   first: number,

@@ -189,6 +189,7 @@ it.each([
 
 it.each([
   ['DONTNEED', '{madvise: a, advice: dontneed}'],
+  ['DONTNEED of two mappings', '{mprotect: "a[1]", protection: none}\n{madvise: a, advice: dontneed}'],
   ['munmap', '{munmap: a}'],
   ['exit', '{exit: p0}'],
 ])('frees what is present after what is exclusive: %s, tlb_batch_pages_flush()', (_, zap) => {
