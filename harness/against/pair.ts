@@ -1,6 +1,7 @@
 /** Kernel against kernel: the same programs on two lanes, and which differences the model does not explain. */
 import type { Profile } from '../../model/profile.ts';
 import type { Program } from '../../model/program.ts';
+import { Breaks } from './breaks.ts';
 import type { Digests } from './digests.ts';
 import { expectedViews, VIEWS, type View } from './views.ts';
 
@@ -34,7 +35,18 @@ export interface PairResult {
   differences: Difference[];
 }
 
-export function comparePair(left: LaneDigests, right: LaneDigests): PairResult {
+export interface PairOptions {
+  signal?: AbortSignal;
+  /** Is told how many programs of the left lane are done. */
+  progress?: (done: number) => void;
+}
+
+/** @throws the signal's reason when it aborts: the model is asked of thousands of programs, which takes its time */
+export async function comparePair(
+  left: LaneDigests,
+  right: LaneDigests,
+  { signal, progress }: PairOptions = {},
+): Promise<PairResult> {
   const result: PairResult = {
     lanes: [left.name, right.name],
     programs: 0,
@@ -44,7 +56,10 @@ export function comparePair(left: LaneDigests, right: LaneDigests): PairResult {
     differences: [],
   };
   const others = new Map(right.programs.map((program, index) => [JSON.stringify(program), index]));
+  const breaks = new Breaks(signal);
   for (const [index, program] of left.programs.entries()) {
+    await breaks.due();
+    progress?.(index);
     // What comes of these is left to chance.
     if (program.steps.some(({ op }) => op === 'together')) continue;
     const seen = left.digests.get(index);

@@ -24,11 +24,13 @@ interface Recorded extends LaneDigests {
 /**
  * Compares each two lanes that differ in kernel or architecture alone, from their recorded transcripts. Each difference
  * that the model does not explain gets a file in the folder `against` of the run.
+ *
+ * @throws HmmdiffError `transcript-corrupt`; the signal's reason when it aborts
  */
 export async function compareLanes(
   finished: readonly Finished[],
   runFolder: string,
-  events: RunEvents,
+  { events, signal }: { events: RunEvents; signal: AbortSignal },
 ): Promise<Against> {
   const lanes: Recorded[] = [];
   for (const { lane, verdict } of finished) {
@@ -43,7 +45,12 @@ export async function compareLanes(
       profile,
       programs,
       files,
-      digests: await readDigests(profile, programs, files),
+      digests: await events.task(`digests ${lane.name}`, `Read what ${lane.name} showed`, (report) =>
+        readDigests(profile, programs, files, {
+          signal,
+          progress: (done) => report.progress(done, programs.length, 'programs'),
+        }),
+      ),
     });
   }
   const results: Against = [];
@@ -54,13 +61,16 @@ export async function compareLanes(
         `against ${left.name} ${right.name}`,
         `Compare ${left.name} with ${right.name}`,
         async (report) => {
-          const pair = comparePair(left, right);
+          const pair = await comparePair(left, right, {
+            signal,
+            progress: (done) => report.progress(done, left.programs.length, 'programs'),
+          });
           const { explained, differences } = pair;
           const differs = Object.values(explained).reduce((sum, count) => sum + count, 0);
           report.detail = `${pair.programs} programs, ${differs} views differ as the model says, ${differences.length} programs otherwise`;
           results.push({
             ...pair,
-            differences: await writeDifferences(pair, [left, right], join(runFolder, 'against'), runFolder),
+            differences: await writeDifferences(pair, [left, right], runFolder, signal),
           });
         },
       );
@@ -72,9 +82,10 @@ export async function compareLanes(
 async function writeDifferences(
   { differences, lanes }: PairResult,
   [left, right]: readonly [Recorded, Recorded],
-  folder: string,
   runFolder: string,
+  signal: AbortSignal,
 ): Promise<Against[number]['differences']> {
+  const folder = join(runFolder, 'against');
   const written: Against[number]['differences'] = [];
   for (const difference of differences.slice(0, MOST_WRITTEN)) {
     const file = join(folder, `${lanes.join('-').replaceAll(' ', '-')}-${difference.program}.txt`);
@@ -82,7 +93,7 @@ async function writeDifferences(
     const program = left.programs.find(({ name }) => name === difference.program)!;
     const texts = [];
     for (const lane of [left, right]) {
-      texts.push(`${lane.name}:`, await viewText(lane, difference), '');
+      texts.push(`${lane.name}:`, await viewText(lane, difference, signal), '');
     }
     await writeFile(
       file,
@@ -99,12 +110,16 @@ async function writeDifferences(
   return [...written, ...rest];
 }
 
-async function viewText(lane: Recorded, { program, step, view }: Difference): Promise<string> {
+async function viewText(
+  lane: Recorded,
+  { program, step, view }: Difference,
+  signal: AbortSignal,
+): Promise<string> {
   const wanted = lane.programs.findIndex(({ name }) => name === program);
   const steps = lane.programs[wanted]!;
   let text = '';
   // A program that was run again has two; the last counts, as in the digests.
-  for await (const { index, transcript } of readTranscripts(lane.files)) {
+  for await (const { index, transcript } of readTranscripts(lane.files, signal)) {
     if (index === wanted)
       text = [...seenViews(lane.profile, steps, transcript)][step]?.[view] ?? 'did not come so far';
   }

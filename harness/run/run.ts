@@ -70,7 +70,7 @@ export async function runAll(
     runLane({ ...plan, programs: await programsOf(plan) }, shared),
   );
   await tryElsewhere(finished, options.out, context.events);
-  const against = options.against ? await compareLanes(finished, options.out, context.events) : undefined;
+  const against = options.against ? await compareLanes(finished, options.out, context) : undefined;
   const lanes = finished.map((lane) => lane.verdict);
   const verdict = verdictSchema.parse({
     format: 1,

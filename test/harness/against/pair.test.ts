@@ -42,23 +42,23 @@ describe('two lanes', () => {
   const series = runs['run-offset-x86_64']!;
 
   /** When the series shows `transcript` of one of the programs. */
-  function differencesWith(index: number, transcript: RecordedTranscript) {
+  async function differencesWith(index: number, transcript: RecordedTranscript) {
     const lane = laneOf('series', series);
     const { program } = series.programs[index]!;
     const digests = new Map(lane.digests).set(index, digestOf(lane.profile, program, transcript));
-    return comparePair(stock, { ...lane, digests }).differences;
+    return (await comparePair(stock, { ...lane, digests })).differences;
   }
 
-  it('show the same in both designs, but for the types of entries and the numbers', () => {
-    const pair = comparePair(stock, laneOf('series', runs['run-offset-x86_64']!));
+  it('show the same in both designs, but for the types of entries and the numbers', async () => {
+    const pair = await comparePair(stock, laneOf('series', runs['run-offset-x86_64']!));
     expect(pair.programs).toBe(stock.programs.length);
     expect(pair.views).toBe(pair.steps * VIEWS.length);
     expect(pair.differences).toEqual([]);
     expect(pair.explained).toEqual(Object.fromEntries(VIEWS.map((view) => [view, 0])));
   });
 
-  it('differ by architecture as the model says: soft-dirty bits and page-fault events are of x86_64', () => {
-    const pair = comparePair(stock, laneOf('aarch64', runs['run-pfn-aarch64']!));
+  it('differ by architecture as the model says: soft-dirty bits and page-fault events are of x86_64', async () => {
+    const pair = await comparePair(stock, laneOf('aarch64', runs['run-pfn-aarch64']!));
     expect(pair.differences).toEqual([]);
     const { 'soft-dirty': softDirty, faults, ...others } = pair.explained;
     expect(softDirty).toBeGreaterThan(0);
@@ -66,7 +66,7 @@ describe('two lanes', () => {
     expect(Object.values(others)).toEqual(Object.values(others).map(() => 0));
   });
 
-  it('differ for no reason when one shows another word in a page', () => {
+  it('differ for no reason when one shows another word in a page', async () => {
     const run = series;
     const hasWords = ({ pages }: RegionObservation) => pages.at(0)?.words !== undefined;
     const program = run.programs.findIndex(({ transcript }) =>
@@ -81,7 +81,7 @@ describe('two lanes', () => {
       return { ...region, pages: [{ ...first!, words: [7n, 7n] as const }, ...rest] };
     });
     transcript.steps = transcript.steps.map((seen, index) => (index === step ? { ...seen, regions } : seen));
-    expect(differencesWith(program, transcript)).toEqual([
+    expect(await differencesWith(program, transcript)).toEqual([
       { program: run.programs[program]!.program.name, step, view: 'content' },
     ]);
   });
@@ -89,7 +89,7 @@ describe('two lanes', () => {
   it.each([
     ['differ when the pages of a migration come in another order', 'migrate-to-dev', 'trace'],
     ['do not when those of a closed device do, which follow from what ran before', 'close', undefined],
-  ] as const)('%s', (_title, op, view) => {
+  ] as const)('%s', async (_title, op, view) => {
     const isTurned = ({ steps }: Program, index: number, events: readonly TraceEvent[]) =>
       steps[index]!.op === op && events.length > 1 && events[0]!.addr !== events[1]!.addr;
     const program = series.programs.findIndex(({ program, transcript }) =>
@@ -101,13 +101,46 @@ describe('two lanes', () => {
       const [first, second, ...rest] = seen.events;
       return index === step ? { ...seen, events: [second!, first!, ...rest] } : seen;
     });
-    expect(differencesWith(program, { ...transcript, steps })).toEqual(
+    expect(await differencesWith(program, { ...transcript, steps })).toEqual(
       view === undefined ? [] : [{ program: turned.name, step, view }],
     );
   });
 
-  it('have nothing in common where their programs are different ones', () => {
+  it('have nothing in common where their programs are different ones', async () => {
     const other = { ...stock, programs: stock.programs.map((program) => ({ ...program, steps: [] })) };
-    expect(comparePair(stock, other)).toMatchObject({ programs: 0, views: 0 });
+    expect(await comparePair(stock, other)).toMatchObject({ programs: 0, views: 0 });
+  });
+
+  it('are left alone within a moment of Ctrl-C, though they have thousands of programs', async () => {
+    const aarch64 = laneOf('aarch64', runs['run-pfn-aarch64']!);
+    const [left, right] = [stock, aarch64].map((lane) => many(lane, 400)) as [LaneDigests, LaneDigests];
+    const controller = new AbortController();
+    // The timer is what a signal of the terminal is: nothing of it is seen while the event loop is kept.
+    let abortedAt = 0;
+    setTimeout(() => {
+      abortedAt = performance.now();
+      controller.abort(new Error('stopped'));
+    }, 100);
+    let done = 0;
+    const { signal } = controller;
+    const progress = (count: number) => {
+      done = count;
+    };
+    await expect(comparePair(left, right, { signal, progress })).rejects.toThrow('stopped');
+    expect(performance.now() - abortedAt).toBeLessThan(1000);
+    expect(done).toBeGreaterThan(0);
+    expect(done).toBeLessThan(left.programs.length - 1);
   });
 });
+
+/** The programs of a lane again and again, each under a name of its own. */
+function many({ programs, digests, ...lane }: LaneDigests, times: number): LaneDigests {
+  const all = Array.from({ length: times }, (_, time) =>
+    programs.map((program) => ({ ...program, name: `${program.name} ${time}` })),
+  ).flat();
+  return {
+    ...lane,
+    programs: all,
+    digests: new Map(all.map((_, index) => [index, digests.get(index % programs.length)!])),
+  };
+}
