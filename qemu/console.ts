@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, readSync, watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { infrastructureError } from '../harness/errors.ts';
 import { LineSplitter } from './lines.ts';
@@ -19,6 +19,9 @@ interface ConsoleEvents {
   line: [ConsoleLine];
   end: [];
 }
+
+/** Of all consoles: nothing of it is kept. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** How a wait for a console line ended without one. */
 export class ConsoleWaitError extends Error {
@@ -43,8 +46,6 @@ export class Console extends EventEmitter<ConsoleEvents> {
   readonly #splitter = new LineSplitter();
   readonly #lines: ConsoleLine[] = [];
   readonly #startedAt: number;
-  #reading: Promise<void> | undefined;
-  #changed = false;
   #ended = false;
 
   private constructor(file: FileHandle, watcher: FSWatcher, startedAt: number) {
@@ -143,7 +144,6 @@ export class Console extends EventEmitter<ConsoleEvents> {
     if (this.#ended) return;
     this.#watcher.close();
     this.#read();
-    await this.#reading;
     const rest = this.#splitter.end();
     if (rest !== undefined) this.#add(rest, true);
     await this.#file.close();
@@ -151,23 +151,15 @@ export class Console extends EventEmitter<ConsoleEvents> {
     this.emit('end');
   }
 
+  /**
+   * QEMU writes a character at a time, and each may be told as a change: what is in the page cache is read at once into one
+   * buffer, since a round trip of the thread pool and a buffer for each cost more than all else that a run does with it.
+   */
   #read(): void {
-    this.#changed = true;
-    this.#reading ??= this.#readToEnd().finally(() => {
-      this.#reading = undefined;
-    });
-  }
-
-  async #readToEnd(): Promise<void> {
-    const buffer = Buffer.allocUnsafe(64 * 1024);
-    while (this.#changed) {
-      // Set again by a change during the read, whose bytes that read may have missed.
-      this.#changed = false;
-      for (;;) {
-        const { bytesRead } = await this.#file.read(buffer, 0, buffer.length);
-        if (bytesRead === 0) break;
-        for (const line of this.#splitter.push(buffer.subarray(0, bytesRead))) this.#add(line, false);
-      }
+    for (;;) {
+      const length = readSync(this.#file.fd, READ_BUFFER);
+      if (length === 0) break;
+      for (const line of this.#splitter.push(READ_BUFFER.subarray(0, length))) this.#add(line, false);
     }
   }
 }
