@@ -13,7 +13,7 @@ import { infrastructureError } from '../errors.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import { parseConfig } from '../kernels/fragment.ts';
 import { type AgentHello, parseHello } from '../programs/agent-stream.ts';
-import { type DeviceMemory, deviceMemory, isChunkMessage } from './chunks.ts';
+import { ChunkReader, type DeviceMemory } from './chunks.ts';
 import { writeSessionImage } from './image.ts';
 
 export interface SessionOptions {
@@ -100,9 +100,9 @@ export async function chooseAccelerator(
 
 /** A booted guest with an ssh session and an agent that answers. */
 export class Session implements AsyncDisposable {
-  /** Console lines that `memory` has looked at, and those of them that tell of chunks. */
+  /** Console lines that `memory` has looked at, and what they say. */
   #read = 0;
-  readonly #chunkMessages: string[] = [];
+  readonly #chunks = new ChunkReader();
   #marks = 0;
 
   private constructor(
@@ -154,11 +154,8 @@ export class Session implements AsyncDisposable {
   /** test_hmm's memory as its messages tell; grows as the kernel adds chunks. */
   get memory(): DeviceMemory {
     const { lines } = this.guest.console;
-    for (; this.#read < lines.length; this.#read++) {
-      const { text } = lines[this.#read]!;
-      if (isChunkMessage(text)) this.#chunkMessages.push(text);
-    }
-    return deviceMemory(this.#chunkMessages);
+    for (; this.#read < lines.length; this.#read++) this.#chunks.read(lines[this.#read]!.text);
+    return this.#chunks.memory;
   }
 
   /** Returns when everything that the kernel has said so far is in `guest.console`. @throws HmmdiffError `ssh-lost` */
