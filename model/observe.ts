@@ -135,26 +135,41 @@ function addRefusedReads(faults: ExpectedFault[], { mm, region, first, end }: Vm
   }
 }
 
+/** Where there is no entry and no file, nothing but the vma and whether there is a page table tells pages apart. */
+interface Hole {
+  vma: Vma | undefined;
+  page: ExpectedPage;
+}
+
 function observeRegion(state: State, process: Process, region: RegionId): ExpectedRegion {
   const { mm } = process;
   const length = state.regions[region]!;
   const ptes = mm.ptes[region]!;
   const pages: ExpectedPage[] = [];
   let vma: Vma | undefined;
+  let hole: Hole | undefined;
   for (let page = 0; page < length; ) {
     if (!vma || page >= vma.end) vma = findVma(mm, region, page);
     const pmd = hugeEntry(mm, region, page);
     if (pmd) {
       observePmd(state, vma!, pmd, pages);
       page += PMD_PAGES;
-    } else {
-      pages.push(observePage(state, vma, page, ptes[page]!));
-      page++;
+      continue;
     }
+    const pte = ptes[page]!;
+    if (pte !== null || vma?.file) {
+      pages.push(observePage(state, vma, page, pte));
+    } else {
+      if (!hole || hole.vma !== vma || page % PMD_PAGES === 0)
+        hole = { vma, page: observePage(state, vma, page, null) };
+      pages.push(hole.page);
+    }
+    page++;
   }
+  const { devices } = process;
   const snapshots: ExpectedSnapshot[] = [];
-  for (const [device, descriptor] of process.devices.entries()) {
-    if (descriptor?.own) snapshots.push({ device, bytes: snapshotBytes(mm, device, region, 0, length) });
+  for (let device = 0; device < devices.length; device++) {
+    if (devices[device]?.own) snapshots.push({ device, bytes: snapshotBytes(mm, device, region, 0, length) });
   }
   return { process: process.id, region, pages, snapshots };
 }

@@ -1,7 +1,7 @@
 /** HMM_DMIRROR_SNAPSHOT (lib/test_hmm.c, dmirror_snapshot and dmirror_mkentry; mm/hmm.c). It never faults. */
 import { copyOut } from './ioctl.ts';
 import { type Expected, failWith, succeed } from './outcome.ts';
-import { entryAt, hugeEntry, pmdEnd } from './page-table.ts';
+import { hugeEntry, pmdEnd } from './page-table.ts';
 import type { DeviceMinor, Flaw, PageRange, RegionId } from './program.ts';
 import type { DeviceFile, Mm, Pte, Vma } from './state.ts';
 import { findVma } from './vma.ts';
@@ -36,13 +36,20 @@ export function snapshotBytes(
   count: number,
 ): Uint8Array {
   const bytes = new Uint8Array(count);
+  const ptes = mm.ptes[region]!;
   const end = first + count;
+  let vma: Vma | undefined;
   for (let page = first; page < end; ) {
-    const vma = findVma(mm, region, page);
-    const huge = hugeEntry(mm, region, page) !== null;
-    const next = huge ? pmdEnd(page, end) : page + 1;
-    bytes.fill(snapshotByte(vma, minor, entryAt(mm, region, page)), page - first, next - first);
-    page = next;
+    if (!vma || page >= vma.end) vma = findVma(mm, region, page);
+    const pmd = hugeEntry(mm, region, page);
+    if (pmd) {
+      const next = pmdEnd(page, end);
+      bytes.fill(snapshotByte(vma, minor, pmd), page - first, next - first);
+      page = next;
+    } else {
+      bytes[page - first] = snapshotByte(vma, minor, ptes[page]!);
+      page++;
+    }
   }
   return bytes;
 }

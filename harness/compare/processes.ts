@@ -29,7 +29,8 @@ export function compareProcesses(
     () => names(seen),
   );
   if (!whole) return;
-  expected.forEach(({ process, rss }, index) => {
+  for (let index = 0; index < expected.length; index++) {
+    const { process, rss } = expected[index]!;
     const other = seen[index]!.rss;
     const place = { step, process };
     for (const [count, field, rule] of COUNTS) {
@@ -44,7 +45,7 @@ export function compareProcesses(
         () => `${kib - base[count]} KiB${beside(base[count])}`,
       );
     }
-  });
+  }
 }
 
 function beside(kib: number): string {

@@ -18,19 +18,20 @@ export function compareRegions(
   seen: readonly SeenRegion[],
 ): void {
   const { tally } = context;
-  const observations = () => seen.map(({ observation }) => observation);
   const whole = tally.check(
     sameRegions(expected, seen),
     { step },
     'regions',
     'every living process observes every region',
     () => names(expected),
-    () => names(observations()),
+    () => names(seen.map(({ observation }) => observation)),
   );
   if (!whole) return;
+  let same = 0;
   for (let index = 0; index < expected.length; index++) {
-    compareRegion(context, step, expected[index]!, seen[index]!);
+    same += compareRegion(context, step, expected[index]!, seen[index]!);
   }
+  for (const field of PAGE_FIELDS) tally.same(field, same);
 }
 
 function sameRegions(expected: readonly ExpectedRegion[], seen: readonly SeenRegion[]): boolean {
@@ -58,9 +59,9 @@ function names(list: readonly (ExpectedRegion | RegionObservation)[]): string {
     .join('; ');
 }
 
-function compareRegion(context: Context, step: number, expected: ExpectedRegion, seen: SeenRegion): void {
-  const { process, region, pages } = expected;
-  const { tally } = context;
+/** How many of its pages are as expected in all of {@link PAGE_FIELDS}; those are left to be counted. */
+function compareRegion(context: Context, step: number, expected: ExpectedRegion, seen: SeenRegion): number {
+  const { process, region, pages, snapshots } = expected;
   let same = 0;
   for (let page = 0; page < pages.length; page++) {
     if (isSamePage(context, pages[page]!, seen, page)) same++;
@@ -69,12 +70,12 @@ function compareRegion(context: Context, step: number, expected: ExpectedRegion,
       comparePage(context, { step, process, region, page }, pages[page]!, observed);
     }
   }
-  for (const field of PAGE_FIELDS) tally.same(field, same);
   const place = { step, process, region };
   comparePageScans(context, place, expected, seen);
-  expected.snapshots.forEach((snapshot, index) => {
-    compareSnapshot(context, place, snapshot, seen.observation.snapshots[index]!);
-  });
+  for (let index = 0; index < snapshots.length; index++) {
+    compareSnapshot(context, place, snapshots[index]!, seen.observation.snapshots[index]!);
+  }
+  return same;
 }
 
 function comparePage(context: Context, place: Place, expected: ExpectedPage, seen: PageObservation): void {

@@ -7,10 +7,13 @@ import {
 } from '../../model/observation.ts';
 import { STALE_SLACK } from '../../model/page-flags.ts';
 import { pageAddress } from '../../model/program.ts';
-import { type ExpectedMapping, expectSmaps } from '../../model/smaps.ts';
+import { type Bounds, type ExpectedMapping, expectSmaps } from '../../model/smaps.ts';
 import { describeNumber } from './bindings.ts';
 import type { Context } from './compare.ts';
 import type { Place, Tally } from './tally.ts';
+
+const FIELD_NAMES = SMAPS_FIELDS.map((name) => `smaps.${name}` as const);
+const ZERO: Bounds = { least: 0, most: 0 };
 
 /** To be called when what else was seen of the step is taken over into the model. */
 export function compareSmaps(context: Context, step: number, seen: readonly ProcessObservation[]): void {
@@ -21,14 +24,13 @@ export function compareSmaps(context: Context, step: number, seen: readonly Proc
     if (!smaps || !owner) continue;
     const expected = expectSmaps(state, owner);
     const ranges = expected.map((mapping) => addressesOf(mapping, state.regions[mapping.region]!));
-    const seenRanges = smaps.map(({ start, end }) => describeRange(start, end));
     const same = tally.check(
-      ranges.join() === seenRanges.join(),
+      sameRanges(ranges, smaps),
       { step, process },
       'smaps.mappings',
       'show_map_vma',
-      () => ranges.join(' ') || 'none',
-      () => seenRanges.join(' ') || 'none',
+      () => describeRanges(ranges),
+      () => describeRanges(smaps),
     );
     if (!same) continue;
     expected.forEach((mapping, index) => {
@@ -42,13 +44,23 @@ export function compareSmaps(context: Context, step: number, seen: readonly Proc
   }
 }
 
-function addressesOf({ region, first, end }: ExpectedMapping, pages: number): string {
+type Range = Pick<MappingObservation, 'start' | 'end'>;
+
+function addressesOf({ region, first, end }: ExpectedMapping, pages: number): Range {
   const start = BigInt(pageAddress(region, first, pages));
-  return describeRange(start, start + BigInt(end - first) * 4096n);
+  return { start, end: start + BigInt(end - first) * 4096n };
 }
 
-function describeRange(start: bigint, end: bigint): string {
-  return `${describeNumber(start)}-${describeNumber(end)}`;
+function sameRanges(a: readonly Range[], b: readonly Range[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ start, end }, index) => start === b[index]!.start && end === b[index]!.end)
+  );
+}
+
+function describeRanges(ranges: readonly Range[]): string {
+  const texts = ranges.map(({ start, end }) => `${describeNumber(start)}-${describeNumber(end)}`);
+  return texts.join(' ') || 'none';
 }
 
 function compareMapping(
@@ -59,20 +71,22 @@ function compareMapping(
 ): void {
   tally.equal(expected.vmFlags, seen.vmFlags, place, 'smaps.VmFlags', 'show_smap_vma_flags');
   const free: SmapsField[] = [];
-  for (const [index, name] of SMAPS_FIELDS.entries()) {
+  for (let index = 0; index < SMAPS_FIELDS.length; index++) {
+    const name = SMAPS_FIELDS[index]!;
+    const field = FIELD_NAMES[index]!;
     const bounds = expected.fields[name];
     if (name === 'THPeligible' && !bounds) continue;
-    const { least, most } = bounds ?? { least: 0, most: 0 };
+    const { least, most } = bounds ?? ZERO;
     const value = seen.fields[index]!;
     if (least !== most && least <= value && value <= most) {
       free.push(name);
-      tally.adopt(`smaps.${name}`, STALE_SLACK);
+      tally.adopt(field, STALE_SLACK);
       continue;
     }
     tally.check(
       least === most && value === least,
       place,
-      `smaps.${name}`,
+      field,
       'smaps_account',
       () => (least === most ? `${least}` : `${least} to ${most}`),
       () => `${value}`,

@@ -58,10 +58,10 @@ export class ByteReader {
     return high * 2 ** 32 + this.#bytes.readUInt32LE(at);
   }
 
-  /** A copy of `length` bytes and the padding behind them. */
+  /** `length` bytes where they are; the padding behind them is read as well. */
   bytes(length: number, what: string, where?: string): Uint8Array {
     const start = this.#take(Math.ceil(length / 8) * 8, what, where);
-    return new Uint8Array(this.#bytes.subarray(start, start + length));
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + start, length);
   }
 
   /** `length` bytes where they are. */

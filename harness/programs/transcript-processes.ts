@@ -66,8 +66,12 @@ function decodeSmapsFields(reader: ByteReader, where: string): number[] {
 }
 
 export function decodeRss(reader: ByteReader, where: string): Rss {
-  const line = (name: string) => reader.u32(name, where);
-  return { anon: line('RssAnon'), file: line('RssFile'), shmem: line('RssShmem'), swap: line('VmSwap') };
+  return {
+    anon: reader.u32('RssAnon', where),
+    file: reader.u32('RssFile', where),
+    shmem: reader.u32('RssShmem', where),
+    swap: reader.u32('VmSwap', where),
+  };
 }
 
 /** What each process has observed of each region the last time. One that is as before is the same object again. */
@@ -91,8 +95,10 @@ function decodeRegion(reader: ByteReader, what: string, last: LastRegions): Regi
   const snapshotCount = reader.u8('number of snapshots', what);
   const hugePages = reader.u16('number of pages of a huge region', what);
   const flags = reader.u16('flags of a region', what);
-  const kpages = decodeMask(reader, 'mask of pages with kpageflags', what);
-  const words = decodeMask(reader, 'mask of pages with words', what);
+  const kpagesLow = reader.u32('mask of pages with kpageflags', what);
+  const kpagesHigh = reader.u32('mask of pages with kpageflags', what);
+  const wordsLow = reader.u32('mask of pages with words', what);
+  const wordsHigh = reader.u32('mask of pages with words', what);
   const rangeCount = reader.u32('number of scanned ranges', what);
   reader.u32('padding');
 
@@ -102,6 +108,8 @@ function decodeRegion(reader: ByteReader, what: string, last: LastRegions): Regi
     if (before) return before;
     throw corrupt(offset, `${where} is said to be as before, and there is none before`);
   }
+  const kpages = new Mask(kpagesLow, kpagesHigh);
+  const words = new Mask(wordsLow, wordsHigh);
   const pages =
     hugePages > 0
       ? decodePageRuns(reader, hugePages, where)
@@ -120,11 +128,6 @@ function decodeRegion(reader: ByteReader, what: string, last: LastRegions): Regi
   };
   last.set(observation);
   return observation;
-}
-
-function decodeMask(reader: ByteReader, what: string, where: string): Mask {
-  const low = reader.u32(what, where);
-  return new Mask(low, reader.u32(what, where));
 }
 
 function decodeRange(reader: ByteReader, where: string): ScanRange {

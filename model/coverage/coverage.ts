@@ -153,14 +153,28 @@ interface Change {
 }
 
 function notePages(coverage: Coverage, change: Change): void {
-  const { step, actor, before, after } = change;
-  for (const [process, regions] of after.entries()) {
+  const { step, device, actor, before, after } = change;
+  const direct = namesOf(step.op, device);
+  const elsewhere = 'at' in step ? namesOf(`${step.op} elsewhere`, device) : direct;
+  for (let process = 0; process < after.length; process++) {
+    const regions = after[process];
     if (!regions) continue;
     const isChild = step.op === 'fork' && process === step.child;
+    const indirect = isChild ? namesOf('fork child', device) : elsewhere;
     const old = before[isChild ? step.by : process]!;
-    for (const [region, codes] of regions.entries()) {
+    for (let region = 0; region < regions.length; region++) {
       const within = 'at' in step && step.at.region === region && process === actor ? step.at : undefined;
-      noteRegion(coverage, change, { process, region, isChild, within, old: old[region]!, codes });
+      const codes = regions[region]!;
+      noteRegion(coverage, change, {
+        process,
+        region,
+        isChild,
+        within,
+        old: old[region]!,
+        codes,
+        direct,
+        indirect,
+      });
     }
   }
   if (change.moves && step.op === 'mremap') noteMoved(coverage, change, step);
@@ -194,16 +208,16 @@ interface RegionChange {
   within: PageRange | undefined;
   old: Uint8Array;
   codes: Uint8Array;
+  /** Of pages in the range of the step, and of others. */
+  direct: TransitionNames;
+  indirect: TransitionNames;
 }
 
 function noteRegion(
   coverage: Coverage,
-  { state, step, device, moves }: Change,
-  { process, region, isChild, within, old, codes }: RegionChange,
+  { state, step, moves }: Change,
+  { process, region, isChild, within, old, codes, direct, indirect }: RegionChange,
 ): void {
-  const name = isChild ? 'fork child' : 'at' in step ? `${step.op} elsewhere` : step.op;
-  const direct = namesOf(step.op, device);
-  const indirect = namesOf(name, device);
   let last = -1;
   for (let page = 0; page < codes.length; page++) {
     const [was, now] = [old[page]!, codes[page]!];
