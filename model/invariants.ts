@@ -6,7 +6,8 @@ import { fileIndex, linearIndex } from './page-index.ts';
 import { entryAt, frameAt } from './page-table.ts';
 import { PMD_PAGES, type RegionId } from './program.ts';
 import { rmapWalk } from './rmap.ts';
-import type { AnonVma, DeviceFile, Frame, Mm, Pte, State, Vma } from './state.ts';
+import type { AnonVma, DeviceFile, DevicePte, Frame, Mm, Pte, State, Vma } from './state.ts';
+import { findVma } from './vma.ts';
 
 /** One sentence per violation; none when all is well. */
 export function violations(state: State): string[] {
@@ -59,18 +60,26 @@ function checkVmas(mm: Mm, found: string[]): void {
 }
 
 function checkEntries(mm: Mm, mappings: Map<Frame, Pte[]>, found: string[]): void {
-  for (const [region, ptes] of mm.ptes.entries()) {
-    for (const [page, pte] of ptes.entries()) {
+  const faults: string[] = [];
+  for (let region = 0; region < mm.ptes.length; region++) {
+    const ptes = mm.ptes[region]!;
+    for (let page = 0; page < ptes.length; page++) {
+      const pte = ptes[page];
       if (!pte) continue;
-      const where = `p${mm.id} region ${region} page ${page}`;
-      if (pte.huge) found.push(`${where}: a PMD among PTEs`);
-      const vma = mm.vmas[region]!.find((candidate) => candidate.first <= page && page < candidate.end);
-      if (!vma) found.push(`${where}: an entry outside of all vmas`);
-      else checkEntry(where, vma, page, pte, found);
+      if (pte.huge) faults.push('a PMD among PTEs');
+      const vma = findVma(mm, region, page);
+      if (!vma) faults.push('an entry outside of all vmas');
+      else checkEntry(vma, page, pte, faults);
+      if (faults.length > 0) tell(found, faults, `p${mm.id} region ${region} page ${page}`);
       note(mappings, pte);
     }
     checkPmds(mm, region, mappings, found);
   }
+}
+
+/** Moves what is wrong with an entry to all that was found. */
+function tell(found: string[], faults: string[], where: string): void {
+  for (const fault of faults.splice(0)) found.push(`${where}: ${fault}`);
 }
 
 function note(mappings: Map<Frame, Pte[]>, entry: Pte): void {
@@ -81,56 +90,59 @@ function note(mappings: Map<Frame, Pte[]>, entry: Pte): void {
 }
 
 function checkPmds(mm: Mm, region: RegionId, mappings: Map<Frame, Pte[]>, found: string[]): void {
+  const ptes = mm.ptes[region]!;
+  const faults: string[] = [];
   for (const [index, pmd] of mm.pmds[region]!.entries()) {
     const first = index * PMD_PAGES;
-    const where = `p${mm.id} region ${region} PMD ${index}`;
-    const vma = mm.vmas[region]!.find(
-      (candidate) => candidate.first < first + PMD_PAGES && first < candidate.end,
-    );
-    if (pmd !== null && !vma) found.push(`${where}: a table or an entry that no vma needs`);
-    if (pmd !== 'table' && mm.ptes[region]!.slice(first, first + PMD_PAGES).some((pte) => pte !== null)) {
-      found.push(`${where}: PTEs without a table`);
+    const end = first + PMD_PAGES;
+    const vma = mm.vmas[region]!.find((candidate) => candidate.first < end && first < candidate.end);
+    if (pmd !== null && !vma) faults.push('a table or an entry that no vma needs');
+    if (pmd !== 'table' && hasEntry(ptes, first, end)) faults.push('PTEs without a table');
+    if (pmd !== null && pmd !== 'table' && vma) {
+      if (!pmd.huge || pmd.frame.pages?.length !== PMD_PAGES) faults.push('does not map a folio');
+      if (vma.first > first || vma.end < end) faults.push('maps more than its vma has');
+      checkEntry(vma, first, pmd, faults);
+      note(mappings, pmd);
     }
-    if (pmd === null || pmd === 'table' || !vma) continue;
-    if (!pmd.huge || pmd.frame.pages?.length !== PMD_PAGES) found.push(`${where}: does not map a folio`);
-    if (vma.first > first || vma.end < first + PMD_PAGES) found.push(`${where}: maps more than its vma has`);
-    checkEntry(where, vma, first, pmd, found);
-    note(mappings, pmd);
+    if (faults.length > 0) tell(found, faults, `p${mm.id} region ${region} PMD ${index}`);
   }
 }
 
-function checkEntry(where: string, vma: Vma, page: number, pte: Pte, found: string[]): void {
+function hasEntry(ptes: readonly (Pte | null)[], first: number, end: number): boolean {
+  for (let page = first; page < Math.min(end, ptes.length); page++) if (ptes[page] !== null) return true;
+  return false;
+}
+
+/** What is wrong with an entry of `vma`, without its place. */
+function checkEntry(vma: Vma, page: number, pte: Pte, faults: string[]): void {
   const { frame } = pte;
-  if (pte.kind === 'migration') found.push(`${where}: a migration entry at rest`);
-  if (pte.kind === 'exclusive' && !frame.exclusive)
-    found.push(`${where}: device-exclusive, and not exclusive`);
+  if (pte.kind === 'migration') faults.push('a migration entry at rest');
+  if (pte.kind === 'exclusive' && !frame.exclusive) faults.push('device-exclusive, and not exclusive');
   if ((pte.kind === 'device') !== (frame.kind === 'device')) {
-    found.push(`${where}: a ${pte.kind} entry of a ${frame.kind} page`);
+    faults.push(`a ${pte.kind} entry of a ${frame.kind} page`);
   }
-  if (pte.write && frame.file && !vma.shared)
-    found.push(`${where}: a page of a file, writable in a private mapping`);
+  if (pte.write && frame.file && !vma.shared) faults.push('a page of a file, writable in a private mapping');
   if (pte.kind === 'swap' || frame.kind === 'swap') {
-    checkSwapEntry(where, pte, found);
+    checkSwapEntry(pte, faults);
     return;
   }
-  if (pte.write && !vma.write) found.push(`${where}: writable in a vma without VM_WRITE`);
+  if (pte.write && !vma.write) faults.push('writable in a vma without VM_WRITE');
   if (pte.uffdWp && !vma.uffdWp)
-    found.push(`${where}: protected by userfaultfd in a vma that is not registered for it`);
-  if (pte.uffdWp && pte.write) found.push(`${where}: protected by userfaultfd, and writable`);
-  if ((pte.kind === 'marker') !== (frame.kind === 'none'))
-    found.push(`${where}: a ${pte.kind} entry of no page`);
+    faults.push('protected by userfaultfd in a vma that is not registered for it');
+  if (pte.uffdWp && pte.write) faults.push('protected by userfaultfd, and writable');
+  if ((pte.kind === 'marker') !== (frame.kind === 'none')) faults.push(`a ${pte.kind} entry of no page`);
   if (frame.kind === 'none') return;
   if (frame.kind === 'zero') {
-    if (pte.write) found.push(`${where}: the zero page is writable`);
+    if (pte.write) faults.push('the zero page is writable');
   } else if (frame.ksm) {
-    if (pte.write) found.push(`${where}: a page of KSM is writable`);
+    if (pte.write) faults.push('a page of KSM is writable');
   } else if (
     (!frame.head.anonVma && !frame.file) ||
     !rmapWalk(frame.head).some((visit) => visit.vma === vma)
   ) {
-    found.push(`${where}: the reverse mapping does not find this mapping`);
+    faults.push('the reverse mapping does not find this mapping');
   } else if (indexOf(vma, page, frame) !== frame.head.index + frame.offset) {
-    found.push(`${where}: the index of the page is not that of its place`);
+    faults.push('the index of the page is not that of its place');
   }
 }
 
@@ -138,14 +150,12 @@ function indexOf(vma: Vma, page: number, frame: Frame): number {
   return frame.file ? fileIndex(vma, page) : linearIndex(vma, page);
 }
 
-function checkSwapEntry(where: string, { kind, frame, readExclusive }: Pte, found: string[]): void {
-  if (kind !== 'swap' || frame.kind !== 'swap')
-    found.push(`${where}: a ${kind} entry of a ${frame.kind} page`);
+function checkSwapEntry({ kind, frame, readExclusive }: Pte, faults: string[]): void {
+  if (kind !== 'swap' || frame.kind !== 'swap') faults.push(`a ${kind} entry of a ${frame.kind} page`);
   if (readExclusive && frame.mapcount > 1) {
-    found.push(`${where}: an exclusive swap entry, one of ${frame.mapcount}`);
+    faults.push(`an exclusive swap entry, one of ${frame.mapcount}`);
   }
-  if (readExclusive && frame.cached)
-    found.push(`${where}: an exclusive swap entry of a page in the swap cache`);
+  if (readExclusive && frame.cached) faults.push('an exclusive swap entry of a page in the swap cache');
 }
 
 function checkFrame(frame: Frame, entries: readonly Pte[], found: string[]): void {
@@ -197,17 +207,21 @@ function checkDevices(state: State, mappings: ReadonlyMap<Frame, Pte[]>, found: 
 
 /** A stale pointer in a device's page table would be a use after free. */
 function checkDevicePageTable(file: DeviceFile, found: string[]): void {
-  for (const [region, entries] of file.pt.entries()) {
-    for (const [page, entry] of entries.entries()) {
-      if (!entry) continue;
-      const mapping = entryAt(file.mm, region, page);
-      const where = `device ${file.minor} of p${file.mm.id}, region ${region} page ${page}`;
-      if (!mapping || frameAt(mapping, page) !== entry.frame)
-        found.push(`${where}: the device maps a page that the process does not`);
-      else if (entry.atomic !== (mapping.kind === 'exclusive'))
-        found.push(`${where}: the device's entry is ${entry.atomic ? '' : 'not '}atomic`);
-      else if (entry.write && !mapping.write)
-        found.push(`${where}: the device may write what the process may not`);
+  for (let region = 0; region < file.pt.length; region++) {
+    const entries = file.pt[region]!;
+    for (let page = 0; page < entries.length; page++) {
+      const entry = entries[page];
+      const fault = entry && deviceEntryFault(entry, entryAt(file.mm, region, page), page);
+      if (fault)
+        found.push(`device ${file.minor} of p${file.mm.id}, region ${region} page ${page}: ${fault}`);
     }
   }
+}
+
+function deviceEntryFault(entry: DevicePte, mapping: Pte | null, page: number): string | undefined {
+  if (!mapping || frameAt(mapping, page) !== entry.frame)
+    return 'the device maps a page that the process does not';
+  if (entry.atomic !== (mapping.kind === 'exclusive'))
+    return `the device's entry is ${entry.atomic ? '' : 'not '}atomic`;
+  return entry.write && !mapping.write ? 'the device may write what the process may not' : undefined;
 }

@@ -21,8 +21,9 @@ export class InvariantTally {
   /** Adds all that another has. */
   add({ checked, divergences }: InvariantTally): void {
     for (const [name, times] of checked) this.held(name, times);
-    const isNew = ({ rule }: Divergence) => !this.divergences.some((known) => known.rule === rule);
-    for (const divergence of divergences) if (isNew(divergence)) this.divergences.push(divergence);
+    for (const divergence of divergences) {
+      if (!this.divergences.some(({ rule }) => rule === divergence.rule)) this.divergences.push(divergence);
+    }
   }
 
   check(name: InvariantName, holds: boolean, place: Place, seen: () => string): void {

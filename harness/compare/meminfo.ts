@@ -4,6 +4,12 @@ import { STALE_SLACK } from '../../model/page-flags.ts';
 import type { State } from '../../model/state.ts';
 import type { Place, Tally } from './tally.ts';
 
+type Gauge = (typeof GAUGES)[number];
+
+const FIELD_NAMES = Object.fromEntries(GAUGES.map((name) => [name, `meminfo.${name}`])) as {
+  [Name in Gauge]: `meminfo.${Name}`;
+};
+
 /** @param seen undefined where it was not looked at */
 export function compareMeminfo(
   tally: Tally,
@@ -17,8 +23,7 @@ export function compareMeminfo(
     const [bounds, value] = [expected[name], seen[name]];
     if (bounds === undefined || value === undefined) continue;
     const { least, most } = bounds;
-    const field = `meminfo.${name}` as const;
-    const unit = name.startsWith('HugePages') ? '' : ' KiB';
+    const field = FIELD_NAMES[name];
     if (least < most && least <= value && value <= most) {
       tally.adopt(field, STALE_SLACK);
       continue;
@@ -28,8 +33,12 @@ export function compareMeminfo(
       place,
       field,
       MEMINFO[name],
-      () => `${least === most ? least : `${least} to ${most}`}${unit} more than before`,
-      () => `${value}${unit} more than before`,
+      () => `${least === most ? least : `${least} to ${most}`}${unitOf(name)} more than before`,
+      () => `${value}${unitOf(name)} more than before`,
     );
   }
+}
+
+function unitOf(name: Gauge): string {
+  return name.startsWith('HugePages') ? '' : ' KiB';
 }

@@ -33,12 +33,10 @@ export function decodeProcess(
   const smaps = times(mappingCount, () => decodeMapping(reader, where));
   const rollup = flags & ProcessFlag['has-rollup'] ? decodeRollup(reader, where) : undefined;
   for (let index = 0; index < regionCount; index++) regions.push(decodeRegion(reader, what, last));
-  return {
-    process,
-    rss,
-    ...(flags & ProcessFlag['has-smaps'] ? { smaps } : {}),
-    ...(rollup ? { rollup } : {}),
-  };
+  const seen: ProcessObservation = { process, rss };
+  if (flags & ProcessFlag['has-smaps']) seen.smaps = smaps;
+  if (rollup) seen.rollup = rollup;
+  return seen;
 }
 
 /** The lines that were looked at. */
@@ -118,14 +116,9 @@ function decodeRegion(reader: ByteReader, what: string, last: LastRegions): Regi
   const mincore = flags & RegionFlag.mincore ? reader.bytes(length, 'mincore', where) : undefined;
   const ranges = times(rangeCount, () => decodeRange(reader, where));
   const snapshots = times(snapshotCount, () => decodeSnapshot(reader, where));
-  const observation = {
-    process,
-    region,
-    pages,
-    ...(mincore ? { mincore } : {}),
-    ...(flags & RegionFlag.scan ? { scan: ranges } : {}),
-    snapshots,
-  };
+  const observation: RegionObservation = { process, region, pages, snapshots };
+  if (mincore) observation.mincore = mincore;
+  if (flags & RegionFlag.scan) observation.scan = ranges;
   last.set(observation);
   return observation;
 }

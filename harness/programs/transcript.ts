@@ -118,19 +118,23 @@ function decodeStep(reader: ByteReader, index: number, last: LastRegions): StepO
   const processes = times(processCount, () => decodeProcess(reader, what, regions, last));
   const meminfo = flags & StepFlag.meminfo ? decodeGauges(reader, what) : undefined;
   const events = times(eventCount, () => decodeEvent(reader));
-  return {
+  const seen: StepObservation = {
     step,
     outcome: outcome(offset, kind, code, page),
-    ...(flags & StepFlag.counts ? { cpages, faults } : {}),
-    ...(data ? { data } : {}),
-    ...(bytes ? { bytes } : {}),
-    ...(parts ? { parts } : {}),
     messages,
     events,
     processes,
-    ...(meminfo ? { meminfo } : {}),
     regions,
   };
+  if (flags & StepFlag.counts) {
+    seen.cpages = cpages;
+    seen.faults = faults;
+  }
+  if (data) seen.data = data;
+  if (bytes) seen.bytes = bytes;
+  if (parts) seen.parts = parts;
+  if (meminfo) seen.meminfo = meminfo;
+  return seen;
 }
 
 function decodePart(reader: ByteReader, step: string, index: number): PartObservation {
