@@ -3,7 +3,6 @@
  * dmirror_check_atomic), make_device_exclusive() (mm/rmap.c), and how such an entry becomes present again
  * (mm/memory.c, restore_exclusive_pte).
  */
-
 import { setAlone } from './folded-ptes.ts';
 import { getUserPage } from './gup.ts';
 import { copyOut } from './ioctl.ts';

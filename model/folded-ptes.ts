@@ -27,7 +27,7 @@ export function setAlone({ mm, region }: Vma, pte: Pte): void {
   if (group.every(isAlike)) for (const other of group) delete other!.alone;
 }
 
-/** Whether the entry of a page is in a group with PTE_CONT. */
+/** Whether the entry of a page is in a group with PTE_CONT; without those, that of every page is (Profile.foldsPtes). */
 export function isFolded(ptes: readonly (Pte | null | undefined)[], page: number): boolean {
   return groupOf(ptes, page).every((pte) => !pte?.alone);
 }

@@ -32,7 +32,7 @@ export function pageOutFolios(state: State, vma: Vma, first: number, end: number
       page++;
       continue;
     }
-    const length = batch(state, vma, page, end);
+    const length = batch(vma, page, end);
     if (length === PMD_PAGES) {
       if (head.large.entries === PMD_PAGES) reclaimFolio(state, vma, page, head);
     } else if (!isMappedShared(state, head) && !head.pinned) {
@@ -46,7 +46,7 @@ export function pageOutFolios(state: State, vma: Vma, first: number, end: number
  * madvise_folio_pte_batch(): how many pages of one folio are mapped from `page` on, one after the other, by entries that are
  * the same but for what folio_pte_batch_flags() leaves out, which PTE_CONT is not.
  */
-function batch({ profile }: State, vma: Vma, page: number, end: number): number {
+function batch(vma: Vma, page: number, end: number): number {
   const ptes = vma.mm.ptes[vma.region]!;
   const folded = isFolded(ptes, page);
   const { head, offset } = ptes[page]!.frame;
@@ -54,7 +54,7 @@ function batch({ profile }: State, vma: Vma, page: number, end: number): number 
   while (page + length < end) {
     const pte = ptes[page + length];
     if (pte?.kind !== 'present' || pte.frame !== head.pages![offset + length]) break;
-    if (profile.foldsPtes && isFolded(ptes, page + length) !== folded) break;
+    if (isFolded(ptes, page + length) !== folded) break;
     length++;
   }
   return length;

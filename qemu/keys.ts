@@ -19,9 +19,7 @@ export interface SessionKeys {
 /** Makes a fresh pair of ed25519 key pairs; they live in memory and in the guest's initramfs only. */
 export function createSessionKeys(): SessionKeys {
   const client = createClientKey();
-  const host = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
-  const seed = Buffer.from(host.d as string, 'base64url');
-  const publicKey = Buffer.from(host.x as string, 'base64url');
+  const { seed, publicKey } = createHostKey();
   return {
     clientPrivateKey: client.private,
     clientPublicLine: client.public,
@@ -40,6 +38,18 @@ function createClientKey(): { private: string; public: string } {
     const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'hmmdiff' });
     if (!(ssh2.utils.parseKey(pair.private) instanceof Error)) return pair;
   }
+}
+
+/**
+ * Both keys in DER, of which they are the last 32 bytes (RFC 8410, 4 and 7). They are exported with their making: export()
+ * holds a lock that node 20 takes again when a garbage collection meanwhile ends the job that made the key.
+ */
+function createHostKey(): { seed: Buffer; publicKey: Buffer } {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+  });
+  return { seed: privateKey.subarray(-32), publicKey: publicKey.subarray(-32) };
 }
 
 /** Entries for the guest; put them into an archive of their own, behind the one of the userland. */

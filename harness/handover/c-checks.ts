@@ -12,16 +12,7 @@ import { traceCheck } from './c-check-trace.ts';
 import type { Context } from './c-context.ts';
 import { bytesBlock, bytesBody } from './c-snapshot-bytes.ts';
 import { hasHandler } from './c-steps.ts';
-import {
-  addressOf,
-  call,
-  indent,
-  meminfoVariable,
-  quote,
-  regionMacro,
-  vmstatVariable,
-  wordCode,
-} from './c-text.ts';
+import { addressOf, beforeVariable, call, indent, quote, regionMacro, wordCode } from './c-text.ts';
 import { placeInWords } from './words.ts';
 
 /** When a check is made: with the step's result, when a process has its turn, when all had theirs, at the end of
@@ -123,7 +114,7 @@ function vmEventChecks(): Record<`vmstat.${VmEvent}`, Checker> {
     const checker: Checker = ({ views }, { step }) => {
       const count = views[step]?.vmEvents?.[name];
       if (count === undefined) return [];
-      return [{ phase: 'end', lines: [`check_vmstat("${name}", ${vmstatVariable(name)}, ${count});`] }];
+      return [{ phase: 'end', lines: [`check_vmstat("${name}", ${beforeVariable(name)}, ${count});`] }];
     };
     return [`vmstat.${name}`, checker];
   });
@@ -139,7 +130,7 @@ function meminfoChecks(): Record<`meminfo.${Gauge}`, Checker> {
     const checker: Checker = ({ views, program }, { step }) => {
       const { least, most } = views[step]?.meminfo[name] ?? {};
       if (least === undefined || least !== most || OWN_GAUGES.includes(name)) return [];
-      const line = `check_meminfo("${name}", ${meminfoVariable(name)}, ${least});`;
+      const line = `check_meminfo("${name}", ${beforeVariable(name)}, ${least});`;
       return [{ phase: step === program.steps.length ? 'end' : 'frames', lines: [line] }];
     };
     return [`meminfo.${name}`, checker];

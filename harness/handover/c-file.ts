@@ -13,7 +13,7 @@ import { mainText } from './c-main.ts';
 import { codeOnly, mentions, partsFor } from './c-parts.ts';
 import { filesOf } from './c-region-files.ts';
 import { bufferPages } from './c-steps.ts';
-import { comment, indent, meminfoVariable } from './c-text.ts';
+import { beforeVariable, comment, indent } from './c-text.ts';
 import { bodies, MAIN, type Turn } from './c-turns.ts';
 import type { EmitOptions } from './emit-c.ts';
 import type { Symptom } from './symptom.ts';
@@ -193,8 +193,8 @@ function globals({ program, concurrent }: FileParts, code: string): string[] {
     ? concurrentBuffers(size)
     : [`static char buffer[${size}] __attribute__((aligned(PAGE)));`];
   return [
-    ...GAUGES.filter((name) => mentions(code, meminfoVariable(name))).map(
-      (name) => `static uint64_t ${meminfoVariable(name)};\t/* of /proc/meminfo */`,
+    ...GAUGES.filter((name) => mentions(code, beforeVariable(name))).map(
+      (name) => `static uint64_t ${beforeVariable(name)};\t/* of /proc/meminfo */`,
     ),
     ...(mentions(code, 'device') ? ['static int device[4];\t/* files of /dev/hmm_dmirrorN */'] : []),
     ...(concurrent || mentions(code, 'buffer') ? buffer : []),

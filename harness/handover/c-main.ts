@@ -1,10 +1,9 @@
 /** main() of a stand-alone program: it starts the first process, sees every end, and judges. */
-
 import { GAUGES } from '../../model/meminfo.ts';
 import type { ProcessId } from '../../model/program.ts';
 import { VM_EVENT_NAMES } from '../../model/vm-events.ts';
 import { mentions } from './c-parts.ts';
-import { indent, meminfoVariable, vmstatVariable } from './c-text.ts';
+import { beforeVariable, indent } from './c-text.ts';
 
 export interface MainOptions {
   processes: readonly ProcessId[];
@@ -31,13 +30,13 @@ export interface MainOptions {
 export function mainText(options: MainOptions): string {
   const { turns, devices, code, log, huge, slots, checks, attempts, judged = false } = options;
   const traces = mentions([code, ...checks].join('\n'), 'check_trace');
-  const counters = VM_EVENT_NAMES.filter((name) => mentions(checks.join('\n'), vmstatVariable(name)));
-  const gauges = GAUGES.filter((name) => mentions([code, ...checks].join('\n'), meminfoVariable(name)));
+  const counters = VM_EVENT_NAMES.filter((name) => mentions(checks.join('\n'), beforeVariable(name)));
+  const gauges = GAUGES.filter((name) => mentions([code, ...checks].join('\n'), beforeVariable(name)));
   return [
     attempts === undefined ? 'int main(void)' : 'int main(int argc, char **argv)',
     '{',
     ...(attempts === undefined ? [] : ['\tconst int attempts = argc > 1 ? atoi(argv[1]) : ATTEMPTS;']),
-    ...counters.map((name) => `\tuint64_t ${vmstatVariable(name)};`),
+    ...counters.map((name) => `\tuint64_t ${beforeVariable(name)};`),
     '\tint status;',
     '\tpid_t pid;',
     '',
@@ -62,8 +61,8 @@ export function mainText(options: MainOptions): string {
     ...(traces ? ['\ttrace_open();'] : []),
     ...(log ? ['\topen_log();'] : []),
     ...(turns ? ['\tmake_turns();'] : []),
-    ...counters.map((name) => `\t${vmstatVariable(name)} = vmstat("${name}");`),
-    ...gauges.map((name) => `\t${meminfoVariable(name)} = meminfo("${name}");`),
+    ...counters.map((name) => `\t${beforeVariable(name)} = vmstat("${name}");`),
+    ...gauges.map((name) => `\t${beforeVariable(name)} = meminfo("${name}");`),
     '\tsignal(SIGALRM, on_alarm);',
     ...(attempts === undefined ? once(options) : repeated(options, judged)),
     '}',

@@ -15,13 +15,8 @@ export function regionMacro(program: Program, region: RegionId): string {
   return twice ? `${own}_${region}` : own;
 }
 
-/** What main() calls the counter of /proc/vmstat that was noted. */
-export function vmstatVariable(name: VmEvent): string {
-  return `${name}_before`;
-}
-
-/** What main() notes a line of /proc/meminfo in. */
-export function meminfoVariable(name: Gauge): string {
+/** What main() notes a line of /proc/vmstat or /proc/meminfo in, before the first process. */
+export function beforeVariable(name: VmEvent | Gauge): string {
   return `${name}_before`;
 }
 

@@ -21,9 +21,7 @@ export const LIMIT_AFTER_HANG_MS = 2000;
  */
 const SILENCE_FACTOR = 4;
 
-/**
- * What costs as much as many steps: of programs of more than `always` steps, one of so many has it taken.
- */
+/** What costs as much as many steps: of programs of more than `always` steps, one of so many has it taken. */
 const DEAR: Readonly<Partial<Record<ObservationKind, { every: number; always: number }>>> = {
   rollup: { every: 8, always: 0 },
   meminfo: { every: 8, always: 8 },

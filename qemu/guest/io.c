@@ -69,6 +69,13 @@ ssize_t read_file(const char *path, char *buffer, size_t size)
 	return length;
 }
 
+const char *behind(const char *text, const char *name)
+{
+	const char *found = strstr(text, name);
+
+	return found ? found + strlen(name) : NULL;
+}
+
 int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -15,6 +15,9 @@ int writev_full(int fd, struct iovec *parts, int count);
 /* Reads a small file into `buffer` and ends it with a 0. Returns its length, -1 with errno. */
 ssize_t read_file(const char *path, char *buffer, size_t size);
 
+/* What stands behind the first `name` in `text`; NULL where it is not. */
+const char *behind(const char *text, const char *name);
+
 /* Writes `text` to the existing file `path`. Returns 0, -1 with errno. */
 int write_file(const char *path, const char *text);
 

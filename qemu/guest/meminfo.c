@@ -46,10 +46,10 @@ static int read_gauges(int32_t values[GAUGES])
 	if (read_file("/proc/meminfo", text, sizeof(text)) < 0)
 		return -1;
 	for (unsigned int i = 0; i < GAUGES; i++) {
-		const char *line = strstr(at, names[i]);
+		const char *number = behind(at, names[i]);
 
-		values[i] = line ? strtol(line + strlen(names[i]), NULL, 10) : NO_GAUGE;
-		at = line ? line : at;
+		values[i] = number ? strtol(number, NULL, 10) : NO_GAUGE;
+		at = number ? number : at;
 	}
 	if (values[GAUGE_SHMEM] != NO_GAUGE)
 		values[GAUGE_SHMEM] -= shared_pages() * (PAGE_BYTES / 1024);

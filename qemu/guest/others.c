@@ -31,8 +31,8 @@ static pid_t add(pid_t pid, struct others *others)
 	/* What is counted at once is in status alone (get_mm_counter_sum). */
 	if (read_of(pid, "status", text, sizeof(text)))
 		return -1;
-	anon = strstr(text, "\nRssAnon:");
-	others->anon += anon ? strtoul(anon + strlen("\nRssAnon:"), NULL, 10) : 0;
+	anon = behind(text, "\nRssAnon:");
+	others->anon += anon ? strtoul(anon, NULL, 10) : 0;
 	if (read_of(pid, "stat", text, sizeof(text)))
 		return -1;
 	/* Behind the name, which may have anything in it. */

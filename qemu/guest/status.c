@@ -2,10 +2,10 @@
 #include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "page_scan.h"
 #include "process.h"
 #include "program.h"
@@ -57,12 +57,12 @@ bool shmem_wanted(void)
 /* The number of the line `name`, which must be in `*text`; moves `*text` behind it. */
 static uint32_t take_line(char **text, const char *name)
 {
-	char *line = strstr(*text, name);
+	const char *number = behind(*text, name);
 
 	errno = 0;
-	if (!line)
+	if (!number)
 		fail("/proc/self/status has no %s", name);
-	return strtoul(line + strlen(name), text, 10);
+	return strtoul(number, text, 10);
 }
 
 /* Reads a file of /proc/self, whose text one read gives; `*fd` stays open for the next time. */

@@ -35,9 +35,9 @@ static int read_vm_events(void)
 	if (read_file("/proc/vmstat", text, sizeof(text)) < 0)
 		return -1;
 	for (unsigned int i = 0; i < VM_EVENTS; i++) {
-		const char *line = strstr(text, names[i]);
+		const char *number = behind(text, names[i]);
 
-		events[i] = line ? strtoull(line + strlen(names[i]), NULL, 10) : NO_VM_EVENT;
+		events[i] = number ? strtoull(number, NULL, 10) : NO_VM_EVENT;
 	}
 	return 0;
 }
