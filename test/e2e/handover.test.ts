@@ -35,6 +35,7 @@ const EVERY = process.env.HMMDIFF_ALL_PROGRAMS ? 1 : 12;
 /** In any case: programs with what went wrong in C once. What follows a reload looks for chunks behind it in the log. */
 const ALWAYS: ReadonlySet<string> = new Set([
   'mlock-counts-mappings',
+  'mlocked-pages-migrate',
   'pageout-of-shmem-without-swap',
   'pinned-page-is-kept-by-reclaim',
   'reload-makes-devices-anew',

@@ -84,6 +84,24 @@ static int clear_refs(void)
 }
 
 //---
+/* Everything under test is done by one CPU. main() stays free, to tell when that hangs. */
+static void pin(void)
+{
+	cpu_set_t set;
+	int cpu = 0;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		cannot("CPU affinity: %s", strerror(errno));
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &set))
+			cpu = i;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		cannot("CPU affinity: %s", strerror(errno));
+}
+
+//---
 /*
  * What the advice leaves in this CPU's batches (mm/folio.c) is done when the step is over: MADV_COLD begins with
  * lru_add_drain().

@@ -1,24 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //---
-/* Everything under test is done by one CPU. main() stays free, to tell when that hangs. */
-static void pin(void)
-{
-	cpu_set_t set;
-	int cpu = 0;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		cannot("CPU affinity: %s", strerror(errno));
-	for (int i = 0; i < CPU_SETSIZE; i++)
-		if (CPU_ISSET(i, &set))
-			cpu = i;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		cannot("CPU affinity: %s", strerror(errno));
-}
-
-//---
 /* The processes are killed as their parent dies, if they can be. */
 static void on_alarm(int number)
 {
