@@ -2,6 +2,7 @@ import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { VIEWS } from '../../harness/against/views.ts';
 import { repositoryRoot } from '../../harness/paths.ts';
 import { type Verdict, verdictSchema } from '../../harness/report/verdict.ts';
 import { temporaryDirectory } from '../harness/temporary.ts';

@@ -1,5 +1,6 @@
 /** Emitted C programs, built with a tree's own headers and run in one guest. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { RunEvents } from '../../../harness/events.ts';
@@ -34,8 +35,10 @@ export async function runEmitted(
   programs: readonly EmittedProgram[],
   folder: string,
 ): Promise<EmittedRun> {
-  const entries: InitramfsEntry[] = [{ type: 'directory', path: '/repro' }];
-  for (const program of programs) entries.push(await compile(kernel, program, folder));
+  const entries = [
+    { type: 'directory', path: '/repro' },
+    ...(await compileAll(kernel, programs, folder)),
+  ] as const;
   const base = await baseImage(kernel, await buildGuestPrograms(kernel, context), context);
   const image = join(folder, `${kernel.arch}.cpio`);
   await writeFile(image, Buffer.concat([await readFile(base), await newcArchive(entries)]));
@@ -61,6 +64,21 @@ export async function runEmitted(
   const splats = session.guest.splats.map(({ title }) => title);
   await session.stop();
   return { results, splats };
+}
+
+/** As many at a time as there are processors. */
+async function compileAll(
+  kernel: KernelBuild,
+  programs: readonly EmittedProgram[],
+  folder: string,
+): Promise<InitramfsEntry[]> {
+  const entries: InitramfsEntry[] = [];
+  const left = programs.entries();
+  const worker = async () => {
+    for (const [index, program] of left) entries[index] = await compile(kernel, program, folder);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  return entries;
 }
 
 async function compile(
