@@ -29,19 +29,35 @@ export interface EmittedRun {
   splats: string[];
 }
 
+/** A guest has its programs in memory: some 800 KiB each. */
+const PROGRAMS_PER_GUEST = 150;
+
 /** Builds and runs programs, each on a test_hmm that was loaded for it. Files and consoles go into `folder`. */
 export async function runEmitted(
   kernel: KernelBuild,
   programs: readonly EmittedProgram[],
   folder: string,
 ): Promise<EmittedRun> {
-  const entries = [
-    { type: 'directory', path: '/repro' },
-    ...(await compileAll(kernel, programs, folder)),
-  ] as const;
+  const entries = await compileAll(kernel, programs, folder);
+  const run: EmittedRun = { results: new Map(), splats: [] };
+  for (let first = 0; first < programs.length; first += PROGRAMS_PER_GUEST) {
+    const range = [first, first + PROGRAMS_PER_GUEST] as const;
+    await runInGuest(run, kernel, programs.slice(...range), entries.slice(...range), folder);
+  }
+  return run;
+}
+
+async function runInGuest(
+  { results, splats }: EmittedRun,
+  kernel: KernelBuild,
+  programs: readonly EmittedProgram[],
+  entries: readonly InitramfsEntry[],
+  folder: string,
+): Promise<void> {
   const base = await baseImage(kernel, await buildGuestPrograms(kernel, context), context);
   const image = join(folder, `${kernel.arch}.cpio`);
-  await writeFile(image, Buffer.concat([await readFile(base), await newcArchive(entries)]));
+  const archive = await newcArchive([{ type: 'directory', path: '/repro' }, ...entries]);
+  await writeFile(image, Buffer.concat([await readFile(base), archive]));
   const guestFolder = join(folder, kernel.arch);
   await mkdir(guestFolder, { recursive: true });
   await using session = await Session.start({
@@ -53,7 +69,6 @@ export async function runEmitted(
     calibration: new Calibration(),
   });
   const parameters = await session.moduleParameters();
-  const results: EmittedRun['results'] = new Map();
   for (const { name } of programs) {
     // What a program adds as swap space stays when it ends.
     const load = `swapoff /dev/zram0; rmmod test_hmm; insmod /lib/modules/test_hmm.ko ${parameters}`;
@@ -61,9 +76,8 @@ export async function runEmitted(
     const [, text, status] = /^(.*)status (\d+)\n$/s.exec(stdout) ?? [];
     results.set(name, { status: Number(status), text: text ?? stdout });
   }
-  const splats = session.guest.splats.map(({ title }) => title);
+  splats.push(...session.guest.splats.map(({ title }) => title));
   await session.stop();
-  return { results, splats };
 }
 
 /** As many at a time as there are processors. */
