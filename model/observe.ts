@@ -5,7 +5,7 @@ import { mapcountOf } from './folio.ts';
 import { type ExpectedPageFlags, pageFlags } from './page-flags.ts';
 import { mincore, scanCategories } from './page-scan.ts';
 import { entryAt, hugeEntry } from './page-table.ts';
-import { type DeviceMinor, PMD_PAGES, type ProcessId, type RegionId } from './program.ts';
+import { type DeviceMinor, PMD_PAGES, type ProcessId, type RegionId, type Step } from './program.ts';
 import { snapshotBytes } from './snapshot.ts';
 import type { ExpectedFault, Frame, Process, Pte, Rule, State, Vma } from './state.ts';
 import { type ExpectedRss, expectRss } from './status.ts';
@@ -105,14 +105,25 @@ function markVma({ mm, region, first, end }: Vma): void {
 }
 
 /**
+ * Every living process in the order in which they look at themselves after a step: who made it first, who makes the next one
+ * last, which saves the guest switches (qemu/guest/sequence.c, next_observer).
+ */
+export function observers(state: State, steps: readonly Step[], index: number): Process[] {
+  const [actor, next] = [steps[index]!.by, steps[index + 1]?.by];
+  const rank = ({ id }: Process): number => (id === actor ? 0 : id === next ? 2 : 1);
+  return state.processes.filter((process) => process !== null).sort((a, b) => rank(a) - rank(b));
+}
+
+/**
  * The page faults that observing causes: a process tries to read every present page, also those that it may not
  * (PROT_NONE). They come after the events of the step.
+ *
+ * @param processes in the order in which they look ({@link observers})
  */
-export function observationFaults(state: State): ExpectedFault[] {
+export function observationFaults(state: State, processes: readonly Process[]): ExpectedFault[] {
   const faults: ExpectedFault[] = [];
   if (!state.profile.tracesFaults) return faults;
-  for (const process of state.processes) {
-    if (!process) continue;
+  for (const process of processes) {
     for (const vmas of process.mm.vmas) for (const vma of vmas) if (!vma.read) addRefusedReads(faults, vma);
   }
   return faults;

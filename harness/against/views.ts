@@ -5,7 +5,13 @@
 import { apply, applyEnd, type StepExpectation } from '../../model/apply.ts';
 import { initialState } from '../../model/initial-state.ts';
 import type { ProgramTranscript, StepObservation } from '../../model/observation.ts';
-import { markObserved, observationFaults, observe, observeProcesses } from '../../model/observe.ts';
+import {
+  markObserved,
+  observationFaults,
+  observe,
+  observeProcesses,
+  observers,
+} from '../../model/observe.ts';
 import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
 import { decodePagemap, decodePte, type PagemapEntry, type TraceEntry } from '../../model/pagemap.ts';
@@ -68,7 +74,7 @@ export function* expectedViews(program: Program, profile: Profile): Generator<Vi
   const state = initialState(profile, program.regions);
   for (const [index, step] of program.steps.entries()) {
     const expected = apply(state, step, index);
-    const events = [...expected.events, ...observationFaults(state)];
+    const events = [...expected.events, ...observationFaults(state, observers(state, program.steps, index))];
     yield {
       result: resultText({ ...expected, data: expected.data?.map(BigInt) }),
       status: lines(observeProcesses(state), ({ process, rss }) => rssText(process, rss.anon, rss.swap)),

@@ -10,8 +10,9 @@ import {
   observationFaults,
   observe,
   observeProcesses,
+  observers,
 } from '../../model/observe.ts';
-import type { Program } from '../../model/program.ts';
+import type { Program, Step } from '../../model/program.ts';
 import type { Frame, State } from '../../model/state.ts';
 import { VM_EVENT_NAMES, VM_EVENTS, type VmEvents } from '../../model/vm-events.ts';
 import { Bindings } from './bindings.ts';
@@ -97,7 +98,15 @@ export function compare(
       const own = isOne ? tally : new Tally();
       const regions = observe(future.state);
       const context = { ...future, tally: own, environment };
-      compareStep(context, { index, future, regions, seen, seenRegions: seenSteps.regions, base });
+      compareStep(context, {
+        steps: program.steps,
+        index,
+        future,
+        regions,
+        seen,
+        seenRegions: seenSteps.regions,
+        base,
+      });
       return { future, own, regions };
     });
     const chosen = choose(tried);
@@ -162,6 +171,7 @@ export interface Context {
 
 /** A step as the model has it, in one of its worlds, and as it was seen. */
 interface BothSides {
+  steps: readonly Step[];
   index: number;
   future: Future;
   regions: readonly ExpectedRegion[];
@@ -174,7 +184,7 @@ interface BothSides {
 /** Everything of a step but what holds without the model. */
 function compareStep(
   context: Context,
-  { index, future: { expected, parts, order }, regions, seen, seenRegions, base }: BothSides,
+  { steps, index, future: { expected, parts, order }, regions, seen, seenRegions, base }: BothSides,
 ): void {
   const { tally, state } = context;
   context.bindings.begin(foliosOf(regions, state));
@@ -188,7 +198,12 @@ function compareStep(
     if (seen.events.length > 0) tally.note(TOGETHER_EVENT_SLACK, seen.events.length);
     for (const divergence of tally.divergences) divergence.rule += `; the nearest order is ${order}`;
   } else {
-    compareEvents(context, index, [...expected.events, ...observationFaults(state)], seen.events);
+    compareEvents(
+      context,
+      index,
+      [...expected.events, ...observationFaults(state, observers(state, steps, index))],
+      seen.events,
+    );
   }
 }
 

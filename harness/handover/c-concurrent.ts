@@ -19,15 +19,24 @@ export interface ConcurrentParts {
 
 export const CONCURRENT_HEADERS: readonly string[] = ['poll.h', 'pthread.h', 'stdatomic.h', 'time.h'];
 
-/** Tables, and what each actor does. */
-export function concurrentText({ tables, written, functions }: ConcurrentParts): string[] {
+/**
+ * Tables, and what each actor does.
+ *
+ * @param processes the functions of the processes
+ */
+export function concurrentText(
+  { tables, written, functions }: ConcurrentParts,
+  processes: readonly string[],
+): string[] {
   const words = [
     'static const struct written_word written_words[WRITTEN] = {',
     ...written.map((word) => `\t${word},`),
     '};',
   ].join('\n');
   const all = [...(tables.length > 0 ? [tables.join('\n')] : []), ...functions];
-  return all.some((text) => /\bcheck_(?:content|read)\b|\bROUND\b/.test(text)) ? [words, ...all] : all;
+  return [...all, ...processes].some((text) => /\bcheck_(?:content|read)\b|\bROUND\b/.test(text))
+    ? [words, ...all]
+    : all;
 }
 
 export function concurrentDefinitions(

@@ -12,7 +12,7 @@ import { definitions } from './c-definitions.ts';
 import { mainText } from './c-main.ts';
 import { codeOnly, mentions, partsFor } from './c-parts.ts';
 import { filesOf } from './c-region-files.ts';
-import { bufferPages } from './c-steps.ts';
+import { bufferPages, drainsAfter } from './c-steps.ts';
 import { beforeVariable, comment, indent } from './c-text.ts';
 import { bodies, MAIN, type Turn } from './c-turns.ts';
 import type { EmitOptions } from './emit-c.ts';
@@ -66,7 +66,8 @@ export function fileText(parts: FileParts): string {
   const ownFunctions = processes.map((process) =>
     processFunction(process, all.get(process) ?? STAY, prepare),
   );
-  const functions = [...(concurrent ? concurrentText(concurrent) : []), ...ownFunctions];
+  const actors = concurrent ? concurrentText(concurrent, ownFunctions) : [];
+  const functions = [...actors, ...ownFunctions];
   const main = mainText({
     processes,
     turns: TURNS.some((name) => functions.some((text) => mentions(codeOnly(text), name))),
@@ -80,6 +81,7 @@ export function fileText(parts: FileParts): string {
     huge: program.regions.some(({ pages }) => isHugeRegion(pages)),
     slots,
     checks: all.get(MAIN) ?? [],
+    drains: drainsAfter(program, last),
     ...(concurrent ? { attempts: concurrent.attempts, judged: concurrent.columns > 0 } : {}),
   });
   const used = partsFor([...functions, main].join('\n'));
@@ -109,7 +111,7 @@ export function fileText(parts: FileParts): string {
     globals(parts, code),
     ...used.map((part) => [part]),
     count > 1 ? processes.map((process) => `static void p${process}(void) __attribute__((noreturn));`) : [],
-    ...(concurrent ? concurrentText(concurrent) : []).map((text) => [text]),
+    ...actors.map((text) => [text]),
     ...ownFunctions.toReversed().map((text) => [text]),
     [main],
   ];

@@ -23,6 +23,8 @@ export interface MainOptions {
   checks: readonly string[];
   /** So often it is all repeated until it fails; once by default. */
   attempts?: number;
+  /** Whether LRU batches are drained before main() looks at /proc/meminfo behind the last step. */
+  drains: boolean;
   /** Whether what was seen must be in a table. */
   judged?: boolean;
 }
@@ -62,6 +64,8 @@ export function mainText(options: MainOptions): string {
     ...(log ? ['\topen_log();'] : []),
     ...(turns ? ['\tmake_turns();'] : []),
     ...counters.map((name) => `\t${beforeVariable(name)} = vmstat("${name}");`),
+    // Else pages that somebody has left in the batches go while the program runs.
+    ...(gauges.length > 0 ? ['\tdrain_lru_of_processes();'] : []),
     ...gauges.map((name) => `\t${beforeVariable(name)} = meminfo("${name}");`),
     '\tsignal(SIGALRM, on_alarm);',
     ...(attempts === undefined ? once(options) : repeated(options, judged)),
@@ -70,7 +74,8 @@ export function mainText(options: MainOptions): string {
 }
 
 /** The processes, from the first one's start to the end of all. */
-function run({ processes, code, checks }: MainOptions): string[] {
+function run({ processes, code, checks, drains }: MainOptions): string[] {
+  const drain = drains && mentions(checks.join('\n'), 'check_meminfo') ? ['drain_lru_of_processes();'] : [];
   return [
     'alarm(LIMIT_S);',
     '',
@@ -88,7 +93,7 @@ function run({ processes, code, checks }: MainOptions): string[] {
     '\t\tkill(shared->pid[i], SIGKILL);',
     'while (wait(NULL) > 0)',
     '\t;',
-    ...(checks.length > 0 ? ['', 'if (shared->finished) {', ...checks.map(indent), '}'] : []),
+    ...(checks.length > 0 ? ['', 'if (shared->finished) {', ...[...drain, ...checks].map(indent), '}'] : []),
   ];
 }
 

@@ -116,6 +116,9 @@ function decodeStep(reader: ByteReader, index: number, last: LastRegions): StepO
     flags & StepFlag.parts ? times(dataCount, (part) => decodePart(reader, what, part)) : undefined;
   const regions: RegionObservation[] = [];
   const processes = times(processCount, () => decodeProcess(reader, what, regions, last));
+  // They come in the order in which they had their turns (model/observe.ts, observers).
+  processes.sort((a, b) => a.process - b.process);
+  regions.sort((a, b) => a.process - b.process);
   const meminfo = flags & StepFlag.meminfo ? decodeGauges(reader, what) : undefined;
   const events = times(eventCount, () => decodeEvent(reader));
   const seen: StepObservation = {

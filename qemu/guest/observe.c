@@ -9,7 +9,6 @@
 
 #include "guard.h"
 #include "observe.h"
-#include "ops.h"
 #include "pages.h"
 #include "page_scan.h"
 #include "process.h"
@@ -53,10 +52,12 @@ static uint64_t pfn_of(unsigned int page)
 	return shared->pages.pagemap[page] & PM_PFRAME_MASK;
 }
 
+/* So many words that nobody wants cost less than a second pread(). */
+#define MAX_GAP	4
+
 /*
- * The present pages from `first` on whose PFNs go up, go down or stay the same one by one: the page allocator hands
- * them out like that, and one pread() then serves them all. Never spans a page that is not present, whose number is
- * no PFN.
+ * The present pages from `first` on whose PFNs are close to each other: the page allocator hands them out like that, and one
+ * pread() then serves them all. Never spans a page that is not present, whose number is no PFN.
  */
 struct run {
 	unsigned int	first;
@@ -68,17 +69,16 @@ struct run {
 static struct run find_run(unsigned int first, unsigned int pages)
 {
 	struct run run = { first, first + 1, pfn_of(first), pfn_of(first) };
-	int64_t step = 0;
 
 	for (; run.end < pages && is_present(run.end); run.end++) {
-		const int64_t delta = pfn_of(run.end) - pfn_of(run.end - 1);
+		const uint64_t pfn = pfn_of(run.end);
+		const uint64_t lowest = pfn < run.lowest ? pfn : run.lowest;
+		const uint64_t highest = pfn > run.highest ? pfn : run.highest;
 
-		if (run.end == first + 1)
-			step = delta;
-		if (delta != step || delta < -1 || delta > 1)
+		if (highest - lowest > run.highest - run.lowest + 1 + MAX_GAP || highest - lowest >= MAX_HUGE_PAGES)
 			break;
-		run.lowest += delta < 0 ? -1 : 0;
-		run.highest += delta > 0 ? 1 : 0;
+		run.lowest = lowest;
+		run.highest = highest;
 	}
 	return run;
 }
@@ -238,9 +238,6 @@ void observe_self(void)
 	struct process_record *record = transcript_append(sizeof(*record));
 
 	*record = (struct process_record){ .process = self.number };
-	/* The first does it for all, which run on the same CPU. */
-	if (shared->control.settles && self.number == next_alive(0))
-		drain_lru();
 	if (observe & OBSERVE_STATUS) {
 		if (!rss_wanted()) {
 			record->flags |= PROCESS_WITHOUT_RSS;

@@ -300,7 +300,7 @@ void run_program(uint32_t sequence, struct transcript_header *header)
 		become_first_process();
 		files_make();
 		if (program.header.observe & OBSERVE_STATUS)
-			c->base = read_rss();
+			c->base = read_base();
 		sequence_play();
 	}
 	supervise(header);

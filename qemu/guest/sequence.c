@@ -30,6 +30,13 @@ static void begin_record(void)
 	*record = (struct step_record){ .step = c->steps };
 }
 
+static uint32_t next_step(void)
+{
+	const uint32_t step = shared->control.step;
+
+	return step + 1 + (program.steps[step].op == OP_TOGETHER ? program.steps[step].count : 0);
+}
+
 static void end_record(void)
 {
 	struct control *c = &shared->control;
@@ -45,7 +52,7 @@ static void end_record(void)
 		current_record()->events = op == OP_TOGETHER ? trace_append_all() : trace_append(traced_cpu);
 	c->committed = c->used;
 	c->steps++;
-	c->step += op == OP_TOGETHER ? 1 + program.steps[c->step].count : 1;
+	c->step = next_step();
 }
 
 /* Sets the turn to the actor of the current step, or to the first process to leave when there are no more steps. */
@@ -55,7 +62,7 @@ static void turn_to_actor(void)
 
 	if (c->step == program.header.steps) {
 		c->phase = PHASE_END;
-		c->turn = next_alive(0);
+		c->turn = first_alive();
 	} else {
 		c->phase = PHASE_ACT;
 		c->turn = program.steps[c->step].by;
@@ -63,19 +70,49 @@ static void turn_to_actor(void)
 	}
 }
 
-/* Sets the turn to the first process from `process` on that has to observe itself, or goes on to the next step. */
-static void turn_to_observer(unsigned int process)
+/*
+ * A process that waits for its turn again costs two switches, which is why who is there already comes first and who makes the
+ * next step comes last (model/observe.ts, observers).
+ */
+static unsigned int next_observer(void)
+{
+	const struct control *c = &shared->control;
+	const uint32_t left = c->observers & c->alive;
+	const uint32_t next = next_step();
+	const uint32_t last = next < program.header.steps ? 1u << program.steps[next].by : 0;
+
+	if (!left)
+		return NOBODY;
+	if (left & 1u << c->turn)
+		return c->turn;
+	return __builtin_ctz(left & ~last ? left & ~last : left);
+}
+
+/* Sets the turn to the next process that has to observe itself, or goes on to the next step. */
+static void turn_to_observer(void)
 {
 	struct control *c = &shared->control;
-	const unsigned int next = next_alive(process);
+	const unsigned int next = next_observer();
 
-	if (next != NOBODY && program.header.observe & OBSERVE_IN_PROCESS) {
+	if (next != NOBODY) {
 		c->phase = PHASE_OBSERVE;
 		c->turn = next;
 	} else {
 		end_record();
 		turn_to_actor();
 	}
+}
+
+/* What the step has left is now looked at by each process. */
+static void turn_to_observers(void)
+{
+	struct control *c = &shared->control;
+
+	c->observers = program.header.observe & OBSERVE_IN_PROCESS ? c->alive : 0;
+	/* Once for all, which run on the same CPU. */
+	if (c->observers && c->settles)
+		drain_lru();
+	turn_to_observer();
 }
 
 /* The process of this step does not exist, since the fork that was to make it failed. */
@@ -86,7 +123,7 @@ static void skip_missing_actors(void)
 	while (c->phase == PHASE_ACT && !is_alive(c->turn)) {
 		current_record()->outcome = OUTCOME_ERRNO;
 		current_record()->code = ESRCH;
-		turn_to_observer(0);
+		turn_to_observers();
 	}
 }
 
@@ -101,13 +138,14 @@ static void take_turn(void)
 			announce_step(c->step);
 		if (run_step(c->step))
 			return;		/* the child; its parent sets the turn */
-		turn_to_observer(0);
+		turn_to_observers();
 		break;
 	case PHASE_TOGETHER:
 		break;
 	case PHASE_OBSERVE:
 		observe_self();
-		turn_to_observer(self.number + 1);
+		c->observers &= ~(1u << self.number);
+		turn_to_observer();
 		break;
 	case PHASE_END:
 		if (program.header.flags & PROGRAM_ANNOUNCE)
@@ -184,7 +222,7 @@ void sequence_after_exit(void)
 	if (c->phase == PHASE_END) {
 		turn_to_actor();
 	} else {
-		turn_to_observer(0);
+		turn_to_observers();
 		skip_missing_actors();
 	}
 	atomic_fetch_add(&c->progress, 1);

@@ -86,11 +86,11 @@ struct step_record *current_record(void)
 	return (struct step_record *)(shared->transcript + shared->control.record);
 }
 
-unsigned int next_alive(unsigned int process)
+unsigned int first_alive(void)
 {
-	while (process < MAX_PROCESSES && !is_alive(process))
-		process++;
-	return process;
+	const uint32_t alive = shared->control.alive;
+
+	return alive ? __builtin_ctz(alive) : NOBODY;
 }
 
 static void vnote_failure(const char *format, va_list arguments)

@@ -72,6 +72,7 @@ struct control {
 	uint32_t	phase;
 	uint32_t	turn;		/* NOBODY: the program is over */
 	uint32_t	alive;		/* bit per process */
+	uint32_t	observers;	/* bit per process that has not observed itself since the step */
 	uint32_t	opened;		/* bit per device that was opened */
 	uint32_t	released;	/* bit per device that was taken its memory by RELEASE */
 	uint32_t	settles;	/* the CPU's LRU batches are drained before anything is observed: after an mlock */
@@ -133,9 +134,16 @@ struct pages {
 	uint64_t	buffer[MAX_HUGE_PAGES];
 };
 
+/* What a process has beside its regions where RssAnon alone changes: the same in all programs (touch_own_memory). */
+struct base {
+	struct rss	rss;
+	bool		known;
+};
+
 struct shared {
 	struct control	control __attribute__((aligned(PAGE_BYTES)));
 	uint8_t		trace_page[TRACE_PAGE_MAX] __attribute__((aligned(PAGE_BYTES)));
+	struct base	base;
 	struct scan	scan;
 	struct pages	pages;
 	/* The text of two files; each page of a region may be a mapping, of a thousand characters. */
@@ -174,8 +182,8 @@ static inline bool is_alive(unsigned int process)
 	return shared->control.alive & 1u << process;
 }
 
-/* The first living process from `process` on, or NOBODY. */
-unsigned int next_alive(unsigned int process);
+/* The first living process, or NOBODY. */
+unsigned int first_alive(void);
 
 /* Notes that the agent itself failed, with the name of errno if that is not 0; the program has no transcript then. */
 __attribute__((format(printf, 1, 2)))

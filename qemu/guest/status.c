@@ -13,8 +13,10 @@
 #include "smaps.h"
 #include "status.h"
 
-/* statm at each step would cost 0.05 of the bare run's time, and status five times as much. */
-#define RSS_PER_PROGRAM	8
+/* statm at each step would cost 0.05 of the bare run's time, and status five times as much: of longer programs, a quarter. */
+#define RSS_PER_PROGRAM		8
+#define MANY_STEPS		(2 * RSS_PER_PROGRAM)
+#define STATUS_EVERY		4
 
 /* More than the deepest calls of this agent need. */
 #define STACK_BYTES	(128 * 1024)
@@ -37,16 +39,26 @@ void touch_own_memory(void)
 	touch((uintptr_t)__data_start, (uintptr_t)_end);
 }
 
+static bool is_due(unsigned int every)
+{
+	return dear_wanted() || (shared->control.steps + 1) % every == 0;
+}
+
+static unsigned int rss_every(void)
+{
+	return program.header.steps / RSS_PER_PROGRAM + 1;
+}
+
 bool rss_wanted(void)
 {
-	const unsigned int every = program.header.steps / RSS_PER_PROGRAM + 1;
-
-	return dear_wanted() || (shared->control.steps + 1) % every == 0;
+	return is_due(rss_every());
 }
 
 bool status_wanted(void)
 {
-	return dear_wanted() || (!shared->control.anonymous && rss_wanted());
+	const unsigned int every = rss_every() * (program.header.steps > MANY_STEPS ? STATUS_EVERY : 1);
+
+	return shared->control.anonymous ? smaps_wanted() : is_due(every);
 }
 
 bool shmem_wanted(void)
@@ -129,6 +141,18 @@ struct rss read_rss(void)
 	rss.shmem = take_line(&at, "\nRssShmem:") - own * (PAGE_BYTES / 1024);
 	rss.swap = take_line(&at, "\nVmSwap:");
 	return rss;
+}
+
+struct rss read_base(void)
+{
+	struct base *base = &shared->base;
+
+	/* Files and swap may be left from elsewhere. */
+	if (!shared->control.anonymous)
+		return read_rss();
+	if (!base->known)
+		*base = (struct base){ .rss = read_rss(), .known = true };
+	return base->rss;
 }
 
 /* fs/proc/array.c, proc_pid_statm(): size, resident, shared (of files and shmem), in pages; it counts as task_mem() does. */

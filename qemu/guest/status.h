@@ -15,7 +15,10 @@ void touch_own_memory(void);
 /* Whether RssAnon is read after the current step: at eight steps or more of a program, at each of a shorter one. */
 bool rss_wanted(void);
 
-/* Whether the other RSS lines are as well: where files or swap are in play, and elsewhere with smaps. */
+/*
+ * Whether the other RSS lines are as well: where files or swap are in play, at a quarter of these steps of a longer program;
+ * elsewhere with smaps.
+ */
 bool status_wanted(void);
 
 /*
@@ -26,6 +29,9 @@ bool shmem_wanted(void);
 
 /* The RSS lines of this process. A failure ends it. */
 struct rss read_rss(void);
+
+/* The same of a first process before the first step: once for all programs of which RssAnon alone changes. */
+struct rss read_base(void);
 
 /* RssAnon alone, for a small part of what reading all lines costs. A failure ends the process. */
 uint32_t read_rss_anon(void);

@@ -230,7 +230,8 @@ static bool is_stray(const struct event *event, uint64_t addr)
 	return event->addr.size && (addr < REGION_BASE || addr >= REGION_END);
 }
 
-static uint32_t append_page(uint32_t appended)
+/* Counts on in `appended`. Returns whether there may be another page. */
+static bool append_page(uint32_t *appended)
 {
 	struct control *c = &shared->control;
 	struct ring_walk walk;
@@ -250,7 +251,7 @@ static uint32_t append_page(uint32_t appended)
 			c->stray_events++;
 			continue;
 		}
-		if (appended == MAX_STEP_EVENTS) {
+		if (*appended == MAX_STEP_EVENTS) {
 			c->lost_events++;
 			continue;
 		}
@@ -260,17 +261,17 @@ static uint32_t append_page(uint32_t appended)
 			.name = event->number,
 			.order = field_value(record, &event->order),
 		};
-		appended++;
+		++*appended;
 	}
-	return appended;
+	return !walk.last;
 }
 
 uint32_t trace_append(unsigned int cpu)
 {
 	uint32_t appended = 0;
 
-	while (read_page(cpu))
-		appended = append_page(appended);
+	while (read_page(cpu) && append_page(&appended))
+		;
 	return appended;
 }
 
@@ -279,7 +280,7 @@ uint32_t trace_append_all(void)
 	uint32_t appended = 0;
 
 	for (unsigned int cpu = 0; cpu < cpus; cpu++)
-		while (read_page(cpu))
-			appended = append_page(appended);
+		while (read_page(cpu) && append_page(&appended))
+			;
 	return appended;
 }

@@ -166,17 +166,19 @@ describe('page_fault_user (exc_page_fault)', () => {
 
   it('fires when a process looks at its pages and may not', () => {
     const { state } = play('{mmap: a}\n{cpu-write: "a[1]"}');
-    expect(observationFaults(state)).toEqual([]);
+    expect(observationFaults(state, [state.processes[0]!])).toEqual([]);
     const [vma] = state.processes[0]!.mm.vmas[0]!;
     Object.assign(vma!, { read: false, write: false });
-    expect(observationFaults(state)).toMatchObject([{ page: 1, present: false, write: false }]);
+    expect(observationFaults(state, [state.processes[0]!])).toMatchObject([
+      { page: 1, present: false, write: false },
+    ]);
   });
 
   it('fires for each page of a PMD that a process may not read', () => {
     const steps =
       '{mmap: a}\n{madvise: a, advice: hugepage}\n{cpu-write: "a[1]"}\n{mprotect: a, protection: none}';
     const { state } = play(steps, undefined, '{a: {pmds: 1}}');
-    expect(observationFaults(state).map(({ page }) => page)).toEqual(
+    expect(observationFaults(state, [state.processes[0]!]).map(({ page }) => page)).toEqual(
       Array.from({ length: 512 }, (_, i) => i),
     );
   });

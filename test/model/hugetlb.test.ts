@@ -152,7 +152,7 @@ describe('hugetlb', () => {
 
   it('is asked once for a page that nobody may read', () => {
     const { state } = playHugetlb('{cpu-write: h}\n{mprotect: h, protection: none}');
-    expect(observationFaults(state).map(({ page }) => page)).toEqual([0, 512]);
+    expect(observationFaults(state, [state.processes[0]!]).map(({ page }) => page)).toEqual([0, 512]);
   });
 
   it('leaves nothing reserved: clear_vma_resv_huge_pages()', () => {

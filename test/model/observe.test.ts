@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { drainLru, settleOnLru } from '../../model/lru.ts';
 import { MINCORE_UNMAPPED } from '../../model/observation.ts';
-import { observe, observeProcesses } from '../../model/observe.ts';
+import { observationFaults, observe, observeProcesses, observers } from '../../model/observe.ts';
 import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
 import { makeProfile } from '../../model/profile.ts';
 import { play, pte, STOCK } from './play.ts';
@@ -120,6 +120,33 @@ describe('PAGEMAP_SCAN (pagemap_page_category)', () => {
     expect(both('{mmap: a}\n{cpu-read: "a[0]"}\n{fork: p1}')[1]).toEqual([0, 0, 0, 0]);
     expect(both(`${touched}\n{munmap: "a[0..2]"}`)[0]![3]).toBe(written);
     expect(both(`${touched}\n{munmap: a}\n{mmap: a}`)).toEqual([[0, 0, 0, 0]]);
+  });
+});
+
+describe('observers', () => {
+  const order = (index: number, text: string) => {
+    const { state, program } = play(text);
+    return observers(state, program.steps, index).map(({ id }) => id);
+  };
+
+  it('begin with who made the step, and end with who makes the next one', () => {
+    const forked =
+      '{mmap: a}\n{fork: p1}\n{fork: p2}\n{cpu-write: a, by: p1}\n{cpu-read: a, by: p2}\n{cpu-read: a}';
+    expect(order(2, forked)).toEqual([0, 2, 1]);
+    expect(order(3, forked)).toEqual([1, 0, 2]);
+    expect(order(4, forked)).toEqual([2, 1, 0]);
+    expect(order(5, forked)).toEqual([0, 1, 2]);
+  });
+
+  it('are those that live', () => {
+    expect(order(2, '{mmap: a}\n{fork: p1}\n{exit: p0}\n{mmap: b, by: p1}')).toEqual([1]);
+  });
+
+  it('cause faults in that order where they may not read', () => {
+    const hidden = `{mmap: a}\n{cpu-write: "a[0..1]"}\n{mprotect: a, protection: none}\n{fork: p1}\n{munmap: "a[0]", by: p1}\n{munmap: b}`;
+    const { state, program } = play(hidden);
+    const pages = observationFaults(state, observers(state, program.steps, 4)).map(({ page }) => page);
+    expect(pages).toEqual([1, 0, 1]);
   });
 });
 

@@ -114,6 +114,23 @@ static void drain_lru(void)
 }
 
 //---
+/* khugepaged wakes for the first mm that it is to look after, and sleeps as long as there is any: main()'s. */
+static void occupy_khugepaged(void)
+{
+	const size_t size = 4ul << 20;
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		cannot("mmap: %s", strerror(errno));
+	if (!madvise(memory, size, MADV_HUGEPAGE)) {
+		/* khugepaged_enter_vma() in a fault where a huge page fits. */
+		memory[size / 4] = 1;
+		memory[size / 4 * 3] = 1;
+	}
+	munmap(memory, size);
+}
+
+//---
 /* Huge pages where a program asks for them, and nowhere else; nothing collapses or splits them unasked. */
 static void set_up_huge_pages(void)
 {
@@ -143,6 +160,7 @@ static void set_up_huge_pages(void)
 			cannot("%s: %s", path, strerror(errno));
 		close(fd);
 	}
+	occupy_khugepaged();
 }
 
 //---

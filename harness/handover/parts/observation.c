@@ -248,7 +248,7 @@ static void check_vmstat(const char *name, uint64_t before, uint64_t expected)
 }
 
 //---
-/* By the CPU that has the processes, also where main() asks, which is not pinned. */
+/* For main(), which is not pinned: by the CPU that has the processes. */
 static void drain_lru_of_processes(void)
 {
 	cpu_set_t set;
@@ -269,7 +269,6 @@ static uint64_t meminfo(const char *name)
 	char line[128];
 	FILE *file;
 
-	drain_lru_of_processes();
 	write_text("/proc/sys/vm/stat_refresh", "1");
 	file = fopen("/proc/meminfo", "re");
 	if (!file)

@@ -24,6 +24,7 @@ import {
   observationFaults,
   observe,
   observeProcesses,
+  observers,
 } from '../../../model/observe.ts';
 import { PAGE_FLAG_BITS } from '../../../model/page-flags.ts';
 import { scanRanges } from '../../../model/page-scan.ts';
@@ -208,7 +209,7 @@ export function predict(program: Program, environment: Environment, ending = 0):
       ...(data ? { data: data.map((word) => ({ word: firstWord(word), uniform: !isTorn(word) })) } : {}),
       ...(bytes ? { bytes } : {}),
       messages,
-      events: [...events, ...observationFaults(state)].map(event),
+      events: [...events, ...observationFaults(state, observers(state, program.steps, index))].map(event),
       processes: observeProcesses(state).map(observedProcess),
       meminfo: gauges(state),
       regions: observe(state).map(region),

@@ -47,6 +47,17 @@ describe('C of a step that actors take together', () => {
     expect(valuesOf(text, 'step 2, p1 a[0]: pagemap.frame')).toEqual(new Set(['0', '1']));
   });
 
+  it('has the table of what is written also where no actor, only a process behind the step, looks at it', () => {
+    const text = emit(`
+  - { mmap: a }
+  - together: [[{ fork: p1 }], [{ cpu-write: a }]]
+    rounds: 10
+  - { cpu-read: a, by: p1 }
+`);
+    expect(text).toContain('check_content(');
+    expect(text).toMatch(/written_words\[WRITTEN\] = \{\n\t\{ REGION_A, TOKEN/);
+  });
+
   it('adds a field that differed to what is looked at', () => {
     const place = { step: 3, process: 1, region: 0, page: 0 };
     const text = emit(FORK_AND_WRITE, [{ ...place, field: 'kpagecount' }]);
