@@ -230,8 +230,7 @@ static bool is_stray(const struct event *event, uint64_t addr)
 	return event->addr.size && (addr < REGION_BASE || addr >= REGION_END);
 }
 
-/* Counts on in `appended`. Returns whether there may be another page. */
-static bool append_page(uint32_t *appended)
+static uint32_t append_page(uint32_t appended)
 {
 	struct control *c = &shared->control;
 	struct ring_walk walk;
@@ -251,7 +250,7 @@ static bool append_page(uint32_t *appended)
 			c->stray_events++;
 			continue;
 		}
-		if (*appended == MAX_STEP_EVENTS) {
+		if (appended == MAX_STEP_EVENTS) {
 			c->lost_events++;
 			continue;
 		}
@@ -261,17 +260,17 @@ static bool append_page(uint32_t *appended)
 			.name = event->number,
 			.order = field_value(record, &event->order),
 		};
-		++*appended;
+		appended++;
 	}
-	return !walk.last;
+	return appended;
 }
 
 uint32_t trace_append(unsigned int cpu)
 {
 	uint32_t appended = 0;
 
-	while (read_page(cpu) && append_page(&appended))
-		;
+	while (read_page(cpu))
+		appended = append_page(appended);
 	return appended;
 }
 
@@ -280,7 +279,7 @@ uint32_t trace_append_all(void)
 	uint32_t appended = 0;
 
 	for (unsigned int cpu = 0; cpu < cpus; cpu++)
-		while (read_page(cpu) && append_page(&appended))
-			;
+		while (read_page(cpu))
+			appended = append_page(appended);
 	return appended;
 }

@@ -35,7 +35,6 @@ void ring_start(struct ring_walk *walk, const struct ring_layout *layout, const 
 		length = layout->data.size;
 	walk->at = (const uint8_t *)page + layout->data.offset;
 	walk->end = walk->at + length;
-	walk->last = length < layout->data.size / 2;
 	walk->missed = 0;
 	if (commit & RB_MISSED_EVENTS) {
 		walk->missed = 1;

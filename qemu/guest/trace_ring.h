@@ -18,7 +18,6 @@ struct ring_layout {
 struct ring_walk {
 	const uint8_t	*at;
 	const uint8_t	*end;
-	bool		last;		/* the writer is still on this page: it leaves one for an event that does not fit */
 	uint32_t	missed;		/* records that were overwritten before this page, at least */
 };
 
