@@ -187,10 +187,11 @@ function compareStep(
   { steps, index, future: { expected, parts, order }, regions, seen, seenRegions, base }: BothSides,
 ): void {
   const { tally, state } = context;
+  const turns = observers(state, steps, index);
   context.bindings.begin(foliosOf(regions, state));
   compareOutcome(tally, index, expected, seen);
   compareProcesses(context, index, observeProcesses(state), seen.processes, base);
-  compareRegions(context, index, regions, seenRegions);
+  compareRegions(context, index, regions, seenRegions, turns);
   compareSmaps(context, index, seen.processes);
   compareMeminfo(tally, { step: index }, state, seen.meminfo);
   if (parts) {
@@ -198,12 +199,7 @@ function compareStep(
     if (seen.events.length > 0) tally.note(TOGETHER_EVENT_SLACK, seen.events.length);
     for (const divergence of tally.divergences) divergence.rule += `; the nearest order is ${order}`;
   } else {
-    compareEvents(
-      context,
-      index,
-      [...expected.events, ...observationFaults(state, observers(state, steps, index))],
-      seen.events,
-    );
+    compareEvents(context, index, [...expected.events, ...observationFaults(state, turns)], seen.events);
   }
 }
 

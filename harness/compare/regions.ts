@@ -1,5 +1,6 @@
 import type { PageObservation, RegionObservation, SnapshotObservation } from '../../model/observation.ts';
 import type { ExpectedPage, ExpectedRegion, ExpectedSnapshot } from '../../model/observe.ts';
+import type { ProcessId } from '../../model/program.ts';
 import { firstWord, isTorn } from '../../model/torn.ts';
 import type { Context } from './compare.ts';
 import { compareKpage } from './kpage.ts';
@@ -10,12 +11,17 @@ import { isSamePage, PAGE_FIELDS } from './same-page.ts';
 import type { SeenRegion } from './seen-region.ts';
 import type { Place } from './tally.ts';
 
-/** Every page of every region of every process, and the snapshots through the files that the process opened. */
+/**
+ * Every page of every region of every process, and the snapshots through the files that the process opened.
+ *
+ * @param turns the processes in the order in which they looked: a page may come onto an LRU list between two of them
+ */
 export function compareRegions(
   context: Context,
   step: number,
   expected: readonly ExpectedRegion[],
   seen: readonly SeenRegion[],
+  turns: readonly { id: ProcessId }[],
 ): void {
   const { tally } = context;
   const whole = tally.check(
@@ -28,8 +34,10 @@ export function compareRegions(
   );
   if (!whole) return;
   let same = 0;
-  for (let index = 0; index < expected.length; index++) {
-    same += compareRegion(context, step, expected[index]!, seen[index]!);
+  for (const { id } of turns) {
+    for (const [index, region] of expected.entries()) {
+      if (region.process === id) same += compareRegion(context, step, region, seen[index]!);
+    }
   }
   for (const field of PAGE_FIELDS) tally.same(field, same);
 }
