@@ -19,8 +19,9 @@ const LIMIT_MS = 60_000;
 /** What full observation may cost, against the same program run bare: without smaps, and with smaps at every step. */
 const LIMITS = { withoutSmaps: 1.3, withSmaps: 2.2, host: 0.1 };
 
-/** How long the comparison is run on what one guest has shown before it is measured. */
+/** How long the comparison is run on what one guest has shown before it is measured, and how many runs come behind that. */
 const WARM_UP_MS = 5000;
+const WARM_UP_RUNS = 3;
 
 /** @param progress is told the number of pairs that are done */
 export async function observationCost(
@@ -39,6 +40,8 @@ export async function observationCost(
   const recorded: Buffer[] = [];
   const cold = await onHost(session, programs, profile, (chunk) => recorded.push(chunk));
   warmUp(session, programs, profile, Buffer.concat(recorded));
+  // What takes the answers and hands them on has to get warm as well.
+  for (let run = 0; run < WARM_UP_RUNS; run++) await onHost(session, programs, profile);
   const beside: Pair[] = [];
   for (let pair = 0; pair < pairs; pair++) {
     const bare = await inGuest(session, programs, bareOf);
