@@ -14,11 +14,18 @@ export function formatReach({ byField, invariants, smapsEvery, coverage }: Progr
   const checks = Object.values(invariants).reduce((sum, times) => sum + times, 0);
   const tables = Object.entries(coverage).map(([name, { rows, reached }]) => `${name} ${reached}/${rows}`);
   const undeclared = Object.values(coverage).flatMap((table) => table.undeclared);
-  const smaps = number(byField['smaps.mappings'] ?? 0);
+  const times = (field: string) => number(byField[field] ?? 0);
   return [
+    ['observed', `${fields} fields, ${Object.keys(invariants).length} invariants (${number(checks)} checks)`],
     [
-      'observed',
-      `${fields} fields, ${Object.keys(invariants).length} invariants (${number(checks)} checks), smaps ${smaps} times (every ${smapsEvery} steps, and the last)`,
+      'sampled',
+      [
+        `smaps ${times('smaps.mappings')} times (every ${smapsEvery} steps, and the last)`,
+        `RssAnon ${times('status.rss-anon')}`,
+        `other RSS lines ${times('status.rss-file')}`,
+        `meminfo ${times('meminfo.Mlocked')}`,
+        `vmstat ${times('vmstat.pgmigrate_success')}`,
+      ].join(', '),
     ],
     ['coverage', `${tables.join(', ')} (what is missing: hmmdiff show --details)`],
     ...(undeclared.length > 0

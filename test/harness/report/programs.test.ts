@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { formatDetails } from '../../../harness/report/programs.ts';
+import { formatDetails, formatReach } from '../../../harness/report/programs.ts';
 import type { LaneVerdict } from '../../../harness/report/verdict.ts';
 
 const none = { rows: 1, reached: 1, missing: [], undeclared: [] };
@@ -35,4 +35,17 @@ it('names what was not reached, all that an operation makes of a state on one li
     'not reached: transitions | munmap: zero > unmapped',
     'in no table: transitions | read: zero > none',
   ]);
+});
+
+it('says how often it looked at what is dear', () => {
+  const byField = {
+    'smaps.mappings': 12,
+    'status.rss-anon': 3456,
+    'status.rss-file': 78,
+    'meminfo.Mlocked': 9,
+    'vmstat.pgmigrate_success': 0,
+  };
+  expect(new Map(formatReach({ ...programs, byField, smapsEvery: 32 })).get('sampled')).toBe(
+    'smaps 12 times (every 32 steps, and the last), RssAnon 3,456, other RSS lines 78, meminfo 9, vmstat 0',
+  );
 });
