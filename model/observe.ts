@@ -161,6 +161,7 @@ function observeRegion(state: State, process: Process, region: RegionId): Expect
   let hole: Hole | undefined;
   for (let page = 0; page < length; ) {
     if (!vma || page >= vma.end) vma = findVma(mm, region, page);
+    if (hole?.vma !== vma || page % PMD_PAGES === 0) hole = undefined;
     const pmd = hugeEntry(mm, region, page);
     if (pmd) {
       observePmd(state, vma!, pmd, pages);
@@ -171,8 +172,7 @@ function observeRegion(state: State, process: Process, region: RegionId): Expect
     if (pte !== null || vma?.file) {
       pages.push(observePage(state, vma, page, pte));
     } else {
-      if (!hole || hole.vma !== vma || page % PMD_PAGES === 0)
-        hole = { vma, page: observePage(state, vma, page, null) };
+      hole ??= { vma, page: observePage(state, vma, page, null) };
       pages.push(hole.page);
     }
     page++;

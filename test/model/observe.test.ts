@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { drainLru, settleOnLru } from '../../model/lru.ts';
 import { MINCORE_UNMAPPED } from '../../model/observation.ts';
-import { observationFaults, observe, observeProcesses, observers } from '../../model/observe.ts';
+import {
+  type ExpectedRegion,
+  observationFaults,
+  observe,
+  observeProcesses,
+  observers,
+} from '../../model/observe.ts';
 import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
 import { makeProfile } from '../../model/profile.ts';
 import { play, pte, STOCK } from './play.ts';
@@ -120,6 +126,13 @@ describe('PAGEMAP_SCAN (pagemap_page_category)', () => {
     expect(both('{mmap: a}\n{cpu-read: "a[0]"}\n{fork: p1}')[1]).toEqual([0, 0, 0, 0]);
     expect(both(`${touched}\n{munmap: "a[0..2]"}`)[0]![3]).toBe(written);
     expect(both(`${touched}\n{munmap: a}\n{mmap: a}`)).toEqual([[0, 0, 0, 0]]);
+  });
+
+  it('sees a page table that begins with a page that is there (6.12)', () => {
+    const { state } = play('{mmap: a}\n{cpu-write: "a[512]"}', old, '{a: {pmds: 3}}');
+    const [{ pages }] = observe(state) as [ExpectedRegion];
+    const [before, behind, next] = [511, 513, 1024].map((page) => pages[page]!.categories);
+    expect([before, behind, next]).toEqual([0, SCAN_CATEGORIES.WRITTEN, 0]);
   });
 });
 
