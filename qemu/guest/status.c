@@ -147,7 +147,7 @@ struct rss read_base(void)
 {
 	struct base *base = &shared->base;
 
-	/* Files and swap may be left from elsewhere. */
+	/* What of them a process begins with differs from program to program. */
 	if (!shared->control.anonymous)
 		return read_rss();
 	if (!base->known)
