@@ -10,7 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "observe.h"
 #include "process.h"
+#include "program.h"
 #include "shared.h"
 
 /*
@@ -75,6 +77,8 @@ static void become(unsigned int number)
 
 	/* The pages of the clock count as of a file: they are there from the start, whatever a step needs them for. */
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (program.header.observe & OBSERVE_IN_PROCESS)
+		shared_map();
 	self.number = number;
 	self.gup_test = -1;
 	self.userfault = -1;

@@ -12,7 +12,9 @@
 #include "shared.h"
 
 /* Pages of the transcript beyond this many bytes are given back after a program that needed them. */
-#define TRANSCRIPT_KEEP	(1ul << 20)
+#define TRANSCRIPT_KEEP		(1ul << 20)
+/* fault_around_bytes (mm/memory.c), unless debugfs has changed it. */
+#define FAULT_AROUND_BYTES	(64ul << 10)
 
 struct shared *shared;
 
@@ -48,6 +50,18 @@ unsigned int shared_pages(void)
 		return 0;
 	}
 	return status.st_blocks / (PAGE_BYTES / 512);
+}
+
+void shared_map(void)
+{
+	const volatile char *pages = (const volatile char *)&shared->pages;
+
+	(void)*(const volatile char *)&shared->control;
+	(void)*(const volatile char *)&shared->scan;
+	for (size_t at = 0; at < sizeof(shared->pages); at += FAULT_AROUND_BYTES)
+		(void)pages[at];
+	(void)*(const volatile uint8_t *)shared->bounce;
+	(void)*(const volatile uint8_t *)shared->transcript;
 }
 
 void shared_reset(uint32_t sequence)

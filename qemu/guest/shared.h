@@ -165,6 +165,12 @@ int shared_init(void);
 /* How many pages of it there are, whoever has touched them. A failure is noted. */
 unsigned int shared_pages(void);
 
+/*
+ * Maps what a process needs of it to observe itself: a read maps what is around it too (do_fault_around), where each write would
+ * be a fault of its own.
+ */
+void shared_map(void);
+
 /* Makes it ready for a new program. */
 void shared_reset(uint32_t sequence);
 

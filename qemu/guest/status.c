@@ -13,10 +13,11 @@
 #include "smaps.h"
 #include "status.h"
 
-/* statm at each step would cost 0.05 of the bare run's time, and status five times as much: of longer programs, a quarter. */
+/* At each step, statm would cost 0.05 of the bare run's time, and status five times as much: of longer programs, a half. */
 #define RSS_PER_PROGRAM		8
-#define MANY_STEPS		(2 * RSS_PER_PROGRAM)
-#define STATUS_EVERY		4
+#define RSS_OF_MANY_STEPS	4
+#define MANY_STEPS		16
+#define STATUS_EVERY		2
 
 /* More than the deepest calls of this agent need. */
 #define STACK_BYTES	(128 * 1024)
@@ -44,9 +45,14 @@ static bool is_due(unsigned int every)
 	return dear_wanted() || (shared->control.steps + 1) % every == 0;
 }
 
+static bool has_many_steps(void)
+{
+	return program.header.steps > MANY_STEPS;
+}
+
 static unsigned int rss_every(void)
 {
-	return program.header.steps / RSS_PER_PROGRAM + 1;
+	return program.header.steps / (has_many_steps() ? RSS_OF_MANY_STEPS : RSS_PER_PROGRAM) + 1;
 }
 
 bool rss_wanted(void)
@@ -56,7 +62,7 @@ bool rss_wanted(void)
 
 bool status_wanted(void)
 {
-	const unsigned int every = rss_every() * (program.header.steps > MANY_STEPS ? STATUS_EVERY : 1);
+	const unsigned int every = rss_every() * (has_many_steps() ? STATUS_EVERY : 1);
 
 	return shared->control.anonymous ? smaps_wanted() : is_due(every);
 }

@@ -12,11 +12,11 @@
  */
 void touch_own_memory(void);
 
-/* Whether RssAnon is read after the current step: at eight steps or more of a program, at each of a shorter one. */
+/* Whether RssAnon is read after the current step: at eight of up to 16 steps, at four of more; at each of up to seven. */
 bool rss_wanted(void);
 
 /*
- * Whether the other RSS lines are as well: where files or swap are in play, at a quarter of these steps of a longer program;
+ * Whether the other RSS lines are as well: where files or swap are in play, of more than 16 steps at half of these;
  * elsewhere with smaps.
  */
 bool status_wanted(void);
