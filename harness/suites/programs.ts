@@ -24,7 +24,7 @@ const SILENCE_FACTOR = 4;
 /** What costs as much as many steps: of programs of more than `always` steps, one of so many has it taken. */
 const DEAR: Readonly<Partial<Record<ObservationKind, { every: number; always: number }>>> = {
   rollup: { every: 8, always: 0 },
-  meminfo: { every: 16, always: 8 },
+  meminfo: { every: 32, always: 8 },
   vmstat: { every: 4, always: 8 },
 };
 

@@ -53,7 +53,7 @@ static uint64_t pfn_of(unsigned int page)
 }
 
 /* So many words that nobody wants cost less than a second pread(). */
-#define MAX_GAP	4
+#define MAX_GAP		16
 
 /*
  * The present pages from `first` on whose PFNs are close to each other: the page allocator hands them out like that, and one
