@@ -146,22 +146,18 @@ function addRefusedReads(faults: ExpectedFault[], { mm, region, first, end }: Vm
   }
 }
 
-/** Where there is no entry and no file, nothing but the vma and whether there is a page table tells pages apart. */
-interface Hole {
-  vma: Vma | undefined;
-  page: ExpectedPage;
-}
-
 function observeRegion(state: State, process: Process, region: RegionId): ExpectedRegion {
   const { mm } = process;
   const length = state.regions[region]!;
   const ptes = mm.ptes[region]!;
   const pages: ExpectedPage[] = [];
   let vma: Vma | undefined;
-  let hole: Hole | undefined;
+  // Where there is no entry and no file, nothing but the vma and whether there is a page table tells pages apart.
+  let hole: ExpectedPage | undefined;
   for (let page = 0; page < length; ) {
+    const last = vma;
     if (!vma || page >= vma.end) vma = findVma(mm, region, page);
-    if (hole?.vma !== vma || page % PMD_PAGES === 0) hole = undefined;
+    if (vma !== last || page % PMD_PAGES === 0) hole = undefined;
     const pmd = hugeEntry(mm, region, page);
     if (pmd) {
       observePmd(state, vma!, pmd, pages);
@@ -172,8 +168,8 @@ function observeRegion(state: State, process: Process, region: RegionId): Expect
     if (pte !== null || vma?.file) {
       pages.push(observePage(state, vma, page, pte));
     } else {
-      hole ??= { vma, page: observePage(state, vma, page, null) };
-      pages.push(hole.page);
+      hole ??= observePage(state, vma, page, null);
+      pages.push(hole);
     }
     page++;
   }

@@ -1,10 +1,8 @@
 /** What /proc/meminfo says of the whole machine. */
-import { expectMeminfo, GAUGES, type Gauges, MEMINFO } from '../../model/meminfo.ts';
+import { expectMeminfo, GAUGES, type Gauge, type Gauges, MEMINFO } from '../../model/meminfo.ts';
 import { STALE_SLACK } from '../../model/page-flags.ts';
 import type { State } from '../../model/state.ts';
 import type { Place, Tally } from './tally.ts';
-
-type Gauge = (typeof GAUGES)[number];
 
 const FIELD_NAMES = Object.fromEntries(GAUGES.map((name) => [name, `meminfo.${name}`])) as {
   [Name in Gauge]: `meminfo.${Name}`;

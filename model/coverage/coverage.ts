@@ -102,21 +102,10 @@ export function cover(coverage: Coverage, program: Program, profile: Profile): v
 }
 
 function noteOutcome(coverage: Coverage, step: Step, { outcome, rule, events }: StepExpectation): void {
-  reach(coverage, 'operations', operationRow(step.op, describeOutcome(outcome)));
+  reach(coverage, 'operations', `${step.op}: ${describeOutcome(outcome)}`);
   reach(coverage, 'rules', rule);
   // Faults are told on x86 alone.
   for (const event of events) if (event.name !== 'page_fault_user') reach(coverage, 'rules', event.rule);
-}
-
-/** By operation and outcome, each put together once. */
-const OPERATION_ROWS = new Map<Step['op'], Map<string, string>>();
-
-function operationRow(op: Step['op'], outcome: string): string {
-  const rows = OPERATION_ROWS.get(op) ?? new Map<string, string>();
-  OPERATION_ROWS.set(op, rows);
-  const row = rows.get(outcome) ?? `${op}: ${outcome}`;
-  rows.set(outcome, row);
-  return row;
 }
 
 function describeOutcome(outcome: Outcome): string {

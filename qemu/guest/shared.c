@@ -52,16 +52,19 @@ unsigned int shared_pages(void)
 	return status.st_blocks / (PAGE_BYTES / 512);
 }
 
+static void map_around(const volatile void *place)
+{
+	(void)*(const volatile char *)place;
+}
+
 void shared_map(void)
 {
-	const volatile char *pages = (const volatile char *)&shared->pages;
-
-	(void)*(const volatile char *)&shared->control;
-	(void)*(const volatile char *)&shared->scan;
+	map_around(&shared->control);
+	map_around(&shared->scan);
 	for (size_t at = 0; at < sizeof(shared->pages); at += FAULT_AROUND_BYTES)
-		(void)pages[at];
-	(void)*(const volatile uint8_t *)shared->bounce;
-	(void)*(const volatile uint8_t *)shared->transcript;
+		map_around((const char *)&shared->pages + at);
+	map_around(shared->bounce);
+	map_around(shared->transcript);
 }
 
 void shared_reset(uint32_t sequence)

@@ -13,7 +13,7 @@
 #include "smaps.h"
 #include "status.h"
 
-/* At each step, statm would cost 0.05 of the bare run's time, and status five times as much: of longer programs, a half. */
+/* statm at each step would cost 0.05 of the bare run's time, and status five times as much. */
 #define RSS_PER_PROGRAM		8
 #define RSS_OF_MANY_STEPS	4
 #define MANY_STEPS		16

@@ -12,12 +12,12 @@
  */
 void touch_own_memory(void);
 
-/* Whether RssAnon is read after the current step: at eight of up to 16 steps, at four of more; at each of up to seven. */
+/* Whether RssAnon is read after the current step: at each of up to seven, at eight of up to 16, at four of more; and with smaps. */
 bool rss_wanted(void);
 
 /*
- * Whether the other RSS lines are as well: where files or swap are in play, of more than 16 steps at half of these;
- * elsewhere with smaps.
+ * Whether the other RSS lines are as well: with smaps, and where files or swap are in play each time, in programs of more than
+ * 16 steps every second time.
  */
 bool status_wanted(void);
 
