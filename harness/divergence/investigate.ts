@@ -4,7 +4,7 @@ import type { Divergence } from '../compare/tally.ts';
 import { endsGuest } from './aftermath.ts';
 import { BEGIN, type Fingerprint, identify, type Shown, sameFingerprint, sameKind } from './fingerprint.ts';
 import { cutAfter } from './reductions.ts';
-import { accepts, type Rate, runsFor, shrink } from './shrink.ts';
+import { accepts, isFlaky, MOST_RUNS, type Rate, runsFor, shrink } from './shrink.ts';
 import type { Trial, Trials } from './trials.ts';
 
 /** Programs that showed the same. */
@@ -122,15 +122,12 @@ export async function investigate(
   const measure = async (programs: readonly Program[], runs: number, enough: (rate: Rate) => boolean) => {
     const rates: Rate[] = [];
     let queue = programs.flatMap((program) => Array.from({ length: runs }, () => program));
-    const rateOf = (program: Program) => {
-      const index = programs.indexOf(program);
-      rates[index] ??= { shown: 0, runs: 0 };
-      return rates[index];
-    };
     while (queue.length > 0) {
       const done = await trials.run(queue);
       for (const trial of done) {
-        const rate = rateOf(trial.program);
+        const index = programs.indexOf(trial.program);
+        rates[index] ??= { shown: 0, runs: 0 };
+        const rate = rates[index];
         rate.runs++;
         if (!trial.fingerprints.some((shown) => sameFingerprint(shown, fingerprint))) continue;
         rate.shown++;
@@ -146,10 +143,19 @@ export async function investigate(
     }
     return rates;
   };
-  const always = () => false;
+  /** Of a program that is run so many times, whatever it shows. */
+  async function rateOf(program: Program, runs: number): Promise<Rate> {
+    const [rate = { shown: 0, runs: 0 }] = await measure([program], runs, () => false);
+    return rate;
+  }
 
   const firstRuns = isDear ? FIRST_RUNS_LOST : FIRST_RUNS;
-  const [originalRate = { shown: 0, runs: 0 }] = await measure([original], firstRuns, always);
+  let originalRate = await rateOf(original, firstRuns);
+  // All that is accepted is measured against this rate.
+  if (!isDear && isFlaky(originalRate)) {
+    const more = await rateOf(original, MOST_RUNS - originalRate.runs);
+    originalRate = { shown: originalRate.shown + more.shown, runs: originalRate.runs + more.runs };
+  }
   const known = { fingerprint, original, originalRate };
   if (originalRate.shown === 0) {
     return {
@@ -167,6 +173,8 @@ export async function investigate(
   const cut = await cutToFailure(shownBy!, originalRate);
   const { program, tried, minimal } = await shrink(cut, {
     rate: originalRate,
+    // Where each run costs a boot, what there is must do.
+    ...(isDear && { mostRuns: 0 }),
     runnable,
     stop: () => performance.now() - started > limit * trials.slowness,
     attempt: async (candidates, runs) =>
@@ -176,10 +184,10 @@ export async function investigate(
   // Where each run that shows it takes its guest along, all runs are on machines that have just booted.
   const isLost = fingerprint.kind === 'lost';
   if (isLost) await trials.renew();
-  const coldRuns = Math.max(COLD_RUNS, runsFor(originalRate));
-  const [rate = originalRate] = await measure([program], isLost ? coldRuns : firstRuns, always);
+  const coldRuns = isDear || !isFlaky(originalRate) ? Math.max(COLD_RUNS, runsFor(originalRate)) : MOST_RUNS;
+  const rate = await rateOf(program, isLost ? coldRuns : firstRuns);
   await trials.renew();
-  const [coldRate = { shown: 0, runs: 0 }] = isLost ? [rate] : await measure([program], coldRuns, always);
+  const coldRate = isLost ? rate : await rateOf(program, coldRuns);
   return {
     ...known,
     program,
@@ -197,7 +205,6 @@ export async function investigate(
     const step = trial.lostStep ?? divergences[0]?.step;
     if (step === undefined || step + 1 >= original.steps.length) return original;
     const candidate = cutAfter(original, step);
-    const [cutRate] = await measure([candidate], runsFor(rate), always);
-    return cutRate && accepts(rate, cutRate) ? candidate : original;
+    return accepts(rate, await rateOf(candidate, runsFor(rate))) ? candidate : original;
   }
 }

@@ -19,6 +19,8 @@ export interface ShrinkOptions {
   attempt: Attempt;
   /** How often the program that is to be shrunk shows it. */
   rate: Rate;
+  /** Runs at most of a candidate that shows it, but too rarely. @default MOST_RUNS */
+  mostRuns?: number;
   /** Candidates at a time: running them together is cheaper, those behind a success are in vain. @default 8 */
   batch?: number;
   /** Whether a candidate may be run at all: one that is not safe would make test_hmm itself oops. */
@@ -37,14 +39,22 @@ export interface Shrunk {
   minimal: boolean;
 }
 
+/** Whether it is shown at times. */
+export function isFlaky({ shown, runs }: Rate): boolean {
+  return shown > 0 && shown < runs;
+}
+
+/** More runs than this of one program take too long. */
+export const MOST_RUNS = 40;
+
 /**
- * So many runs of a candidate find a flaky failure of this rate with a probability of 98 %, if the candidate shows it
+ * So many runs of a candidate find a flaky failure of this rate with a probability of 99.9 %, if the candidate shows it
  * as often as the original.
  */
 export function runsFor({ shown, runs }: Rate): number {
   if (shown === 0) throw new RangeError('a rate of 0 cannot be looked for');
   if (shown >= runs) return 1;
-  return Math.min(40, Math.ceil(Math.log(0.02) / Math.log(1 - shown / runs)));
+  return Math.min(MOST_RUNS, Math.ceil(Math.log(0.001) / Math.log(1 - shown / runs)));
 }
 
 /** A candidate is as good as the original when it shows it at least half as often. */
@@ -54,7 +64,7 @@ export function accepts(original: Rate, candidate: Rate): boolean {
 
 /** Takes the first reduction that still shows it, again and again, until none does. */
 export async function shrink(program: Program, options: ShrinkOptions): Promise<Shrunk> {
-  const { attempt, rate, batch = 8, runnable, stop, progress } = options;
+  const { attempt, rate, mostRuns = MOST_RUNS, batch = 8, runnable, stop, progress } = options;
   const runs = runsFor(rate);
   const refused = new Set<string>();
   let current = program;
@@ -85,12 +95,23 @@ export async function shrink(program: Program, options: ShrinkOptions): Promise<
   async function tryAll(candidates: readonly Program[]): Promise<Program | undefined> {
     const rates = await attempt(candidates, runs);
     tried += rates.length;
-    const index = rates.findIndex((candidate) => accepts(rate, candidate));
+    let index = rates.findIndex((candidate) => accepts(rate, candidate));
+    if (index < 0) index = await firstUndecided(candidates, rates);
     // Those behind it were not compared with what it becomes.
     for (const candidate of candidates.slice(index < 0 ? candidates.length : index)) {
       refused.delete(JSON.stringify([candidate.regions, candidate.steps]));
     }
     progress?.({ steps: (candidates[index] ?? current).steps.length, tried });
     return candidates[index];
+  }
+
+  /** Few runs cannot tell half the rate from chance: those that showed it too rarely are run more often. */
+  async function firstUndecided(candidates: readonly Program[], rates: readonly Rate[]): Promise<number> {
+    for (const [index, { shown, runs: done }] of rates.entries()) {
+      if (shown === 0 || done >= mostRuns) continue;
+      const [more] = await attempt([candidates[index]!], mostRuns - done);
+      if (more && accepts(rate, { shown: shown + more.shown, runs: done + more.runs })) return index;
+    }
+    return -1;
   }
 }
