@@ -58,7 +58,7 @@ export function fileText(parts: FileParts): string {
     .flat()
     .some((line) => /check_status\(|own_status\(|check_rss\(/.test(line));
   const prepare = [
-    'pin();',
+    'send_main_away();',
     ...filesOf(program),
     ...(concurrent ? ['prepare_actors();'] : []),
     ...(status ? ['note_status();'] : []),

@@ -65,7 +65,7 @@ export function mainText(options: MainOptions): string {
     ...(turns ? ['\tmake_turns();'] : []),
     ...counters.map((name) => `\t${beforeVariable(name)} = vmstat("${name}");`),
     // Else pages that somebody has left in the batches go while the program runs.
-    ...(gauges.length > 0 ? ['\tdrain_lru_of_processes();'] : []),
+    ...(gauges.length > 0 ? ['\tcome_to_test_cpu();'] : []),
     ...gauges.map((name) => `\t${beforeVariable(name)} = meminfo("${name}");`),
     '\tsignal(SIGALRM, on_alarm);',
     ...(attempts === undefined ? once(options) : repeated(options, judged)),
@@ -79,6 +79,7 @@ function run({ processes, code, checks, drains }: MainOptions): string[] {
   return [
     'alarm(LIMIT_S);',
     '',
+    'come_to_test_cpu();',
     'pid = fork();',
     'if (pid == 0)',
     '\tp0();',

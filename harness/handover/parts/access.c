@@ -84,17 +84,10 @@ static int clear_refs(void)
 }
 
 //---
-/* Everything under test is done by one CPU. main() stays free, to tell when that hangs. */
-static void pin(void)
+static void pin_to(int cpu)
 {
 	cpu_set_t set;
-	int cpu = 0;
 
-	if (sched_getaffinity(0, sizeof(set), &set))
-		cannot("CPU affinity: %s", strerror(errno));
-	for (int i = 0; i < CPU_SETSIZE; i++)
-		if (CPU_ISSET(i, &set))
-			cpu = i;
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
@@ -111,6 +104,37 @@ static void drain_lru(void)
 	static char page[PAGE] __attribute__((aligned(PAGE)));
 
 	madvise(page, sizeof(page), MADV_COLD);
+}
+
+//---
+/* Everything under test is done by one CPU. main() has the others, to tell when that hangs. */
+static cpu_set_t cpus;
+static int test_cpu;
+
+/*
+ * For main(), before it forks the first process: drains all CPUs' batches, the processes' last. Of pages that wait in
+ * another CPU's, processes that cease to share one would drain their own at a write (wp_can_reuse_anon_folio).
+ */
+static void come_to_test_cpu(void)
+{
+	if (!CPU_COUNT(&cpus) && sched_getaffinity(0, sizeof(cpus), &cpus))
+		cannot("CPU affinity: %s", strerror(errno));
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &cpus)) {
+			pin_to(cpu);
+			drain_lru();
+			test_cpu = cpu;
+		}
+}
+
+/* For the first process: main() has done by now whatever it does on this CPU. */
+static void send_main_away(void)
+{
+	cpu_set_t others = cpus;
+
+	CPU_CLR(test_cpu, &others);
+	if (CPU_COUNT(&others) && sched_setaffinity(getppid(), sizeof(others), &others))
+		cannot("CPU affinity: %s", strerror(errno));
 }
 
 //---

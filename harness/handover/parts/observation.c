@@ -248,14 +248,14 @@ static void check_vmstat(const char *name, uint64_t before, uint64_t expected)
 }
 
 //---
-/* For main(), which is not pinned: by the CPU that has the processes. */
+/* For main(), behind the last step: by the CPU that has the processes. */
 static void drain_lru_of_processes(void)
 {
 	cpu_set_t set;
 
 	if (sched_getaffinity(0, sizeof(set), &set))
 		cannot("CPU affinity: %s", strerror(errno));
-	pin();
+	pin_to(test_cpu);
 	drain_lru();
 	if (sched_setaffinity(0, sizeof(set), &set))
 		cannot("CPU affinity: %s", strerror(errno));

@@ -14,7 +14,6 @@ struct together {
 };
 
 static const struct together *playing;
-static unsigned int home_cpu;
 
 //---
 /* A process that a thread has forked goes on on a copy of the thread's stack. */
@@ -32,21 +31,10 @@ static void start_thread(pthread_t *thread, unsigned int stack, void *(*run)(voi
 }
 
 //---
-static void pin_to(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		cannot("CPU affinity: %s", strerror(errno));
-}
-
-//---
 /* In a process that an actor has forked. */
 static void be_alone(void)
 {
-	pin_to(home_cpu);
+	pin_to(test_cpu);
 }
 
 //---
@@ -77,16 +65,16 @@ static void pause_before_part(unsigned int apart)
 //---
 static void *run_actor(void *argument)
 {
-	const unsigned int number = (uintptr_t)argument, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	const unsigned int number = (uintptr_t)argument, online = sysconf(_SC_NPROCESSORS_ONLN);
 	const struct together *t = playing;
 	unsigned int round = 0;
 	uint64_t until = 0;
 
 	acting = number;
-	pin_to((home_cpu + number) % cpus);
+	pin_to((test_cpu + number) % online);
 	atomic_fetch_add(&shared->arrived, 1);
 	while (atomic_load(&shared->arrived) < t->actors)
-		if (t->actors > cpus)
+		if (t->actors > online)
 			sched_yield();
 	/*
 	 * Of several rounds a fast actor goes on until the slowest is done, so that none is ever alone; but not for ever, since
@@ -124,7 +112,7 @@ static void play(const struct together *t, int process)
 	run_actor((void *)(uintptr_t)first);
 	while (started)
 		pthread_join(threads[--started], NULL);
-	pin_to(home_cpu);
+	pin_to(test_cpu);
 }
 
 //---
@@ -154,7 +142,6 @@ static void prepare_actors(void)
 {
 	pthread_t thread;
 
-	home_cpu = sched_getcpu();
 	start_thread(&thread, 0, do_nothing, 0);
 	pthread_join(thread, NULL);
 }

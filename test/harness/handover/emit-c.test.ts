@@ -97,7 +97,7 @@ describe('emitC', () => {
       	int err;
 
       	prctl(PR_SET_PDEATHSIG, SIGKILL);
-      	pin();
+      	send_main_away();
 
       	/* Step 0: p0 maps a, read-write. */
       	shared->step = 0;
@@ -322,6 +322,12 @@ steps:
     const text = emit(differs(7, 'data'));
     expect(body(text, 'p1')).toMatch(/shared->next = 0;\n\t_exit\(0\);\n$/);
     expect(body(text, 'main')).toContain('pass_turn(shared->next);');
+  });
+
+  it('has all processes on one CPU from their first page on, and main() on others (wp_can_reuse_anon_folio)', () => {
+    const text = emit(differs(5, 'pagemap.kind', { process: 0, region: 0, page: 1 }));
+    expect(body(text, 'main')).toMatch(/come_to_test_cpu\(\);\s+pid = fork\(\);/);
+    expect(body(text, 'p0')).toMatch(/prctl\(.*\);\s+send_main_away\(\);/);
   });
 
   it('does what an ended process has left in the batches of the CPU before another looks (munlock_vma_folio)', () => {
