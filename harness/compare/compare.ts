@@ -114,7 +114,8 @@ export function compare(
     if (step.op === 'together') own.note(ORDER_SLACK);
     if (own !== tally) tally.merge(own);
     worlds = chosen.map(({ future: { state, bindings } }) => ({ state, bindings }));
-    onStep?.({ index, expected: future.expected, regions, seen, divergences: tally.divergences });
+    const { divergences } = tally;
+    onStep?.({ index, expected: future.expected, regions, seen, state: future.state, divergences });
     for (const { state } of worlds) markObserved(state);
     if (index % MODEL_CHECK_EVERY === MODEL_CHECK_EVERY - 1)
       for (const world of worlds) checkModel(tally, world, index);
@@ -155,8 +156,10 @@ function checkModel(tally: Tally, { state }: World, step: number): void {
 export interface ComparedStep {
   index: number;
   expected: StepExpectation;
+  /** As they were before. */
   regions: readonly ExpectedRegion[];
   seen: StepObservation;
+  state: State;
   /** Of this step. */
   divergences: readonly Divergence[];
 }

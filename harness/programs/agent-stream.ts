@@ -75,6 +75,9 @@ export class AgentStream {
   /** Offset in the stream of the first pending byte. */
   #offset = 0;
 
+  /** @param wants whether to take a transcript apart; there is no message of others. @default all of them */
+  constructor(private readonly wants: (sequence: number) => boolean = () => true) {}
+
   /** @throws HmmdiffError `transcript-corrupt` with the offset in the stream and what was expected there */
   push(chunk: Uint8Array): AgentMessage[] {
     this.#pending.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
@@ -127,7 +130,7 @@ export class AgentStream {
     return length;
   }
 
-  #decode(frame: Buffer): AgentMessage {
+  #decode(frame: Buffer): AgentMessage | undefined {
     const type = frame.readUInt16LE(4);
     const sequence = frame.readUInt32LE(8);
     const payload = frame.subarray(StructSize.frame_header);
@@ -136,6 +139,7 @@ export class AgentStream {
       case FrameType.hello:
         return { type: 'hello', hello: parseHello(payload.toString('utf8')) };
       case FrameType.transcript:
+        if (!this.wants(sequence)) return undefined;
         return { type: 'transcript', sequence, transcript: decodeTranscript(payload, offset) };
       case FrameType.error:
         return { type: 'error', sequence, message: payload.toString('utf8') };

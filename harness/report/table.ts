@@ -135,20 +135,23 @@ function formatFinding(finding: ProgramFinding, lane: LaneVerdict, run: string, 
   return lines;
 }
 
+function countsOf(counts: Readonly<Record<string, number>>): string {
+  const names = Object.entries(counts).filter(([, count]) => count > 0);
+  return names.map(([name, count]) => `${name} (${number(count)})`).join(', ');
+}
+
 /** Two lanes against each other. */
 function formatPair(pair: NonNullable<Verdict['against']>[number], run: string, paint: Colors): string[] {
-  const { lanes, programs, steps, views, explained, differences } = pair;
-  const names = Object.entries(explained).filter(([, count]) => count > 0);
+  const { lanes, programs, steps, views, explained, freed, freedBy, differences } = pair;
   const mark = differences.length === 0 ? paint.green('ok    ') : paint.red('NOT OK');
   const lines = [
     `${mark} ${paint.bold(lanes.join(' against '))}`,
     `       ${number(views)} observations of ${number(programs)} programs, ${number(steps)} steps: ${differences.length} programs differ`,
   ];
-  if (names.length > 0) {
-    lines.push(
-      `       as the model says, they differ in ${names.map(([name, count]) => `${name} (${number(count)})`).join(', ')}`,
-    );
-  }
+  const differ = countsOf(explained);
+  if (differ !== '') lines.push(`       as the model says, they differ in ${differ}`);
+  const free = countsOf(freed);
+  if (free !== '') lines.push(`       by what it leaves free, they differ in ${free}: ${countsOf(freedBy)}`);
   for (const { program, step, view, file } of differences.slice(0, 10)) {
     const where = file === null ? '' : `: ${join(run, file)}`;
     lines.push(`       ${paint.red('✗')} ${program}, step ${step}, ${view}${where}`);

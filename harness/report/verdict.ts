@@ -175,6 +175,9 @@ export const againstSchema = z.array(
     views: count,
     /** By view, how often the lanes differ as the model says that they must. */
     explained: z.record(z.enum(VIEWS), count),
+    /** And how often as it says once it knows which way each lane took what it leaves free; by view, and by freedom. */
+    freed: z.record(z.enum(VIEWS), count),
+    freedBy: z.record(z.string(), count),
     /** The first view of each program that differs otherwise; what both show is in `file`. */
     differences: z.array(
       z.strictObject({

@@ -1,14 +1,24 @@
 /** Kernel against kernel: what the lanes of a run showed of the same programs, once all have run. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { z } from 'zod';
+import type { Profile } from '../../model/profile.ts';
 import { readDigests, readTranscripts } from '../against/digests.ts';
-import { comparePair, type Difference, type LaneDigests, type PairResult } from '../against/pair.ts';
-import { seenViews } from '../against/views.ts';
+import { adoptedViews } from '../against/expected-views.ts';
+import {
+  comparePair,
+  type Difference,
+  type LaneDigests,
+  type PairResult,
+  type RecordedProgram,
+} from '../against/pair.ts';
+import { seenViews } from '../against/seen-views.ts';
 import type { RunEvents } from '../events.ts';
 import { printProgram } from '../programs/print.ts';
 import type { againstSchema } from '../report/verdict.ts';
+import { deviceMemory } from '../session/chunks.ts';
 import type { Finished } from './elsewhere.ts';
+import { environmentOf } from './profile.ts';
 
 type Against = z.output<typeof againstSchema>;
 
@@ -39,6 +49,7 @@ export async function compareLanes(
     const files = lane.programTranscripts.map((file) => join(runFolder, file));
     const { programs } = lane;
     lanes.push({
+      recorded: (wanted) => recordedPrograms(profile, files, wanted, signal),
       name: lane.name,
       kernel: lane.name.slice(0, -verdict.arch.length - 1),
       arch: verdict.arch,
@@ -65,12 +76,14 @@ export async function compareLanes(
             signal,
             progress: (done) => report.progress(done, left.programs.length, 'programs'),
           });
-          const { explained, differences } = pair;
-          const differs = Object.values(explained).reduce((sum, count) => sum + count, 0);
-          report.detail = `${pair.programs} programs, ${differs} views differ as the model says, ${differences.length} programs otherwise`;
+          const { explained, freed, differences } = pair;
+          const [differs, free] = [explained, freed].map((counts) =>
+            Object.values(counts).reduce((sum, count) => sum + count, 0),
+          );
+          report.detail = `${pair.programs} programs, ${differs} views differ as the model says, ${free} by what it leaves free, ${differences.length} programs otherwise`;
           results.push({
             ...pair,
-            differences: await writeDifferences(pair, [left, right], runFolder, signal),
+            differences: await writeDifferences(pair, [left, right], runFolder),
           });
         },
       );
@@ -79,11 +92,31 @@ export async function compareLanes(
   return results;
 }
 
+/** With the chunks that the console of their guest tells of: those of load are where they were for every program. */
+async function* recordedPrograms(
+  profile: Profile,
+  files: readonly string[],
+  wanted: ReadonlySet<number>,
+  signal: AbortSignal,
+): AsyncGenerator<RecordedProgram> {
+  for (const file of files) {
+    const console = await readFile(consoleOf(file), 'utf8');
+    const environment = environmentOf({ memory: deviceMemory(console.split('\n')) }, profile);
+    for await (const { index, transcript } of readTranscripts([file], { wanted, signal })) {
+      yield { index, transcript, environment };
+    }
+  }
+}
+
+/** Of the guest whose recording `file` is (LanePrograms.run). */
+function consoleOf(file: string): string {
+  return file.replace(/transcripts$/, 'console');
+}
+
 async function writeDifferences(
   { differences, lanes }: PairResult,
   [left, right]: readonly [Recorded, Recorded],
   runFolder: string,
-  signal: AbortSignal,
 ): Promise<Against[number]['differences']> {
   const folder = join(runFolder, 'against');
   const written: Against[number]['differences'] = [];
@@ -93,12 +126,12 @@ async function writeDifferences(
     const program = left.programs.find(({ name }) => name === difference.program)!;
     const texts = [];
     for (const lane of [left, right]) {
-      texts.push(`${lane.name}:`, await viewText(lane, difference, signal), '');
+      texts.push(`${lane.name}:`, await viewText(lane, difference), '');
     }
     await writeFile(
       file,
       [
-        `${difference.view} of step ${difference.step} differs, and the model does not say that it may.`,
+        `${difference.view} of step ${difference.step} differs, and not as the model says.`,
         '',
         ...texts,
         printProgram(program),
@@ -110,18 +143,17 @@ async function writeDifferences(
   return [...written, ...rest];
 }
 
-async function viewText(
-  lane: Recorded,
-  { program, step, view }: Difference,
-  signal: AbortSignal,
-): Promise<string> {
+/** What a lane showed, and where that is not the same, what the model says of it. */
+async function viewText(lane: Recorded, { program, step, view }: Difference): Promise<string> {
   const wanted = lane.programs.findIndex(({ name }) => name === program);
   const steps = lane.programs[wanted]!;
-  let text = '';
+  let texts: string[] = [];
   // A program that was run again has two; the last counts, as in the digests.
-  for await (const { index, transcript } of readTranscripts(lane.files, signal)) {
-    if (index === wanted)
-      text = [...seenViews(lane.profile, steps, transcript)][step]?.[view] ?? 'did not come so far';
+  for await (const { transcript, environment } of lane.recorded(new Set([wanted]))) {
+    const seen = [...seenViews(lane.profile, steps, transcript)][step]?.[view] ?? 'did not come so far';
+    const expected =
+      adoptedViews(steps, transcript, environment)[step]?.views[view] ?? 'does not come so far';
+    texts = seen === expected ? [seen] : [seen, '', `the model of ${lane.name}:`, expected];
   }
-  return text || 'nothing';
+  return texts.join('\n');
 }

@@ -6,7 +6,7 @@ import type { Environment } from '../compare/environment.ts';
 import type { KernelBuild } from '../kernels/build.ts';
 import { parseConfig } from '../kernels/fragment.ts';
 import type { SourceTree } from '../kernels/source.ts';
-import type { Session } from '../session/session.ts';
+import type { DeviceMemory } from '../session/chunks.ts';
 
 /**
  * The rules that a tree's test_hmm follows. Seen from its interface rather than its version, since features are
@@ -31,8 +31,8 @@ export async function profileOf(build: KernelBuild, kernel: KernelVersion, desig
 }
 
 /** What the numbers of a guest's transcripts are to be read with, now: the kernel may add chunks. */
-export function environmentOf(session: Session, profile: Profile): Environment {
-  const { chunks } = session.memory;
+export function environmentOf({ memory }: { memory: DeviceMemory }, profile: Profile): Environment {
+  const { chunks } = memory;
   const all = chunks.filter(({ minor }) => MINORS.includes(minor));
   return {
     profile,

@@ -1,10 +1,19 @@
-/** What a signal of the terminal is to long work: nothing of it is seen while the event loop is kept. */
-export function pressCtrlC(): { signal: AbortSignal; elapsed: () => number } {
-  const controller = new AbortController();
-  let pressed = 0;
-  setTimeout(() => {
-    pressed = performance.now();
-    controller.abort(new Error('stopped'));
-  }, 100);
-  return { signal: controller.signal, elapsed: () => performance.now() - pressed };
+/** A signal of the terminal: while the event loop is kept, nothing of it is seen. */
+export class CtrlC {
+  readonly #controller = new AbortController();
+  readonly signal = this.#controller.signal;
+  #pressed = Number.NaN;
+
+  /** @param afterMs milliseconds from now */
+  press(afterMs: number): void {
+    setTimeout(() => {
+      this.#pressed = performance.now();
+      this.#controller.abort(new Error('stopped'));
+    }, afterMs);
+  }
+
+  /** Milliseconds since then; NaN before. */
+  get elapsed(): number {
+    return performance.now() - this.#pressed;
+  }
 }

@@ -26,7 +26,7 @@ import {
   observeProcesses,
   observers,
 } from '../../../model/observe.ts';
-import { PAGE_FLAG_BITS } from '../../../model/page-flags.ts';
+import { PAGE_FLAG_BITS, type PageFlag } from '../../../model/page-flags.ts';
 import { scanRanges } from '../../../model/page-scan.ts';
 import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
 import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
@@ -67,8 +67,16 @@ function gauges(state: State): Partial<Gauges> {
   return Object.fromEntries(Object.entries(expectMeminfo(state)).map(([name, { most }]) => [name, most]));
 }
 
-/** @param ending which of the endings of each `together` step is taken */
-export function predict(program: Program, environment: Environment, ending = 0): ProgramTranscript {
+/**
+ * @param ending which of the endings of each `together` step is taken
+ * @param leftovers free bits that are set, as an earlier life of the page may have left them
+ */
+export function predict(
+  program: Program,
+  environment: Environment,
+  ending = 0,
+  leftovers: readonly PageFlag[] = [],
+): ProgramTranscript {
   const { profile } = environment;
   const state = initialState(profile, program.regions);
   const folios = new Map<Frame, bigint>();
@@ -93,13 +101,16 @@ export function predict(program: Program, environment: Environment, ending = 0):
 
   const page = (expected: ExpectedPage): PageObservation => {
     const { pte, frame, flags } = expected;
-    // Free bits are clear here, and stay so unless they wait in a batch.
+    const free = flags?.free.map(({ flag }) => flag) ?? [];
+    const kept = leftovers.filter((flag) => free.includes(flag));
+    // Other free bits are clear here, and stay so unless they wait in a batch.
     if (frame && flags) {
-      for (const { flag } of flags.free) {
-        if (flag === 'DIRTY') frame.dirty = false;
-        if (flag === 'SWAPBACKED') frame.swapBacked = false;
-        if (flag === 'REFERENCED') frame.referenced = false;
-        if (flag === 'UNEVICTABLE') frame.unevictable = false;
+      for (const flag of free) {
+        const set = kept.includes(flag);
+        if (flag === 'DIRTY') frame.dirty = set;
+        if (flag === 'SWAPBACKED') frame.swapBacked = set;
+        if (flag === 'REFERENCED') frame.referenced = set;
+        if (flag === 'UNEVICTABLE') frame.unevictable = set;
         if (flag === 'ACTIVE' && !state.activating.has(frame)) frame.active = false;
       }
     }
@@ -119,7 +130,10 @@ export function predict(program: Program, environment: Environment, ending = 0):
     if (!flags) return { pagemap, ...words };
     return {
       pagemap,
-      kpageflags: flags.set.reduce((mask, flag) => mask | (1n << BigInt(PAGE_FLAG_BITS[flag])), 0n),
+      kpageflags: [...flags.set, ...kept].reduce(
+        (mask, flag) => mask | (1n << BigInt(PAGE_FLAG_BITS[flag])),
+        0n,
+      ),
       kpagecount: BigInt(expected.count!),
       ...words,
     };
@@ -200,6 +214,8 @@ export function predict(program: Program, environment: Environment, ending = 0):
       bytes,
       events,
     } = step.op === 'together' ? TOGETHER : apply(state, step, index);
+    // Flags of pages that are seen now bind what smaps say of them.
+    const regions = observe(state).map(region);
     const observed = {
       ...(parts ? { parts } : {}),
       step: index,
@@ -212,7 +228,7 @@ export function predict(program: Program, environment: Environment, ending = 0):
       events: [...events, ...observationFaults(state, observers(state, program.steps, index))].map(event),
       processes: observeProcesses(state).map(observedProcess),
       meminfo: gauges(state),
-      regions: observe(state).map(region),
+      regions,
     };
     markObserved(state);
     return observed;
