@@ -7,7 +7,7 @@ import { Breaks } from './breaks.ts';
 import { type Digests, digestOfText, type Prediction, predictionOf } from './digests.ts';
 import { expectedViews } from './expected-views.ts';
 import { differentlyTaken } from './freedoms.ts';
-import { VIEWS, type View, type Views } from './views.ts';
+import { VIEWS, type View, type Views, withoutSwap } from './views.ts';
 
 /** What is known of a lane's programs. */
 export interface LaneDigests {
@@ -143,14 +143,17 @@ async function predict(
  */
 type Why = (step: number, view: number, seen: Both<number>) => readonly string[] | undefined;
 
-/** The model is asked only when there is something to explain. */
+/** The model is asked only when there is something to explain. Which lines of status were looked at is not known here. */
 function byTheModel(program: Program, lanes: Both<LaneDigests>): Why {
   let asked: Both<readonly Views[]> | undefined;
-  return (step, view, seen) => {
+  return (step, index, seen) => {
+    const view = VIEWS[index]!;
     asked ??= [[...expectedViews(program, lanes[0].profile)], [...expectedViews(program, lanes[1].profile)]];
     const same = asked.every((steps, lane) => {
-      const views = steps[step];
-      return views !== undefined && digestOfText(views[VIEWS[view]!]) === seen[lane];
+      const text = steps[step]?.[view];
+      if (text === undefined) return false;
+      const texts = view === 'status' ? [text, withoutSwap(text)] : [text];
+      return texts.some((possible) => digestOfText(possible) === seen[lane]);
     });
     return same ? [] : undefined;
   };

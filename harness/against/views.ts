@@ -48,6 +48,11 @@ export function rssText(process: number, anon: number | undefined, swap: number 
   return `p${process}: anon ${inKib(anon)}, swap ${inKib(swap)}`;
 }
 
+/** The same of somebody who looked at RssAnon alone. */
+export function withoutSwap(status: string): string {
+  return status.replace(/swap \d+ KiB/g, `swap ${inKib(undefined)}`);
+}
+
 function inKib(kib: number | undefined): string {
   return kib === undefined ? 'not looked at' : `${kib} KiB`;
 }
