@@ -2,6 +2,7 @@
 import { apply, applyEnd, type StepExpectation } from '../../model/apply.ts';
 import { cloneState } from '../../model/clone.ts';
 import { initialState } from '../../model/initial-state.ts';
+import { expectMeminfo, GAUGES, type Gauges } from '../../model/meminfo.ts';
 import type { ProgramTranscript, StepObservation } from '../../model/observation.ts';
 import {
   markObserved,
@@ -18,13 +19,14 @@ import type { Environment } from '../compare/environment.ts';
 import { faultCode, traceKind } from '../compare/events.ts';
 import { describeBytes } from '../compare/outcome.ts';
 import { pagemapKind } from '../compare/pagemap.ts';
-import { type Taken, takenFlags } from './freedoms.ts';
+import { byName, type Taken, takenFlags, takenGauges } from './freedoms.ts';
 import {
   type EventView,
   eventsOf,
   faultView,
   lines,
   maskOf,
+  meminfoText,
   migrationView,
   type RegionView,
   resultText,
@@ -37,7 +39,7 @@ import {
 /**
  * The steps of a run, and as the last one its end: of a model that takes every freedom that it has the same way.
  *
- * @param transcript says which lines of status were looked at; without it, all
+ * @param transcript says which lines of status and meminfo were looked at; without it, all
  */
 export function* expectedViews(
   program: Program,
@@ -47,10 +49,10 @@ export function* expectedViews(
   const state = initialState(profile, program.regions);
   for (const [index, step] of program.steps.entries()) {
     const expected = apply(state, step, index);
-    yield stepViews(state, program, index, expected, transcript?.steps[index]);
+    yield stepViews(state, program, index, expected, { seen: transcript?.steps[index], adopts: false });
     markObserved(state);
   }
-  yield endViews(state);
+  yield endViews(state, { seen: transcript, adopts: false });
 }
 
 export interface AdoptedStep {
@@ -70,15 +72,25 @@ export function adoptedViews(
   const steps: AdoptedStep[] = [];
   const onStep = ({ index, expected, regions, seen, state, divergences }: ComparedStep): void => {
     if (divergences.length > 0) return;
-    const taken = takenFlags(regions, seen.regions);
-    steps.push({ views: stepViews(state, program, index, expected, seen), taken });
+    const views = stepViews(state, program, index, expected, { seen, adopts: true });
+    const taken = [...takenFlags(regions, seen.regions), ...takenGauges(state, seen.meminfo)];
+    steps.push({ views, taken: byName(taken) });
     if (index < program.steps.length - 1) return;
     const end = cloneState(state);
     markObserved(end);
-    steps.push({ views: endViews(end), taken: new Map() });
+    steps.push({
+      views: endViews(end, { seen: transcript, adopts: true }),
+      taken: byName(takenGauges(end, transcript.meminfo)),
+    });
   };
   compare(program, transcript, environment, onStep, { invariants: false });
   return steps;
+}
+
+/** What was seen, where that is known, and whether what is free in meminfo is taken from it. */
+interface Look<Seen extends { meminfo?: Partial<Gauges> } = { meminfo?: Partial<Gauges> }> {
+  seen: Seen | undefined;
+  adopts: boolean;
 }
 
 function stepViews(
@@ -86,27 +98,44 @@ function stepViews(
   program: Program,
   index: number,
   expected: StepExpectation,
-  seen: StepObservation | undefined,
+  look: Look<StepObservation>,
 ): Views {
   const events = [...expected.events, ...observationFaults(state, observers(state, program.steps, index))];
-  const looks = new Map(seen?.processes.map(({ process, rss }) => [process, rss]));
+  const looks = new Map(look.seen?.processes.map(({ process, rss }) => [process, rss]));
   return {
     result: resultText({ ...expected, data: expected.data?.map(BigInt) }),
     status: lines(observeProcesses(state), ({ process, rss }) => {
-      const look = looks.get(process) ?? rss;
+      const lookedAt = looks.get(process) ?? rss;
       const [anon, swap] = (['anon', 'swap'] as const).map((name) =>
-        look[name] === undefined ? undefined : rss[name],
+        lookedAt[name] === undefined ? undefined : rss[name],
       );
       return rssText(process, anon, swap);
     }),
+    meminfo: meminfoText(state.profile, gaugesOf(state, look)),
     ...viewsOf(expectedRegions(state), eventsOf(program.steps[index], expectedEvents(state, events))),
   };
 }
 
 /** @param state is ended by it */
-function endViews(state: State): Views {
+function endViews(state: State, look: Look): Views {
   const last = eventsOf(undefined, expectedEvents(state, applyEnd(state)));
-  return { result: 'done', status: '', ...viewsOf([], last) };
+  const meminfo = meminfoText(state.profile, gaugesOf(state, look));
+  return { result: 'done', status: '', meminfo, ...viewsOf([], last) };
+}
+
+/** Without `seen`, all that there are. */
+function gaugesOf(state: State, { seen, adopts }: Look): Partial<Gauges> {
+  if (seen && !seen.meminfo) return {};
+  const expected = expectMeminfo(state);
+  const gauges: Partial<Gauges> = {};
+  for (const name of GAUGES) {
+    const bounds = expected[name];
+    const value = seen?.meminfo?.[name];
+    if (!bounds || (seen && value === undefined)) continue;
+    const { least, most } = bounds;
+    gauges[name] = adopts && value !== undefined && least <= value && value <= most ? value : most;
+  }
+  return gauges;
 }
 
 function expectedRegions(state: State): RegionView[] {

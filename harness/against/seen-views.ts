@@ -9,6 +9,7 @@ import {
   eventsOf,
   faultView,
   lines,
+  meminfoText,
   migrationView,
   type RegionView,
   resultText,
@@ -35,6 +36,7 @@ export function* seenViews(
         // They are looked at, or not, at the same steps on all lanes.
         rssText(process, beside(rss.anon, base.anon), beside(rss.swap, base.swap)),
       ),
+      meminfo: meminfoText(profile, step.meminfo),
       ...viewsOf(
         seenRegions(profile, step),
         eventsOf(program.steps[index], seenEvents(profile, step.events)),
@@ -42,7 +44,7 @@ export function* seenViews(
     };
   }
   const last = viewsOf([], eventsOf(undefined, seenEvents(profile, transcript.finalEvents)));
-  yield { result: end.kind, status: '', ...last };
+  yield { result: end.kind, status: '', meminfo: meminfoText(profile, transcript.meminfo), ...last };
 }
 
 function beside(kib: number | undefined, base: number): number | undefined {

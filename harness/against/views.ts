@@ -3,9 +3,11 @@
  * swap entries and whatever else a design or an architecture chooses are mapped away.
  */
 import type { StepExpectation } from '../../model/apply.ts';
+import { GAUGES, type Gauges } from '../../model/meminfo.ts';
 import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
 import type { PagemapEntry, TraceEntry } from '../../model/pagemap.ts';
+import type { Profile } from '../../model/profile.ts';
 import type { Step } from '../../model/program.ts';
 import { describeBytes, describeOutcome } from '../compare/outcome.ts';
 
@@ -13,6 +15,7 @@ import { describeBytes, describeOutcome } from '../compare/outcome.ts';
 export const VIEWS = [
   'result',
   'status',
+  'meminfo',
   'pagemap',
   'soft-dirty',
   'kpageflags',
@@ -51,6 +54,15 @@ export function rssText(process: number, anon: number | undefined, swap: number 
 /** The same of somebody who looked at RssAnon alone. */
 export function withoutSwap(status: string): string {
   return status.replace(/swap \d+ KiB/g, `swap ${inKib(undefined)}`);
+}
+
+/**
+ * The lines that are exact on this kernel, where they were looked at: at the same steps of a program on all lanes, but for AnonPages,
+ * which is left out when the agent's own pages move meanwhile.
+ */
+export function meminfoText({ swapSlotsAreCached }: Profile, gauges: Partial<Gauges> = {}): string {
+  const names = GAUGES.filter((name) => name !== 'AnonPages' && !(name === 'SwapFree' && swapSlotsAreCached));
+  return names.flatMap((name) => (gauges[name] === undefined ? [] : [`${name} ${gauges[name]}`])).join(', ');
 }
 
 function inKib(kib: number | undefined): string {
@@ -121,7 +133,7 @@ export function faultView(addr: bigint, code: bigint): EventView {
 export function viewsOf(
   regions: readonly RegionView[],
   events: readonly EventView[],
-): Omit<Views, 'result' | 'status'> {
+): Omit<Views, 'result' | 'status' | 'meminfo'> {
   const labels = new Map<unknown, number>();
   const label = (frame: unknown) => {
     if (frame === undefined) return '';

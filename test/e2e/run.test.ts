@@ -110,7 +110,7 @@ describe('hmmdiff run', () => {
     );
     // clear_refs write-protects only where there is a soft-dirty bit to be set again: the mirrors hear of it there alone.
     // kpageflags of x86_64 end before coherent pages, and exceptions:page_fault_user is x86_64's.
-    // What a reclaim leaves alone for PTE_CONT, which is arm64's, is swapped on x86_64: status, content and scan.
+    // What a reclaim leaves alone for PTE_CONT, which is arm64's, is swapped on x86_64: status, meminfo, content and scan.
     expect(differ).toEqual([VIEWS, [], [], VIEWS]);
   });
 

@@ -67,6 +67,13 @@ describe('a freedom that went one way on one lane, and another way on the other'
     expect(explained['soft-dirty']).toBeGreaterThan(0);
   });
 
+  it('explains a bit that the views show', async () => {
+    const { differences, freed, freedBy } = await pairOf(laneOn('x86_64', ['UNEVICTABLE']), cleared);
+    expect(differences).toEqual([]);
+    expect(freed.kpageflags).toBeGreaterThan(0);
+    expect(Object.keys(freedBy)).toEqual([STALE_SLACK]);
+  });
+
   it('explains nothing where it went the same way on both', async () => {
     const { differences, freed, freedBy } = await pairOf(kept, laneOn('aarch64', ['SWAPBACKED']));
     expect(differences).toEqual([]);
@@ -95,6 +102,48 @@ describe('a freedom that went one way on one lane, and another way on the other'
     expect((await pairOf(wrong, cleared)).differences).toEqual([
       { program: program.name, step: RETURNED, view: 'kpageflags' },
     ]);
+  });
+});
+
+describe('a page that may be mlocked from an earlier life', () => {
+  const mlocked = parseProgram(
+    'mlocked',
+    `
+name: mlocked
+regions: {a: 1}
+steps:
+  - {mmap: a}
+  - {open: 0}
+  - {mlock: a}
+  - {migrate-to-dev: a, device: 0}
+  - {munmap: a}
+`,
+  );
+  const MIGRATED = 3;
+
+  /** @param kib by how much Mlocked is less than without such a page, from its migration on */
+  function laneWith(arch: Arch, kib: number) {
+    const environment = environmentOf({ kernel: '6.12', design: 'pfn', arch });
+    const transcript = predict(mlocked, environment);
+    const less = (gauges: StepObservation['meminfo']) => ({ ...gauges, Mlocked: gauges!.Mlocked! - kib });
+    const steps = transcript.steps.map((step, index) =>
+      index < MIGRATED ? step : { ...step, meminfo: less(step.meminfo) },
+    );
+    const changed = { ...transcript, steps, meminfo: less(transcript.meminfo) };
+    return laneOf(arch, { environment, programs: [{ program: mlocked, transcript: changed }] });
+  }
+
+  it('explains what meminfo counts of it', async () => {
+    const { differences, freed, freedBy } = await comparePair(laneWith('x86_64', 0), laneWith('aarch64', 4));
+    expect(differences).toEqual([]);
+    // After the migration, after munmap, and at the end.
+    expect(freed.meminfo).toBe(3);
+    expect(freedBy).toEqual({ [STALE_SLACK]: 3 });
+  });
+
+  it('does not explain more than one page', async () => {
+    const { differences } = await comparePair(laneWith('x86_64', 0), laneWith('aarch64', 8));
+    expect(differences).toEqual([{ program: mlocked.name, step: MIGRATED, view: 'meminfo' }]);
   });
 });
 
