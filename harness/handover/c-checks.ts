@@ -3,6 +3,7 @@ import { GAUGES, type Gauge } from '../../model/meminfo.ts';
 import type { ExpectedPage } from '../../model/observe.ts';
 import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES, scanRanges } from '../../model/page-scan.ts';
+import type { Profile } from '../../model/profile.ts';
 import type { ProcessId } from '../../model/program.ts';
 import { VM_EVENT_NAMES, type VmEvent } from '../../model/vm-events.ts';
 import { pagemapKind } from '../compare/pagemap.ts';
@@ -186,7 +187,7 @@ export function pageAt({ views }: Context, { step, process, region, page }: Plac
   return page === undefined ? undefined : seen?.pages[page];
 }
 
-function kindCheck({ pte }: ExpectedPage, what: string, at: string): string[] {
+function kindCheck({ pte }: ExpectedPage, what: string, at: string, { profile }: Context): string[] {
   const kind = pagemapKind(pte);
   const [mask, value] =
     kind === 'none'
@@ -194,7 +195,15 @@ function kindCheck({ pte }: ExpectedPage, what: string, at: string): string[] {
       : kind === 'present'
         ? ['PM_PRESENT | PM_SWAP', 'PM_PRESENT']
         : ['PM_PRESENT | PM_SWAP | PM_TYPE', `PM_SWAP | ${typeMacro(kind)}`];
-  return call('check_bits', [quote(`${what} (${kind})`), `pagemap(${at})`, mask, value]);
+  const entry =
+    kind === 'device-exclusive' ? withOneExclusiveType(`pagemap(${at})`, profile) : `pagemap(${at})`;
+  return call('check_bits', [quote(`${what} (${kind})`), entry, mask, value]);
+}
+
+/** 6.12: mprotect() makes a writable device-exclusive entry one of another type. Which of the two is not compared. */
+export function withOneExclusiveType(entry: string, { leafKinds }: Profile): string {
+  const types = leafKinds.filter((kind) => kind === 'device-exclusive').length;
+  return types > 1 ? `with_one_exclusive_type(${entry})` : entry;
 }
 
 /** SWP_DEVICE_WRITE, the number of a swap type. */

@@ -13,7 +13,7 @@ import type { State } from '../../model/state.ts';
 import { isTorn } from '../../model/torn.ts';
 import { pagemapKind } from '../compare/pagemap.ts';
 import type { Divergence, FieldName, Place } from '../compare/tally.ts';
-import { typeMacro } from './c-checks.ts';
+import { typeMacro, withOneExclusiveType } from './c-checks.ts';
 import { readsData } from './c-steps.ts';
 import { addressOf, hex, outcomeCode, wordCode } from './c-text.ts';
 import { placeInWords, stepInWords } from './words.ts';
@@ -241,7 +241,12 @@ function pageCells(program: Program, index: number, view: View, own: readonly Di
         value,
       });
     const byOwner: Sight = { phase: 'page', process };
-    add('pagemap.kind', `kind_of(${at})`, (other) => kindCode(pageIn(other, place)), byOwner);
+    add(
+      'pagemap.kind',
+      withOneExclusiveType(`kind_of(${at})`, view.state.profile),
+      (other) => kindCode(pageIn(other, place)),
+      byOwner,
+    );
     add('words', `word_at(${at})`, (other) => contentCode(pageIn(other, place)), byOwner);
     for (const field of new Set(own.map((divergence) => divergence.field))) {
       const known = PAGE_FIELDS[field];

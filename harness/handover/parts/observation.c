@@ -24,6 +24,15 @@ static uint64_t pagemap(uint64_t addr)
 }
 
 //---
+/* Device-exclusive entries have two types here, the second for what mprotect() has made read-only. */
+static uint64_t with_one_exclusive_type(uint64_t entry)
+{
+	const bool second = (entry & (PM_PRESENT | PM_SWAP)) == PM_SWAP && (entry & PM_TYPE) == SWP_DEVICE_EXCLUSIVE + 1;
+
+	return second ? entry - 1 : entry;
+}
+
+//---
 /* The PFN, or the device page number, behind an address; NO_FRAME where there is none. */
 static uint64_t frame_at(uint64_t addr)
 {

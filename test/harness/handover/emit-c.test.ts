@@ -210,6 +210,26 @@ describe('emitC', () => {
     expect(emit(symptom, { profile: offset })).toContain('#define SWP_DEVICE_READ\t26\n');
   });
 
+  it('takes both types of device-exclusive entries of 6.12 for one (make_readable_device_exclusive_entry)', () => {
+    const program = parseProgram(
+      'exclusive.yaml',
+      `
+name: exclusive
+regions: { a: 1 }
+steps:
+  - { mmap: a }
+  - { cpu-write: a }
+  - { open: 0 }
+  - { exclusive: a, device: 0 }
+  - { mprotect: a, protection: read }
+`,
+    );
+    const symptom = differs(4, 'pagemap.kind', { process: 0, region: 0, page: 0 });
+    const old = makeProfile({ kernel: '6.12', design: 'pfn', arch: 'x86_64' });
+    expect(emit(symptom, { profile: old }, program)).toContain('with_one_exclusive_type(pagemap(REGION_A))');
+    expect(emit(symptom, {}, program)).not.toContain('with_one_exclusive_type');
+  });
+
   it('expects soft-dirty bits of x86_64 alone, wherever it was found', () => {
     const symptom = differs(1, 'pagemap.soft-dirty', { process: 0, region: 0, page: 0 });
     const text = emit(symptom, { profile: makeProfile({ kernel: '7.3', design: 'pfn', arch: 'aarch64' }) });
