@@ -137,7 +137,7 @@ export function cloneWithFrames(state: State): { state: State; frames: ReadonlyM
     batched: new Set([...state.batched].map(frameOf)),
     mlocking: state.mlocking.map(({ frame, drain }) => ({ frame: frameOf(frame), drain })),
     freeing: new Set([...state.freeing].map(frameOf)),
-    activating: new Map([...state.activating].map(([frame, certain]) => [frameOf(frame), certain])),
+    activating: new Map([...state.activating].map(([frame, activation]) => [frameOf(frame), activation])),
   };
   return { state: copy, frames };
 }

@@ -15,8 +15,8 @@ export function drainLru(state: State): void {
 }
 
 function settleActivating(state: State): void {
-  for (const [frame, certain] of state.activating) {
-    frame.active = frame.unevictable ? false : certain ? true : undefined;
+  for (const [frame, activation] of state.activating) {
+    frame.active = frame.unevictable ? false : activation === 'unknown' ? undefined : true;
   }
   state.activating.clear();
 }
@@ -69,22 +69,35 @@ export function settleOnLru(state: State, frame: Frame): void {
 }
 
 /**
- * lru_add_drain() for a page that is on no LRU list. Where it is not known which pages wait in lru_add, it is not known of
- * those that came later either.
+ * lru_add_drain() for a page that is on no LRU list. Where it is not known which pages wait in lru_add, the drain for an
+ * earlier one may have put `frame` on a list, too, so that there is none for it: then nothing is known of those that came
+ * later, and of those that wait for their activation.
  */
 export function drainFor(state: State, frame: Frame): void {
   if (state.settles || frame.kind === 'coherent') {
     drainLru(state);
     return;
   }
-  settleActivating(state);
+  for (const [waiting, activation] of state.activating) {
+    if (activation === 'waits') state.activating.set(waiting, 'active-or-waits');
+  }
   settleOnLru(state, frame);
 }
 
-/** `frame` has PG_active: its place in the batch of activations was drained, or it never had one. */
-export function settleActive(state: State, frame: Frame): void {
-  frame.active = true;
-  state.activating.delete(frame);
+/**
+ * `frame` has PG_active: its place in the batch of activations was drained, or it never had one. If it has not, it still
+ * waits there, unless it was never in it.
+ */
+export function settleActive(state: State, frame: Frame, isActive: boolean): void {
+  const activation = state.activating.get(frame);
+  if (isActive) {
+    frame.active = true;
+    state.activating.delete(frame);
+  } else if (activation === 'active-or-waits') {
+    state.activating.set(frame, 'waits');
+  } else if (activation === undefined) {
+    frame.active = false;
+  }
 }
 
 /**
@@ -108,7 +121,7 @@ export function markAccessed(state: State, frame: Frame): void {
       return;
     }
     frame.active = undefined;
-    state.activating.set(frame, certain || state.activating.get(frame) === true);
+    state.activating.set(frame, certain ? 'waits' : (state.activating.get(frame) ?? 'unknown'));
     // A folio of order 9 never waits, and takes all who wait with it.
     if (frame.pages) settleActivating(state);
   }
@@ -187,7 +200,7 @@ function cull(frame: Frame): void {
 /** References that the CPU's batches have. */
 export function heldReferences({ batched, activating, mlocking }: State, frame: Frame): number {
   const mlocked = mlocking.filter((held) => held.frame === frame).length;
-  return Number(batched.has(frame)) + Number(activating.get(frame) === true) + mlocked;
+  return Number(batched.has(frame)) + Number(activating.get(frame) === 'waits') + mlocked;
 }
 
 function isHeld({ mlocking }: State, frame: Frame): boolean {

@@ -258,11 +258,8 @@ export interface State {
   ksmMms: Mm[];
   /** RAM frames that may still be in the CPU's LRU batch. */
   batched: Set<Frame>;
-  /**
-   * RAM frames that may still be in the CPU's batch of pages to activate, which then has a reference to them; true for
-   * those that certainly are active once it is drained.
-   */
-  activating: Map<Frame, boolean>;
+  /** RAM frames that may still be in the CPU's batch of pages to activate, which then has a reference to them. */
+  activating: Map<Frame, Activation>;
   /** The CPU's batch of mlock, which has a reference to each frame for each time that it is in it. */
   mlocking: { frame: Frame; drain: MlockDrain }[];
   /** Those of them that nothing else holds. */
@@ -274,6 +271,12 @@ export interface State {
   /** lruvec->nonresident_age: how many pages went to swap, and how many came back soon (model/swap.ts, readSlot). */
   nonresidentAge: number;
 }
+
+/**
+ * Of a page to activate: it `waits` for the batch to be drained, and will be active; or the batch may have been drained,
+ * and the page that is not active still waits; or nobody knows whether it was put there.
+ */
+export type Activation = 'waits' | 'active-or-waits' | 'unknown';
 
 /** A table of nulls by region and page. */
 export function emptyTables<T>(state: Pick<State, 'regions'>): (T | null)[][] {

@@ -73,9 +73,7 @@ function adopt({ state }: Context, frame: Frame, flag: PageFlag, set: boolean): 
   else if (flag === 'REFERENCED') frame.referenced = set;
   else if (flag === 'UNEVICTABLE') frame.unevictable = set;
   else if (flag === 'LRU' && set) settleOnLru(state, frame);
-  else if (flag === 'ACTIVE' && set) settleActive(state, frame);
-  // Otherwise it still waits in a batch, unless it was never in one.
-  else if (flag === 'ACTIVE' && !state.activating.has(frame)) frame.active = false;
+  else if (flag === 'ACTIVE') settleActive(state, frame, set);
 }
 
 function maskOf(flags: ExpectedPageFlags): bigint {

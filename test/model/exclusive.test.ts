@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { settleActive } from '../../model/lru.ts';
 import { makeProfile } from '../../model/profile.ts';
 import { devicePages, outcomes, pages, play, pte } from './play.ts';
 
@@ -69,12 +70,27 @@ describe('device-exclusive entries', () => {
       {exclusive: "a[0]", device: 0}`);
     const { frame } = pte(twice.state, 0, 0)!;
     expect(frame).toMatchObject({ referenced: false, active: undefined });
-    expect(twice.state.activating.get(frame)).toBe(true);
+    expect(twice.state.activating.get(frame)).toBe('waits');
     const drained = play(`${READY}
       {exclusive: "a[0]", device: 0}
       {exclusive: "a[0]", device: 0}
       {migrate-to-dev: "a[1]", device: 0}`);
     expect(pte(drained.state, 0, 0)!.frame.active).toBe(true);
+  });
+
+  it('of two shared pages: the write to the second may find it on the LRU, and drain nothing (wp_can_reuse_anon_folio)', () => {
+    const { state } = play(`${READY}
+      {exclusive: "a[0..1]", device: 0}
+      {fork: p1}
+      {cpu-write: "a[0..1]", by: p1}
+      {exclusive: "a[0..1]", device: 0}`);
+    const { frame } = pte(state, 0, 0)!;
+    expect(frame).toMatchObject({ referenced: false, active: undefined });
+    expect(state.activating.get(frame)).toBe('active-or-waits');
+    settleActive(state, frame, false);
+    expect(state.activating.get(frame)).toBe('waits');
+    settleActive(state, frame, true);
+    expect(frame.active).toBe(true);
   });
 });
 
