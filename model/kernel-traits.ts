@@ -33,6 +33,8 @@ export interface KernelTraits {
    * map, and that waits in lru_add, has other pages lose the references of the batches.
    */
   readonly sharedPagesDrain: boolean;
+  /** free_pages_and_swap_cache(): 6.12 drains the CPU's batches before it frees what a TLB flush has gathered. */
+  readonly freeingDrains: boolean;
   /** Commands of test_hmm that are not there yet: FLAGS and READ_UNLOCKED came after 6.12. */
   readonly unknownCommands: readonly (DeviceOp | 'flags')[];
   /**
@@ -124,6 +126,7 @@ export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
     deadMirrorFails: true,
     anonShowsKsm: false,
     sharedPagesDrain: false,
+    freeingDrains: false,
     holeGetsWriteTag: false,
     devicePageFlagsCleared: true,
     unknownCommands: [],
@@ -160,6 +163,7 @@ export const KERNEL_TRAITS: Readonly<Record<KernelVersion, KernelTraits>> = {
     deadMirrorFails: false,
     anonShowsKsm: true,
     sharedPagesDrain: true,
+    freeingDrains: true,
     holeGetsWriteTag: true,
     devicePageFlagsCleared: false,
     unknownCommands: ['read-unlocked', 'flags'],

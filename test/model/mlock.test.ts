@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { apply } from '../../model/apply.ts';
 import { drainLru } from '../../model/lru.ts';
 import { pageFlags, STALE_SLACK } from '../../model/page-flags.ts';
-import { makeProfile } from '../../model/profile.ts';
+import { makeProfile, type Profile } from '../../model/profile.ts';
 import type { Step } from '../../model/program.ts';
 import { hazardOf } from '../../model/safe.ts';
 import { outcomes, pages, play, pte, STOCK } from './play.ts';
@@ -107,6 +107,29 @@ describe('mlock', () => {
       referenced: true,
       unevictable: false,
     });
+  });
+
+  it('lets a page go before the next vma of an exit is zapped where dirty pages of files are freed: free_pages_and_swap_cache() of 6.12', () => {
+    const flags = (profile: Profile) => {
+      const { state } = play(
+        `{mmap: s}
+        {open: 0}
+        {mremap: "s[2]", to: "s[0..1]"}
+        {fork: p1}
+        {exclusive: "s[1]", device: 0}
+        {cpu-read: "s[0]", by: p1}
+        {mlock: "s[1]"}
+        {exclusive: "s[3]", device: 0}
+        {exit: p0}`,
+        profile,
+        '{s: {pages: 4, backing: shared-shmem}}',
+      );
+      const { active, referenced, unevictable } = state.files[0]!.pages[3]!;
+      return { active, referenced, unevictable };
+    };
+    expect(flags(STOCK)).toEqual({ active: false, referenced: true, unevictable: false });
+    // Evictable again, its second mapping counts as a second access.
+    expect(flags(old)).toEqual({ active: true, referenced: false, unevictable: false });
   });
 
   it('has a page of the swap cache copied, since the batch has a reference: wp_can_reuse_anon_folio()', () => {
