@@ -28,11 +28,12 @@ export const FILES: CoverageTables = {
         'do_fault (VM_FAULT_SIGBUS)',
         'do_read_fault',
         'do_shared_fault',
+        'faultin_page (VM_FAULT_SIGBUS)',
         'filemap_map_pages',
         'hmm_do_fault (VM_FAULT_SIGBUS)',
         'wp_page_shared',
       ],
     },
-    { only: '7.3', rows: ['faultin_page (VM_FAULT_SIGBUS)', 'remap_move (vma_multi_allowed)'] },
+    { only: '7.3', rows: ['remap_move (vma_multi_allowed)'] },
   ],
 };

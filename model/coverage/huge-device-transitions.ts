@@ -84,7 +84,7 @@ export const HUGE_TRANSITIONS_7_3: Transitions = {
     'huge-ram-read': 'device-read-exclusive huge-device-read zero',
     'huge-ram-read-exclusive': 'huge-device-read-exclusive',
     'huge-ram-shared': 'huge-device-shared',
-    'huge-ram-write': 'huge-device-write ram-write zero',
+    'huge-ram-write': 'huge-device-write ram-write',
     'huge-zero': 'huge-device-read-exclusive huge-device-write zero',
     none: 'huge-device-write',
     'none-read-only': 'huge-device-read-exclusive',

@@ -237,7 +237,6 @@ export const ORDER_0_TRANSITIONS_7_3: Transitions = {
   },
   write: {
     'device-shared': 'ram-shared',
-    'other-device-shared': 'ram-shared',
   },
   madvise: {
     'device-exclusive': 'zero',

@@ -158,10 +158,7 @@ const SWAP_TRANSITIONS: Transitions = {
 
 const SWAP_TRANSITIONS_7_3: Transitions = {
   'cpu-read': {
-    'swap-shared': 'ram-read ram-shared',
-  },
-  'cpu-read elsewhere': {
-    'swap-cached': 'ram-shared',
+    'swap-shared': 'ram-read',
   },
   'cpu-write elsewhere': {
     'swap-cached': 'ram-read ram-shared',

@@ -7,6 +7,7 @@ import { HUGE } from './huge.ts';
 import { HUGETLB } from './hugetlb.ts';
 import { KSM } from './ksm.ts';
 import { MARKERS } from './markers.ts';
+import { MEETINGS } from './meetings.ts';
 import { MLOCK } from './mlock.ts';
 import { MREMAP } from './mremap.ts';
 import { ORDER_0 } from './order-0.ts';
@@ -50,6 +51,7 @@ const PARTS: readonly CoverageTables[] = [
   MARKERS,
   SWAP,
   SWAP_FILES,
+  MEETINGS,
 ];
 
 export const TABLES: Readonly<Record<TableName, readonly Rows[]>> = {

@@ -22,9 +22,7 @@ export const USERFAULT_TRANSITIONS_7_3: Transitions = {
     'huge-device-read-exclusive-protected': 'huge-device-read-exclusive-protected',
   },
   'migrate-to-sys': {
-    'device-shared-protected': 'device-shared-protected',
     'huge-device-shared-protected': 'huge-ram-shared-protected',
-    'device-read-exclusive-protected': 'device-read-exclusive-protected',
     'device-read-protected': 'device-read-protected',
     'huge-device-read-exclusive-protected': 'huge-ram-read-exclusive-protected ram-read-exclusive-protected',
     'huge-zero-protected': 'huge-zero-protected',
@@ -72,7 +70,6 @@ export const USERFAULT_TRANSITIONS_7_3: Transitions = {
   },
   pin: {
     'huge-device-shared-protected': 'huge-ram-shared-protected',
-    'zero-protected': 'zero-protected',
   },
   'release elsewhere': {
     'huge-device-read-exclusive-protected': 'huge-ram-read-exclusive-protected',
@@ -88,16 +85,9 @@ export const USERFAULT_TRANSITIONS_6_12: Transitions = {
     'huge-ram-read-exclusive-protected': 'zero-protected',
   },
   'migrate-to-sys': {
-    'device-shared-protected': 'ram-shared-protected',
     'huge-zero-protected': 'zero-protected',
   },
   munlock: {
     'zero-protected': 'zero-protected',
-  },
-  pin: {
-    'device-shared-protected': 'ram-shared-protected',
-  },
-  'release elsewhere': {
-    'device-read-exclusive-protected': 'ram-read-exclusive-protected',
   },
 };
