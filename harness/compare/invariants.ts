@@ -33,7 +33,7 @@ export interface StepView {
 export class InvariantChecker {
   readonly tally = new InvariantTally();
   readonly #contents: ContentInvariant;
-  readonly #chunks: PageSpans;
+  #chunks: PageSpans;
   readonly #profile: Profile;
   readonly #chunksKnown: boolean;
   /** What was checked of the regions of the step before together, where all of it held. */
@@ -54,12 +54,21 @@ export class InvariantChecker {
 
   step(seen: StepObservation, regions: readonly SeenRegion[], before: readonly SeenRegion[]): void {
     const { program, tally } = this;
+    this.#forgetReleased(seen.step);
     const chunks = this.#chunks;
     for (const region of regions) checkPages(tally, seen.step, region);
     this.#checkSharing(seen.step, regions, before);
     for (const region of regions) checkSnapshots(tally, seen.step, region, chunks);
     checkCounts(tally, { program, chunks, seen, regions, before, base: this.transcript.base });
     this.#contents.step(seen, regions);
+  }
+
+  /** After RELEASE, the place of a device's chunk is free for that of another device. */
+  #forgetReleased(index: number): void {
+    const step = this.program.steps[index];
+    if (step?.op !== 'release') return;
+    const device = this.#chunks.device.filter(({ minor }) => minor !== step.device);
+    this.#chunks = { ...this.#chunks, device };
   }
 
   /** Regions that are as before are the same objects (seen-region.ts). */

@@ -5,6 +5,8 @@ import { INVARIANTS } from '../../../harness/compare/tally.ts';
 import { parseProgram } from '../../../harness/programs/load.ts';
 import type { PageObservation, ProgramTranscript } from '../../../model/observation.ts';
 import { SCAN_CATEGORIES } from '../../../model/page-scan.ts';
+import { decodePagemap, encodePagemap } from '../../../model/pagemap.ts';
+import { SnapshotBits } from '../../../model/snapshot.ts';
 import { environmentOf, predict } from './predict.ts';
 
 const environment = environmentOf({ kernel: '7.3', design: 'pfn', arch: 'x86_64' });
@@ -41,6 +43,34 @@ describe('invariants of what a kernel shows', () => {
     // smaps_rollup and swap entries are of real guests.
     const unchecked = INVARIANTS.filter((name) => invariants[name] === 0);
     expect(unchecked).toEqual(['rollup-is-sum']);
+  });
+
+  it('hold of a device whose new chunk is where that of another was before RELEASE', () => {
+    const released = parseProgram(
+      'released',
+      `name: released
+regions: {a: 1}
+steps:
+  - {mmap: a}
+  - {open: 0}
+  - {open: 1}
+  - {cpu-write: a}
+  - {release: a, device: 1}
+  - {release: a, device: 0}
+  - {migrate-to-dev: a, device: 1}
+`,
+    );
+    const transcript = predict(released, environment);
+    const { profile, chunks } = environment;
+    const entry = decodePagemap(profile, page(transcript, 6, 0).pagemap);
+    const there = encodePagemap(profile, { ...entry, frame: chunks[0]!.first });
+    const region = transcript.steps[6]!.regions[0]!;
+    region.pages.at(0)!.pagemap = there;
+    expect(checkInvariants(released, transcript, environment).divergences).toEqual([]);
+    region.snapshots[1]!.bytes![0] = SnapshotBits.read;
+    expect(checkInvariants(released, transcript, environment).divergences).toMatchObject([
+      { rule: 'snapshot-is-pagemap' },
+    ]);
   });
 
   it('let pagemap of 7.3 ask the head of a folio alone whether it is mapped once', () => {
