@@ -31,9 +31,9 @@ export function benchCommand(signal: AbortSignal): Command {
     .description("measure hmmdiff's own speed, as ratios of things done side by side")
     .option('--kernel <name|dir>', 'kernel to measure with')
     .option('--arch <arch>', 'architecture, can be repeated (default: all)', collect, [])
-    .option('--pairs <n>', 'how often each pair is measured', positiveInteger, 7)
+    .option('--pairs <n>', 'how often each pair is measured', positiveInteger, 11)
     .option('--json', 'print the measurements as JSON')
-    .addHelpText('after', '\nExample:\n  hmmdiff bench --arch x86_64 --pairs 11')
+    .addHelpText('after', '\nExample:\n  hmmdiff bench --arch x86_64 --pairs 21')
     .action(async (options: BenchOptions) => {
       const archs = options.arch.length > 0 ? options.arch.map(parseArch) : architectures;
       const measurements = await withProgress(signal, async (context) => {
