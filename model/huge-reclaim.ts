@@ -72,7 +72,7 @@ function isMappedShared({ profile }: State, { large, entireMapcount, mapcount }:
 function reclaimFolio(state: State, vma: Vma, first: number, head: Frame): void {
   head.referenced = false;
   head.active = false;
-  if (head.pinned) {
+  if (head.pinned || head.unevictable) {
     addToLru(state, head);
     return;
   }

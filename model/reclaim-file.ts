@@ -11,26 +11,22 @@ import { swapOutOfCache } from './swap-shmem.ts';
 
 /**
  * shrink_folio_list(): a page of shmem is unmapped, and then written to swap; without swap (shmem_writeout), or pinned, it is
- * kept, and active. One that nothing was ever written to goes. Pages of ramfs are put back at once, since they are
- * unevictable.
+ * kept, and active. One that nothing was ever written to goes. Pages of ramfs are unevictable, and do not come here.
  */
 export function pageOutOfFile(state: State, vma: Vma, page: number, pte: Pte, file: PageCache): void {
   const { frame } = pte;
-  frame.referenced = false;
-  if (file.kind === 'shmem') {
-    unmap(state, vma, page, pte);
-    if (!frame.dirty && !frame.pinned) {
-      // __remove_mapping()
-      file.pages[fileIndex(vma, page)] = null;
-      freeFrame(state, frame);
-      return;
-    }
-    if (state.swap && !frame.pinned) {
-      swapOutOfCache(state, file, frame);
-      return;
-    }
-    frame.active = true;
+  unmap(state, vma, page, pte);
+  if (!frame.dirty && !frame.pinned) {
+    // __remove_mapping()
+    file.pages[fileIndex(vma, page)] = null;
+    freeFrame(state, frame);
+    return;
   }
+  if (state.swap && !frame.pinned) {
+    swapOutOfCache(state, file, frame);
+    return;
+  }
+  frame.active = true;
   addToLru(state, frame);
 }
 

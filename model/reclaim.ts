@@ -130,7 +130,8 @@ function cold(_state: State, vma: Vma, first: number, end: number): void {
 
 /**
  * The same for MADV_PAGEOUT, and reclaim_pages() (mm/vmscan.c). A page goes to swap; without swap it stays, and is active
- * afterwards (shrink_folio_list, activate_locked). One that MADV_FREE made clean goes.
+ * afterwards (shrink_folio_list, activate_locked). One that MADV_FREE made clean goes. An unevictable one is put back at once:
+ * a page of ramfs, or one that was on a device or exclusive when its mapping was munlocked.
  */
 function pageOut(state: State, vma: Vma, first: number, end: number): void {
   for (let page = first; page < end; page = pmdEnd(page, end)) {
@@ -144,11 +145,16 @@ function pageOutPages(state: State, vma: Vma, first: number, end: number): void 
   for (const { page, pte } of ramPages(vma, first, end)) {
     const { frame } = pte;
     if (frame.head.large || frame.mapcount !== 1) continue;
+    frame.referenced = false;
+    if (frame.unevictable) {
+      // folio_putback_lru()
+      addToLru(state, frame);
+      continue;
+    }
     if (frame.file) {
       pageOutOfFile(state, vma, page, pte, frame.file);
       continue;
     }
-    frame.referenced = false;
     const swapBacked = frame.swapBacked !== false;
     if (!swapBacked && tryToUnmap(state, vma, page, pte)) continue;
     if (swapBacked && state.swap && !frame.pinned) {

@@ -129,9 +129,12 @@ export interface Gathered {
   frame: Frame;
 }
 
-/** tlb_batch_pages_flush() */
+/** tlb_batch_pages_flush(): what the batch of mlock holds goes in its turn only where the batches have been drained. */
 export function freeGathered(state: State, gather: readonly Gathered[]): void {
-  for (const { vma, frame } of gather) dropMapping(state, vma, frame);
+  for (const { vma, frame } of gather) {
+    dropMapping(state, vma, frame);
+    if (state.profile.freeingDrains) drainLru(state);
+  }
 }
 
 /** tlb_flush_rmaps() and tlb_flush_mmu(), before the next vma is zapped; 6.12 then drains all batches. */

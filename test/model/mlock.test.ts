@@ -132,6 +132,43 @@ describe('mlock', () => {
     expect(flags(old)).toEqual({ active: true, referenced: false, unevictable: false });
   });
 
+  it('frees pages of a coherent device in their order on 6.12, and those that the batch held last on 7.3', () => {
+    const next = (profile: Profile) => {
+      const { state } = play(
+        `{mmap: a}
+        {mlock: "a[0]"}
+        {open: 2}
+        {migrate-to-dev: a, device: 2}
+        {munmap: a}
+        {mmap: b}
+        {migrate-to-dev: b, device: 2}`,
+        profile,
+        '{a: 2, b: 1}',
+      );
+      const { frame } = pte(state, 0, 0, 1)!;
+      return frame.kind === 'coherent' && frame.position;
+    };
+    expect(next(STOCK)).toBe((next(old) as number) + 1);
+  });
+
+  it('leaves a page unevictable that was exclusive at munlock, and MADV_PAGEOUT puts it back: folio_putback_lru()', () => {
+    const { state } = play(
+      `{mmap: a}
+      {open: 0}
+      {mlock: a}
+      {exclusive: a, device: 0}
+      {munlock: a}
+      {swapon: p0}
+      {cpu-write: a}
+      {madvise: a, advice: pageout}`,
+      STOCK,
+      '{a: 1}',
+    );
+    const { kind, frame } = pte(state, 0, 0)!;
+    expect(kind).toBe('present');
+    expect(frame).toMatchObject({ mlocked: true, unevictable: true, referenced: false });
+  });
+
   it('has a page of the swap cache copied, since the batch has a reference: wp_can_reuse_anon_folio()', () => {
     const { state } = play(
       `{mmap: a}
