@@ -46,6 +46,11 @@ export const PAGE_FLAG_BITS = {
 
 export type PageFlag = keyof typeof PAGE_FLAG_BITS;
 
+/** kpageflags with these bits. */
+export function flagMask(flags: readonly PageFlag[]): bigint {
+  return flags.reduce((mask, flag) => mask | (1n << BigInt(PAGE_FLAG_BITS[flag])), 0n);
+}
+
 /** A bit that may show either way, under the name that its use is counted by. */
 export interface FreeFlag {
   flag: PageFlag;

@@ -137,13 +137,6 @@ export function freeGathered(state: State, gather: readonly Gathered[]): void {
   }
 }
 
-/** tlb_flush_rmaps() and tlb_flush_mmu(), before the next vma is zapped; 6.12 then drains all batches. */
-function flushTlb(state: State, vma: Vma, delayed: readonly Frame[], gather: readonly Gathered[]): void {
-  for (const frame of delayed) dropMapping(state, vma, frame);
-  if (state.profile.freeingDrains) drainLru(state);
-  freeGathered(state, gather);
-}
-
 /**
  * zap_pmd_range(), which splits a PMD that it does not zap as a whole, and zap_pte_range(). Pages of present entries are freed
  * with the gather (zap_present_folio_ptes), those of others at once: of coherent devices that shows in what is free last.
@@ -174,8 +167,8 @@ export function zapEntries(
       continue;
     }
     if (pmd !== null) splitPmd(state, vma, page);
-    // Dirty pages of files lose their mapping when the TLB is flushed (tlb_flush_rmaps).
-    const delayed: Frame[] = [];
+    // Dirty pages of files have the TLB flushed before the next vma, and lose their mapping then (tlb_flush_rmaps).
+    const delayed: Gathered[] = [];
     for (; page < stop; page++) {
       const pte = ptes[page];
       if (!pte || (keepsMarkers && pte.kind === 'marker')) continue;
@@ -186,9 +179,9 @@ export function zapEntries(
       if (pte.kind === 'swap') putSwap(state, pte.frame);
       else if (pte.kind === 'present' && pte.frame.kind === 'coherent')
         gather.push({ vma, frame: pte.frame });
-      else if (pte.kind === 'present' && pte.frame.file && pte.dirty) delayed.push(pte.frame);
+      else if (pte.kind === 'present' && pte.frame.file && pte.dirty) delayed.push({ vma, frame: pte.frame });
       else if (pte.kind !== 'migration') dropMapping(state, vma, pte.frame);
     }
-    if (delayed.length > 0) flushTlb(state, vma, delayed, gather.splice(0));
+    if (delayed.length > 0) freeGathered(state, [...delayed, ...gather.splice(0)]);
   }
 }

@@ -11,6 +11,7 @@ import {
   observeProcesses,
   observers,
 } from '../../model/observe.ts';
+import { flagMask } from '../../model/page-flags.ts';
 import type { Profile } from '../../model/profile.ts';
 import { type Program, pageAddress } from '../../model/program.ts';
 import type { ExpectedEvent, State } from '../../model/state.ts';
@@ -25,7 +26,6 @@ import {
   eventsOf,
   faultView,
   lines,
-  maskOf,
   meminfoText,
   migrationView,
   type RegionView,
@@ -148,7 +148,7 @@ function expectedRegions(state: State): RegionView[] {
         exclusive,
         file: file === true,
         frame: frame ?? undefined,
-        flags: flags && maskOf(flags.set) & SETTLED_MASK,
+        flags: flags && flagMask(flags.set) & SETTLED_MASK,
         count: count === undefined ? undefined : BigInt(count),
         word: word === undefined ? undefined : BigInt(word),
         mincore,

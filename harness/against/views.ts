@@ -4,7 +4,7 @@
  */
 import type { StepExpectation } from '../../model/apply.ts';
 import { GAUGES, type Gauges } from '../../model/meminfo.ts';
-import { PAGE_FLAG_BITS, type PageFlag } from '../../model/page-flags.ts';
+import { flagMask, type PageFlag } from '../../model/page-flags.ts';
 import { SCAN_CATEGORIES } from '../../model/page-scan.ts';
 import type { PagemapEntry, TraceEntry } from '../../model/pagemap.ts';
 import type { Profile } from '../../model/profile.ts';
@@ -30,7 +30,7 @@ export type Views = Record<View, string>;
 
 /** Flags that depend on when the kernel drains its batches, or on what a page was before (model/page-flags.ts). */
 const UNSETTLED: readonly PageFlag[] = ['LRU', 'ACTIVE', 'REFERENCED', 'DIRTY', 'SWAPBACKED'];
-export const SETTLED_MASK = ~maskOf(UNSETTLED);
+export const SETTLED_MASK = ~flagMask(UNSETTLED);
 
 export function lines<T>(list: readonly T[], text: (item: T) => string): string {
   return list.map(text).join('\n');
@@ -89,10 +89,6 @@ export interface RegionView {
   where: string;
   pages: PageView[];
   snapshots: { device: number; text: string }[];
-}
-
-export function maskOf(flags: readonly PageFlag[]): bigint {
-  return flags.reduce((mask, flag) => mask | (1n << BigInt(PAGE_FLAG_BITS[flag])), 0n);
 }
 
 const EVICTING: readonly Step['op'][] = ['close', 'exit', 'release'];

@@ -1,12 +1,16 @@
 import { settleActive, settleOnLru } from '../../model/lru.ts';
 import type { PageObservation } from '../../model/observation.ts';
 import type { ExpectedPage } from '../../model/observe.ts';
-import { type ExpectedPageFlags, PAGE_FLAG_BITS, type PageFlag, pageFlags } from '../../model/page-flags.ts';
+import {
+  type ExpectedPageFlags,
+  flagMask,
+  PAGE_FLAG_BITS,
+  type PageFlag,
+  pageFlags,
+} from '../../model/page-flags.ts';
 import type { Frame, State } from '../../model/state.ts';
 import type { Context } from './compare.ts';
 import type { Place } from './tally.ts';
-
-const bitOf = (flag: PageFlag): bigint => 1n << BigInt(PAGE_FLAG_BITS[flag]);
 
 /** /proc/kpageflags and /proc/kpagecount of a page; only present pages have them. */
 export function compareKpage(
@@ -40,13 +44,15 @@ function compareFlags(
 ): void {
   const flags = settledFlags(context.state, expected);
   const free = flags?.free ?? [];
-  const freeMask = free.reduce((mask, { flag }) => mask | bitOf(flag), 0n);
+  const freeMask = flagMask(free.map(({ flag }) => flag));
   const same = context.tally.check(
-    flags === undefined ? seen === undefined : seen !== undefined && (seen & ~freeMask) === maskOf(flags),
+    flags === undefined
+      ? seen === undefined
+      : seen !== undefined && (seen & ~freeMask) === flagMask(flags.set),
     place,
     'kpageflags',
     'stable_page_flags',
-    () => (flags ? describeFlags(maskOf(flags)) : 'none'),
+    () => (flags ? describeFlags(flagMask(flags.set)) : 'none'),
     () => (seen === undefined ? 'none' : describeFlags(seen & ~freeMask)),
   );
   if (!same || seen === undefined || !flags) return;
@@ -62,22 +68,18 @@ export function adoptFree(
 ): void {
   for (const { flag, slack } of free) {
     context.tally.adopt('kpageflags.free', slack);
-    if (frame) adopt(context, frame.head, flag, ((low >>> PAGE_FLAG_BITS[flag]) & 1) === 1);
+    if (frame) adopt(context.state, frame.head, flag, ((low >>> PAGE_FLAG_BITS[flag]) & 1) === 1);
   }
 }
 
 /** Takes what was seen of a free bit over into the model, which is bound by it from now on. */
-function adopt({ state }: Context, frame: Frame, flag: PageFlag, set: boolean): void {
+export function adopt(state: State, frame: Frame, flag: PageFlag, set: boolean): void {
   if (flag === 'DIRTY') frame.dirty = set;
   else if (flag === 'SWAPBACKED') frame.swapBacked = set;
   else if (flag === 'REFERENCED') frame.referenced = set;
   else if (flag === 'UNEVICTABLE') frame.unevictable = set;
   else if (flag === 'LRU' && set) settleOnLru(state, frame);
   else if (flag === 'ACTIVE') settleActive(state, frame, set);
-}
-
-function maskOf(flags: ExpectedPageFlags): bigint {
-  return flags.set.reduce((mask, flag) => mask | bitOf(flag), 0n);
 }
 
 /** The names of the bits that are set, for people; bits without a name by their number. */

@@ -4,7 +4,7 @@ import type { Divergence } from '../compare/tally.ts';
 import { endsGuest } from './aftermath.ts';
 import { BEGIN, type Fingerprint, identify, type Shown, sameFingerprint, sameKind } from './fingerprint.ts';
 import { cutAfter } from './reductions.ts';
-import { accepts, isFlaky, MOST_RUNS, type Rate, runsFor, shrink } from './shrink.ts';
+import { accepts, addRates, isFlaky, MOST_RUNS, type Rate, runsFor, shrink } from './shrink.ts';
 import type { Trial, Trials } from './trials.ts';
 
 /** Programs that showed the same. */
@@ -153,8 +153,7 @@ export async function investigate(
   let originalRate = await rateOf(original, firstRuns);
   // All that is accepted is measured against this rate.
   if (!isDear && isFlaky(originalRate)) {
-    const more = await rateOf(original, MOST_RUNS - originalRate.runs);
-    originalRate = { shown: originalRate.shown + more.shown, runs: originalRate.runs + more.runs };
+    originalRate = addRates(originalRate, await rateOf(original, MOST_RUNS - originalRate.runs));
   }
   const known = { fingerprint, original, originalRate };
   if (originalRate.shown === 0) {

@@ -39,6 +39,10 @@ export interface Shrunk {
   minimal: boolean;
 }
 
+export function addRates(a: Rate, b: Rate): Rate {
+  return { shown: a.shown + b.shown, runs: a.runs + b.runs };
+}
+
 /** Whether it is shown at times. */
 export function isFlaky({ shown, runs }: Rate): boolean {
   return shown > 0 && shown < runs;
@@ -107,10 +111,10 @@ export async function shrink(program: Program, options: ShrinkOptions): Promise<
 
   /** Few runs cannot tell half the rate from chance: those that showed it too rarely are run more often. */
   async function firstUndecided(candidates: readonly Program[], rates: readonly Rate[]): Promise<number> {
-    for (const [index, { shown, runs: done }] of rates.entries()) {
-      if (shown === 0 || done >= mostRuns) continue;
-      const [more] = await attempt([candidates[index]!], mostRuns - done);
-      if (more && accepts(rate, { shown: shown + more.shown, runs: done + more.runs })) return index;
+    for (const [index, seldom] of rates.entries()) {
+      if (seldom.shown === 0 || seldom.runs >= mostRuns) continue;
+      const [more] = await attempt([candidates[index]!], mostRuns - seldom.runs);
+      if (more && accepts(rate, addRates(seldom, more))) return index;
     }
     return -1;
   }

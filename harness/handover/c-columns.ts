@@ -6,7 +6,7 @@ import { apply, endingsOf, type StepExpectation } from '../../model/apply.ts';
 import { initialState } from '../../model/initial-state.ts';
 import { type ExpectedPage, markObserved, observe, observeProcesses } from '../../model/observe.ts';
 import type { Expected } from '../../model/outcome.ts';
-import { PAGE_FLAG_BITS } from '../../model/page-flags.ts';
+import { flagMask } from '../../model/page-flags.ts';
 import type { Profile } from '../../model/profile.ts';
 import type { DeviceMinor, Part, ProcessId, Program, Step } from '../../model/program.ts';
 import type { State } from '../../model/state.ts';
@@ -208,7 +208,7 @@ const PAGE_FIELDS: Readonly<Partial<Record<FieldName, PageField>>> = {
       if (!flags) return 'NOTHING';
       // One table has one mask: where a bit is free, the whole is.
       if (flags.free.length > 0) return ANY;
-      return hex(flags.set.reduce((bits, flag) => bits | (1n << BigInt(PAGE_FLAG_BITS[flag])), 0n));
+      return hex(flagMask(flags.set));
     },
   },
   mincore: { code: (at) => `resident(${at})`, value: ({ mincore }) => String(mincore) },

@@ -28,7 +28,6 @@ const MOST_WRITTEN = 20;
 interface Recorded extends LaneDigests {
   kernel: string;
   arch: string;
-  files: string[];
 }
 
 /**
@@ -55,7 +54,6 @@ export async function compareLanes(
       arch: verdict.arch,
       profile,
       programs,
-      files,
       digests: await events.task(`digests ${lane.name}`, `Read what ${lane.name} showed`, (report) =>
         readDigests(profile, programs, files, {
           signal,

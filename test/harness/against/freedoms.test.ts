@@ -4,7 +4,7 @@ import { comparePair, type PairResult } from '../../../harness/against/pair.ts';
 import { parseProgram } from '../../../harness/programs/load.ts';
 import { listPages } from '../../../harness/programs/page-runs.ts';
 import type { StepObservation } from '../../../model/observation.ts';
-import { PAGE_FLAG_BITS, type PageFlag, STALE_SLACK } from '../../../model/page-flags.ts';
+import { flagMask, type PageFlag, STALE_SLACK } from '../../../model/page-flags.ts';
 import type { Arch } from '../../../model/profile.ts';
 import { environmentOf, predict } from '../compare/predict.ts';
 import { CtrlC } from './ctrl-c.ts';
@@ -95,7 +95,7 @@ describe('a freedom that went one way on one lane, and another way on the other'
       ...region,
       pages: listPages(region.pages).map((page) => ({
         ...page,
-        kpageflags: page.kpageflags! ^ (1n << BigInt(PAGE_FLAG_BITS[flag])),
+        kpageflags: page.kpageflags! ^ flagMask([flag]),
       })),
     }));
     const wrong = showing(kept, new Map([[RETURNED, { ...step, regions }]]));

@@ -1,6 +1,7 @@
 /** Transcripts made from the model's own prediction, as a kernel without any fault would yield them. */
 import type { Environment } from '../../../harness/compare/environment.ts';
 import { faultCode, traceKind } from '../../../harness/compare/events.ts';
+import { adopt } from '../../../harness/compare/kpage.ts';
 import { pagemapKind } from '../../../harness/compare/pagemap.ts';
 import { apply, applyEnd, endingsOf, TOGETHER } from '../../../model/apply.ts';
 import { CHUNK_PAGES } from '../../../model/device-allocator.ts';
@@ -26,7 +27,7 @@ import {
   observeProcesses,
   observers,
 } from '../../../model/observe.ts';
-import { PAGE_FLAG_BITS, type PageFlag } from '../../../model/page-flags.ts';
+import { flagMask, type PageFlag } from '../../../model/page-flags.ts';
 import { scanRanges } from '../../../model/page-scan.ts';
 import { encodePagemap, encodePte } from '../../../model/pagemap.ts';
 import { makeProfile, type ProfileOptions } from '../../../model/profile.ts';
@@ -104,16 +105,7 @@ export function predict(
     const free = flags?.free.map(({ flag }) => flag) ?? [];
     const kept = leftovers.filter((flag) => free.includes(flag));
     // Other free bits are clear here, and stay so unless they wait in a batch.
-    if (frame && flags) {
-      for (const flag of free) {
-        const set = kept.includes(flag);
-        if (flag === 'DIRTY') frame.dirty = set;
-        if (flag === 'SWAPBACKED') frame.swapBacked = set;
-        if (flag === 'REFERENCED') frame.referenced = set;
-        if (flag === 'UNEVICTABLE') frame.unevictable = set;
-        if (flag === 'ACTIVE' && !state.activating.has(frame)) frame.active = false;
-      }
-    }
+    if (frame) for (const flag of free) adopt(state, frame.head, flag, kept.includes(flag));
     const kind = pagemapKind(pte);
     const pagemap = encodePagemap(profile, {
       kind,
@@ -130,10 +122,7 @@ export function predict(
     if (!flags) return { pagemap, ...words };
     return {
       pagemap,
-      kpageflags: [...flags.set, ...kept].reduce(
-        (mask, flag) => mask | (1n << BigInt(PAGE_FLAG_BITS[flag])),
-        0n,
-      ),
+      kpageflags: flagMask([...flags.set, ...kept]),
       kpagecount: BigInt(expected.count!),
       ...words,
     };
